@@ -1,0 +1,173 @@
+//! An attempt: one HTTP try of a delivery, what came of it, and what that means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::endpoint::Endpoint;
+use crate::id::{AttemptId, EndpointId, EventId};
+
+/// How long one attempt may take in all: connect, TLS, request, response body.
+pub const TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of a failing response is kept, in bytes.
+pub const EXCERPT_BYTES_MAX: usize = 16_384;
+/// How much of a 2xx response is kept, in bytes.
+pub const EXCERPT_SUCCESS_BYTES_MAX: usize = 1_024;
+
+/// Who asked for the attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Trigger {
+    /// The ladder.
+    Scheduled = 0,
+    /// A person, by resend.
+    Manual = 1,
+}
+
+/// The right to make one attempt, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lease {
+    /// What is delivered.
+    pub event: EventId,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// Tells this attempt from every other.
+    pub number: u64,
+}
+
+/// One attempt to make.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// To be given back with the report.
+    pub lease: Lease,
+    /// Where to, with which headers and secrets.
+    pub endpoint: Arc<Endpoint>,
+    /// What to send; `None` when it must be read from the store first.
+    pub body: Option<Bytes>,
+}
+
+/// Makes attempts: the one seam between the engine and the network.
+pub trait Sender: Clone + Send + Sync + 'static {
+    /// Makes one attempt; takes at most [`TIMEOUT`] and never fails, it reports.
+    fn send(&self, order: Order) -> impl Future<Output = Report> + Send;
+}
+
+/// Why no response came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The guard refused the address; nothing was sent.
+    Blocked,
+    /// The name has no address.
+    Unresolved,
+    /// Nobody listens, or the connection broke.
+    Connect,
+    /// The certificate or the handshake is not acceptable.
+    Tls,
+    /// Not done within [`TIMEOUT`].
+    Timeout,
+    /// The response is not HTTP/1.1.
+    Protocol,
+    /// Ours to mend: the payload could not be read, or the attempt panicked.
+    Internal,
+}
+
+/// What one HTTP try brought back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The receiver answered.
+    Response {
+        /// Its status, 100..=999.
+        status: u16,
+        /// Its `Retry-After`, in seconds from then.
+        retry_after_secs: Option<i64>,
+        /// The beginning of its body.
+        excerpt: Bytes,
+    },
+    /// It did not.
+    Failure {
+        /// Why.
+        cause: Cause,
+        /// One sentence for a person.
+        detail: String,
+    },
+}
+
+/// One finished try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// When it began, by the wall clock, in ms since 1970.
+    pub started_ms: i64,
+    /// How long it took.
+    pub duration_ms: u32,
+    /// What it brought.
+    pub answer: Answer,
+}
+
+/// What a try means for its delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// 2xx: delivered.
+    Success,
+    /// Try again, not before the receiver's own wish.
+    Retry {
+        /// Seconds the receiver asked for.
+        asked_secs: Option<i64>,
+    },
+    /// 410: the receiver wants no more of anything.
+    Gone,
+}
+
+impl Report {
+    /// Judges the try: 2xx is success, 410 ends the endpoint, all else (3xx too) is tried again.
+    pub fn outcome(&self) -> Outcome {
+        match self.answer {
+            Answer::Response { status: 200..=299, .. } => Outcome::Success,
+            Answer::Response { status: 410, .. } => Outcome::Gone,
+            Answer::Response { retry_after_secs, .. } => Outcome::Retry { asked_secs: retry_after_secs },
+            Answer::Failure { .. } => Outcome::Retry { asked_secs: None },
+        }
+    }
+
+    /// The receiver's status; 0 when it gave none.
+    pub fn status_code(&self) -> u16 {
+        match self.answer {
+            Answer::Response { status, .. } => status,
+            Answer::Failure { .. } => 0,
+        }
+    }
+
+    /// The excerpt of the response, or why there is none.
+    pub fn text(&self) -> Bytes {
+        match &self.answer {
+            Answer::Response { excerpt, .. } => excerpt.clone(),
+            Answer::Failure { detail, .. } => Bytes::copy_from_slice(detail.as_bytes()),
+        }
+    }
+}
+
+/// One attempt as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its id, handed out when it ended.
+    pub id: AttemptId,
+    /// When it began, by the wall clock, in ms since 1970.
+    pub started_ms: i64,
+    /// How long it took.
+    pub duration_ms: u32,
+    /// Where it went.
+    pub url: String,
+    /// The receiver's status; 0 when it gave none.
+    pub status_code: u16,
+    /// The beginning of the response, or why there is none.
+    pub response: Bytes,
+    /// Who asked for it.
+    pub trigger: Trigger,
+}
+
+impl Attempt {
+    /// Whether it delivered.
+    pub fn succeeded(&self) -> bool {
+        (200..300).contains(&self.status_code)
+    }
+}

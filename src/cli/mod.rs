@@ -1,0 +1,79 @@
+//! The commands: one per file; `serve` joins the parts of the server, the others use it or stand beside it.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line is where people are spoken to")]
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::error::{Error, Kind};
+
+mod bench;
+mod config;
+mod demo;
+mod key;
+pub mod serve;
+
+/// The exit code of a failure, and of a wrong command line or configuration.
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+
+/// Webhooks for money: one binary that sends them, receives them, and rehearses the providers that send them.
+///
+/// Every flag is also an environment variable (POSTHASTE_…, shown with the flag) and a key in the TOML file that
+/// --config names (`listen = "0.0.0.0:8071"`). A flag wins over a variable, a variable over the file.
+#[derive(Parser)]
+#[command(name = "posthaste", version, max_term_width = 100)]
+struct Cli {
+    /// A TOML file with flags as keys.
+    #[arg(long, global = true, env = "POSTHASTE_CONFIG", value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the server: the API, the engine, the deliveries.
+    Serve(serve::ServeArgs),
+    /// Makes, lists and revokes API keys, also beside a running server.
+    Key(key::KeyArgs),
+    /// Shows it all in seconds: a server, a receiver that misbehaves now and then, events, a live table.
+    Demo(demo::DemoArgs),
+    Bench(bench::BenchArgs),
+}
+
+/// Runs one command line; errors go to stderr in words.
+pub fn run(
+    arguments: impl Iterator<Item = OsString>,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let arguments = match config::complete(&Cli::command(), arguments.collect(), variables) {
+        Ok(arguments) => arguments,
+        Err(error) => return fail(&anyhow::Error::new(error)),
+    };
+    let cli = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match cli {
+        Ok(cli) => cli,
+        Err(error) => error.exit(), // help and version too: clap knows where each goes
+    };
+    let done = match cli.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Key(args) => key::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Bench(args) => bench::run(args),
+    };
+    done.unwrap_or_else(|error| fail(&error))
+}
+
+/// One thread for everything but the writer and the reads: no hand-over between threads on the hot path.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    let usage = error.downcast_ref::<Error>().is_some_and(|error| error.kind == Kind::Invalid);
+    ExitCode::from(if usage { USAGE } else { FAILURE })
+}

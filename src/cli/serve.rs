@@ -1,0 +1,244 @@
+//! `posthaste serve`: the one place that names the concrete store, clock, resolver and sender, and joins them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use rand::{RngCore as _, SeedableRng as _};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::clock::{Clock, SystemClock};
+use crate::egress::guard::{Guard, Network};
+use crate::egress::resolve::{Dns, Resolver};
+use crate::egress::send::Courier;
+use crate::engine::run::{Engine, Parts};
+use crate::environment::{self, Environment};
+use crate::error::{Error, Kind};
+use crate::http;
+use crate::http::api::{Api, JudgeUrl};
+use crate::id::{EnvironmentId, Id as _, IdSource, IdText};
+use crate::key::{Key, KeyText, Role};
+use crate::secret::Sealer;
+use crate::store::sqlite::Sqlite;
+use crate::store::{Batch, Change, Op, Setting, Store};
+
+/// The largest payload of one event unless --payload-max says otherwise: 1 MiB; and the largest it may say.
+const PAYLOAD_BYTES: u64 = 1_024 * 1_024;
+const PAYLOAD_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+/// The node number of ids that are handed out beside the engine.
+pub(super) const NODE_BESIDE: u16 = 1_023;
+
+/// What the server is told.
+#[derive(Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, env = "POSTHASTE_LISTEN", default_value = "127.0.0.1:8071", value_name = "HOST:PORT")]
+    pub listen: SocketAddr,
+    /// Where everything is kept.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Private networks that endpoints may be in, such as 10.1.0.0/16; repeatable, or with commas.
+    #[arg(long, env = "POSTHASTE_ALLOW_NETWORK", value_delimiter = ',', value_name = "CIDR")]
+    pub allow_network: Vec<Network>,
+    /// The URL under which browsers and callers reach this server; logged at start.
+    #[arg(long, env = "POSTHASTE_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<url::Url>,
+    /// The largest payload of one event, in bytes.
+    #[arg(long, env = "POSTHASTE_PAYLOAD_MAX", default_value_t = PAYLOAD_BYTES, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..=PAYLOAD_BYTES_MAX))]
+    pub payload_max: u64,
+    /// An admin key (`sk_test_…` or `sk_live_…`) that is made, with its environment, when it does not exist yet.
+    #[arg(long, env = "POSTHASTE_BOOTSTRAP_KEY", hide_env_values = true, value_name = "KEY")]
+    pub bootstrap_key: Option<String>,
+    /// What goes to the log on stderr: error, warn, info, debug, or a filter such as posthaste=debug.
+    #[arg(long, env = "POSTHASTE_LOG", default_value = "info", value_name = "LEVEL")]
+    pub log: String,
+}
+
+/// Which database, and how its secrets are sealed.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseArgs {
+    /// Where everything is kept: sqlite:FILE.
+    #[arg(long, env = "POSTHASTE_DATABASE", default_value = "sqlite:posthaste.db", value_name = "URL")]
+    pub database: String,
+    /// The base64 of 32 random bytes that seal secrets and headers in the database; without it they stand there plainly.
+    #[arg(long, env = "POSTHASTE_SEAL_KEY", hide_env_values = true, value_name = "BASE64")]
+    pub seal_key: Option<String>,
+}
+
+impl DatabaseArgs {
+    /// Opens the database. Error: another scheme, or why the file cannot be used.
+    pub fn open(&self) -> Result<Arc<dyn Store>, Error> {
+        let sealer = self.seal_key.as_deref().map_or_else(|| Ok(Sealer::plain()), Sealer::with_key)?;
+        let path = self
+            .database
+            .strip_prefix("sqlite:")
+            .map(|path| path.strip_prefix("//").unwrap_or(path))
+            .filter(|path| !path.is_empty());
+        let wrong = || {
+            Error::new(
+                Kind::Invalid,
+                "database",
+                format!("--database {} is not served; use sqlite:FILE, such as sqlite:posthaste.db", self.database),
+            )
+        };
+        let path = path.map(PathBuf::from).ok_or_else(wrong)?;
+        Ok(Arc::new(Sqlite::open(&path, sealer)?))
+    }
+}
+
+/// A running server.
+pub struct Server {
+    /// `http://HOST:PORT`, with the port that was taken.
+    pub url: String,
+    /// The admin key that was made because the database was empty.
+    pub admin_key: Option<KeyText>,
+    engine: Engine,
+    stop: Option<oneshot::Sender<()>>,
+    door: tokio::task::JoinHandle<()>,
+    end: oneshot::Receiver<crate::error::Result<()>>,
+}
+
+impl Server {
+    /// Opens the database, takes up what it holds, listens. Error: whatever keeps it from doing so.
+    pub async fn start(args: &ServeArgs) -> Result<Self> {
+        let clock = Arc::new(SystemClock::start());
+        let store = args.database.open()?;
+        let admin_key = prepare(&*store, args.bootstrap_key.as_deref(), &*clock)?;
+        let listener = http::listen(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+        let address = listener.local_addr()?;
+        let opening = store.opening(clock.now().wall_ms)?;
+        let guard = Guard::new(args.allow_network.clone(), vec![address]);
+        let lookup = Dns::system().map_err(|error| Error::internal(format!("no name servers: {error}")))?;
+        let courier = Courier::new(Resolver::new(guard, lookup), IdText::new(opening.id_key), Arc::clone(&clock));
+        let judge_url = judge_by(courier.clone());
+        let seed = rand::rngs::StdRng::from_os_rng().next_u64();
+        let parts = Parts { store: Arc::clone(&store), sender: courier, clock: Arc::clone(&clock), seed };
+        let (engine, end) = Engine::start(parts, opening).await?;
+        let payload_max = usize::try_from(args.payload_max).unwrap_or(usize::MAX);
+        let api = Api::new(engine.clone(), store, clock, judge_url, payload_max);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let door = tokio::spawn(http::serve(listener, api.router(), async move {
+            let _ = stopped.await; // a dropped sender is a stop too
+        }));
+        Ok(Self { url: format!("http://{address}"), admin_key, engine, stop: Some(stop), door, end })
+    }
+
+    /// Accepts nothing more, lets open requests and attempts in flight end.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        if let Err(error) = self.door.await {
+            tracing::error!(%error, "the listener ended badly");
+        }
+        self.engine.stop().await;
+    }
+
+    /// Resolves when the engine had to end.
+    async fn failed(&mut self) -> Error {
+        match (&mut self.end).await {
+            Ok(Err(error)) => error,
+            _ => Error::internal("the engine ended"),
+        }
+    }
+}
+
+/// The guard's verdict in the API's words.
+fn judge_by<L: crate::egress::resolve::Lookup + Send + Sync + 'static>(courier: Courier<L, SystemClock>) -> JudgeUrl {
+    Arc::new(move |url| {
+        let courier = courier.clone();
+        Box::pin(async move {
+            courier.judge(&url).await.map_err(|refused| {
+                let mut error = Error::field("url", refused.to_string());
+                error.code = refused.code();
+                error
+            })
+        })
+    })
+}
+
+/// Makes the environment and the admin key that are wanted and missing; gives a key that nobody knows yet.
+fn prepare(store: &dyn Store, bootstrap: Option<&str>, clock: &dyn Clock) -> Result<Option<KeyText>> {
+    let now_ms = clock.now().wall_ms;
+    let opening = store.opening(now_ms)?;
+    let given = bootstrap.map(KeyText::parse).transpose().context("--bootstrap-key")?;
+    let made =
+        given.is_none().then(|| KeyText::generate(environment::NAMES[0], &mut rand::rngs::StdRng::from_os_rng()));
+    if given.is_none() && !opening.environments.is_empty() {
+        return Ok(None);
+    }
+    let text = given.as_ref().or(made.as_ref()).expect("one of the two");
+    if !store.keys()?.iter().any(|key| key.hash == text.hash()) {
+        create_key(store, text, Role::Admin, now_ms)?;
+    }
+    Ok(made)
+}
+
+/// Writes a key and, when it is missing, its environment.
+pub(super) fn create_key(store: &dyn Store, text: &KeyText, role: Role, now_ms: i64) -> crate::error::Result<Key> {
+    let opening = store.opening(now_ms)?;
+    let name = text.environment();
+    let position = environment::NAMES.iter().position(|known| *known == name).unwrap_or_default();
+    let environment =
+        Environment { id: EnvironmentId::new(i64::try_from(position).unwrap_or_default() + 1), name: name.to_owned() };
+    let source = IdSource::new(NODE_BESIDE, opening.last_id);
+    let key = Key {
+        id: source.next(now_ms),
+        environment: environment.id,
+        role,
+        hash: text.hash(),
+        hint: text.hint(),
+        revoked_ms: None,
+    };
+    let mut changes = vec![Change::Key(key.clone())];
+    if !opening.environments.contains(&environment) {
+        changes.insert(0, Change::Environment(environment));
+    }
+    write(store, changes, now_ms)?;
+    Ok(key)
+}
+
+/// Writes settings from beside the engine.
+pub(super) fn write(store: &dyn Store, changes: Vec<Change>, wall_ms: i64) -> crate::error::Result<()> {
+    let ops = changes.into_iter().map(|change| Op::Setting(Box::new(Setting { change, answer: None }))).collect();
+    let receipt = store.commit(&Batch { wall_ms, ops }).map_err(|failed| Error::internal(format!("{failed:?}")))?;
+    if receipt.get().refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::conflict("it exists already, or is gone already"))
+    }
+}
+
+/// Runs until a signal.
+pub(super) fn run(args: &ServeArgs) -> Result<ExitCode> {
+    start_log(&args.log)?;
+    super::runtime()?.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut server = Server::start(args).await?;
+        if let Some(key) = &server.admin_key {
+            println!("admin key: {}", key.reveal());
+        }
+        println!("listening on {}", server.url);
+        tracing::info!(url = server.url, public_url = args.public_url.as_ref().map(url::Url::as_str), "ready");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            error = server.failed() => return Err(error.into()),
+        }
+        tracing::info!("stopping: attempts in flight may end");
+        server.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn start_log(filter: &str) -> Result<(), Error> {
+    let wrong = |error: tracing_subscriber::filter::ParseError| {
+        Error::new(Kind::Invalid, "log", format!("--log {filter}: {error}; use error, warn, info or debug"))
+    };
+    let filter = tracing_subscriber::EnvFilter::builder().parse(filter).map_err(wrong)?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    Ok(())
+}

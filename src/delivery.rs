@@ -1,0 +1,107 @@
+//! A delivery: one event × one endpoint, from due to final.
+
+use crate::attempt::{Outcome, Trigger};
+use crate::id::{EndpointId, EventId};
+use crate::retry;
+
+/// Where a delivery stands; the numbers are the API's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// A 2xx came.
+    Success = 0,
+    /// An attempt is to come.
+    Pending = 1,
+    /// The ladder is used up.
+    Failed = 2,
+    /// The endpoint was deleted first.
+    Canceled = 4,
+}
+
+impl Status {
+    /// Reads the number; `None` for one that is no status.
+    pub fn from_number(number: i64) -> Option<Self> {
+        [Self::Success, Self::Pending, Self::Failed, Self::Canceled].into_iter().find(|status| *status as i64 == number)
+    }
+}
+
+/// The state of one delivery between two attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where it stands.
+    pub status: Status,
+    /// How many attempts have been made.
+    pub attempts: u32,
+    /// How many steps of the ladder they used; a manual attempt uses none.
+    pub step: u32,
+    /// When the next one is due, on the steady scale, in ms; `None` when none is.
+    pub due_ms: Option<i64>,
+    /// Who asked for the next one.
+    pub trigger: Trigger,
+}
+
+impl Delivery {
+    /// Born with its event: due at once, nothing tried.
+    pub fn fresh(now_ms: i64) -> Self {
+        Self { status: Status::Pending, attempts: 0, step: 0, due_ms: Some(now_ms), trigger: Trigger::Scheduled }
+    }
+
+    /// The state after an attempt that ended at `ended_ms`; `jitter` is random in 0..1.
+    pub fn after(self, outcome: Outcome, ended_ms: i64, jitter: f64) -> Self {
+        let manual = self.trigger == Trigger::Manual;
+        let step = if manual { self.step } else { self.step + 1 };
+        let next = Self { attempts: self.attempts + 1, step, due_ms: None, trigger: Trigger::Scheduled, ..self };
+        let asked_secs = match outcome {
+            Outcome::Success => return Self { status: Status::Success, ..next },
+            Outcome::Retry { asked_secs } => asked_secs,
+            Outcome::Gone => None,
+        };
+        if self.status != Status::Pending {
+            return next;
+        }
+        match retry::next_due(step.max(1), ended_ms, asked_secs, jitter) {
+            Some(due_ms) => Self { due_ms: Some(due_ms), ..next },
+            None => Self { status: Status::Failed, ..next },
+        }
+    }
+}
+
+/// One line of the due index: a delivery whose next attempt is known to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// What is to be delivered.
+    pub event: EventId,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// Its state; `due_ms` is the key of its line.
+    pub delivery: Delivery,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RETRY: Outcome = Outcome::Retry { asked_secs: None };
+
+    #[test]
+    fn the_ladder_ends_in_a_visible_state() {
+        let mut delivery = Delivery::fresh(0);
+        for attempts in 1..=9 {
+            delivery = delivery.after(RETRY, 0, 0.0);
+            assert_eq!((delivery.attempts, delivery.status), (attempts, Status::Pending));
+        }
+        let last = delivery.after(RETRY, 0, 0.0);
+        assert_eq!((last.status, last.due_ms, last.attempts), (Status::Failed, None, 10));
+        assert_eq!(delivery.after(Outcome::Success, 0, 0.0).status, Status::Success);
+    }
+
+    #[test]
+    fn a_manual_attempt_uses_no_step_and_harms_no_final_state() {
+        let manual = |status, step| Delivery { status, attempts: 3, step, due_ms: Some(0), trigger: Trigger::Manual };
+        let failed = manual(Status::Failed, 10).after(RETRY, 0, 0.0);
+        assert_eq!((failed.status, failed.due_ms, failed.attempts), (Status::Failed, None, 4));
+        assert_eq!(manual(Status::Success, 1).after(RETRY, 0, 0.0).status, Status::Success);
+        let pending = manual(Status::Pending, 2).after(RETRY, 0, 0.0);
+        assert_eq!((pending.step, pending.due_ms), (2, Some(300_000)));
+    }
+}

@@ -1,0 +1,130 @@
+//! A range of addresses, as the operator writes it after `--allow-network`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// A range of addresses in CIDR form; reads and prints as `10.0.0.0/8` or `fd00::/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    pub(super) first: IpAddr,
+    pub(super) prefix_bits: u8,
+}
+
+/// Why a text is no [`Network`], with the text that would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkError(String);
+
+impl Network {
+    /// Takes any address; says whether it is in the range. IPv4 is never in an IPv6 range.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let differing = match (self.first, address) {
+            (IpAddr::V4(first), IpAddr::V4(other)) => u128::from(first.to_bits() ^ other.to_bits()) << 96,
+            (IpAddr::V6(first), IpAddr::V6(other)) => first.to_bits() ^ other.to_bits(),
+            _ => return false,
+        };
+        differing.leading_zeros() >= u32::from(self.prefix_bits)
+    }
+
+    /// The network that holds one address and no other.
+    pub(super) fn only(address: IpAddr) -> Network {
+        Network { first: address, prefix_bits: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    fn first_of(address: IpAddr, prefix_bits: u8) -> IpAddr {
+        let dropped_bits = u32::from(Network::only(address).prefix_bits - prefix_bits);
+        match address {
+            IpAddr::V4(v4) => {
+                let mask = u32::MAX.checked_shl(dropped_bits).unwrap_or(0);
+                Ipv4Addr::from_bits(v4.to_bits() & mask).into()
+            }
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(dropped_bits).unwrap_or(0);
+                Ipv6Addr::from_bits(v6.to_bits() & mask).into()
+            }
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    /// Takes `address/prefix`, or an address for a network of one. Refuses an address with bits
+    /// beyond the prefix, because `10.1.2.3/8` is more often a slip than a wish.
+    fn from_str(text: &str) -> Result<Network, NetworkError> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
+        let address: IpAddr = address.parse().map_err(|_| {
+            NetworkError(format!("`{text}` is not a network; write one like 10.0.0.0/8 or fd00::/8, or one address"))
+        })?;
+        let whole = Network::only(address);
+        let Some(prefix) = prefix else {
+            return Ok(whole);
+        };
+        let digits = prefix.bytes().all(|byte| byte.is_ascii_digit());
+        let prefix_bits = prefix.parse().ok().filter(|bits| digits && *bits <= whole.prefix_bits);
+        let Some(prefix_bits) = prefix_bits else {
+            let (kind, most) = (if address.is_ipv4() { 4 } else { 6 }, whole.prefix_bits);
+            return Err(NetworkError(format!(
+                "`{text}` has no valid prefix; after the slash of IPv{kind} comes a number, 0 to {most}"
+            )));
+        };
+        let network = Network { first: Network::first_of(address, prefix_bits), prefix_bits };
+        if network.first != address {
+            return Err(NetworkError(format!(
+                "`{text}` starts in the middle of its network; write {network} for all of it or \
+                 {whole} for that address"
+            )));
+        }
+        Ok(network)
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.first, self.prefix_bits)
+    }
+}
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NetworkError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, String> {
+        let network: Result<Network, NetworkError> = text.parse();
+        network.map(|n| n.to_string()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_network_prints_as_it_is_written() {
+        for text in ["10.0.0.0/8", "0.0.0.0/0", "10.1.2.3/32", "fd00::/8", "::/0", "::1/128"] {
+            assert_eq!(read(text), Ok(text.to_owned()));
+        }
+        assert_eq!(read("10.1.2.3"), Ok("10.1.2.3/32".to_owned()));
+        assert_eq!(read("fd00::1"), Ok("fd00::1/128".to_owned()));
+    }
+
+    #[test]
+    fn a_wrong_network_is_told_the_right_one() {
+        let slip = read("10.1.2.3/8").expect_err("bits beyond the prefix");
+        assert!(slip.contains("write 10.0.0.0/8 for all of it or 10.1.2.3/32"), "{slip}");
+        for text in ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/8/8", "10.0.0.0/ 8"] {
+            let error = read(text).expect_err(text);
+            assert!(error.ends_with("IPv4 comes a number, 0 to 32"), "{error}");
+        }
+        let error = read("::/129").expect_err("too long");
+        assert!(error.ends_with("IPv6 comes a number, 0 to 128"), "{error}");
+        for text in ["", "/8", "10.0.0/8", "10/8", "receiver.internal", "[::1]", "fe80::1%eth0"] {
+            let error = read(text).expect_err(text);
+            assert!(error.contains("write one like 10.0.0.0/8 or fd00::/8"), "{error}");
+        }
+    }
+}

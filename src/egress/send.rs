@@ -1,0 +1,217 @@
+//! Making one attempt: sign, send, read as much of the response as is kept, judge nothing.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper::body::Incoming;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+use super::guard::{Refused, Target};
+use super::pool::{Connection, NotConnected, Pool};
+use super::resolve::{Lookup, ResolveError, Resolver};
+use crate::attempt::{self, Answer, Cause, EXCERPT_BYTES_MAX, EXCERPT_SUCCESS_BYTES_MAX, Order, Report, Sender};
+use crate::clock::Clock;
+use crate::endpoint::Endpoint;
+use crate::id::IdText;
+use crate::retry;
+use crate::signature;
+
+/// Who we say we are.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("Posthaste/", env!("CARGO_PKG_VERSION")));
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Responses are never decompressed, so none is asked for.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+/// Carries attempts to their endpoints.
+pub struct Courier<L, C> {
+    inner: Arc<Inner<L, C>>,
+}
+
+struct Inner<L, C> {
+    resolver: Resolver<L>,
+    pool: Pool,
+    text: IdText,
+    clock: Arc<C>,
+}
+
+impl<L, C> Clone for Courier<L, C> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<L: Lookup + Send + Sync + 'static, C: Clock> Courier<L, C> {
+    /// Takes how names are resolved and judged, how ids are written, and the time.
+    pub fn new(resolver: Resolver<L>, text: IdText, clock: Arc<C>) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let pool = Pool::new(TlsConnector::from(Arc::new(tls)));
+        Self { inner: Arc::new(Inner { resolver, pool, text, clock }) }
+    }
+
+    /// The verdict on a URL, the same as at delivery: names are resolved and all their addresses judged.
+    /// A name that has no address now is no refusal.
+    pub async fn judge(&self, url: &str) -> Result<(), Refused> {
+        let target = self.inner.resolver.guard().target(url)?;
+        match self.inner.resolver.resolve(&target).await {
+            Err(ResolveError::Refused(refused)) => Err(refused),
+            Ok(_) | Err(ResolveError::Unresolved(_)) => Ok(()),
+        }
+    }
+}
+
+impl<L: Lookup + Send + Sync + 'static, C: Clock> Sender for Courier<L, C> {
+    async fn send(&self, order: Order) -> Report {
+        let begun = self.inner.clock.now();
+        let answer = match tokio::time::timeout(attempt::TIMEOUT, self.inner.attempt(&order)).await {
+            Ok(answer) => answer,
+            Err(_) => failure(Cause::Timeout, format!("no complete response within {} s", attempt::TIMEOUT.as_secs())),
+        };
+        let took_ms = self.inner.clock.now().steady_ms - begun.steady_ms;
+        Report { started_ms: begun.wall_ms, duration_ms: u32::try_from(took_ms).unwrap_or(0), answer }
+    }
+}
+
+/// What one exchange came to.
+enum Exchange {
+    Answered(Answer),
+    /// The kept connection was closed by the other side before any response: it may be tried on a new one.
+    Stale,
+}
+
+impl<L: Lookup, C: Clock> Inner<L, C> {
+    async fn attempt(&self, order: &Order) -> Answer {
+        let endpoint = &order.endpoint;
+        let target = match self.target(endpoint) {
+            Ok(target) => target,
+            Err(refused) => return blocked(&refused),
+        };
+        let request = match self.request(order, &target) {
+            Ok(request) => request,
+            Err(error) => return failure(Cause::Internal, format!("the request cannot be written: {error}")),
+        };
+        if let Some(connection) = self.pool.take(endpoint.id)
+            && let Exchange::Answered(answer) = self.exchange(endpoint, &target, connection, request.clone()).await
+        {
+            return answer;
+        }
+        let addresses = match self.resolver.resolve(&target).await {
+            Ok(addresses) => addresses,
+            Err(ResolveError::Refused(refused)) => return blocked(&refused),
+            Err(ResolveError::Unresolved(detail)) => return failure(Cause::Unresolved, detail),
+        };
+        let connection = match self.pool.dial(endpoint.id, &target, &addresses).await {
+            Ok(connection) => connection,
+            Err(NotConnected { cause, detail }) => return failure(cause, detail),
+        };
+        match self.exchange(endpoint, &target, connection, request).await {
+            Exchange::Answered(answer) => answer,
+            Exchange::Stale => failure(Cause::Connect, "the connection was closed before a response came".to_owned()),
+        }
+    }
+
+    fn target(&self, endpoint: &Endpoint) -> Result<Arc<Target>, Refused> {
+        if let Some(target) = self.pool.target(endpoint.id, &endpoint.url) {
+            return Ok(target);
+        }
+        let target = Arc::new(self.resolver.guard().target(&endpoint.url)?);
+        self.pool.learn(endpoint.id, &endpoint.url, Arc::clone(&target));
+        Ok(target)
+    }
+
+    /// The signed request; time stamp and signature are of this moment.
+    fn request(&self, order: &Order, target: &Target) -> http::Result<Request<Full<Bytes>>> {
+        let endpoint = &order.endpoint;
+        let body = order.body.clone().unwrap_or_default();
+        let id = self.text.of(order.lease.event);
+        let timestamp = self.clock.now().wall_ms.div_euclid(1_000);
+        let signature = signature::sign_all(&endpoint.secrets, &id, timestamp, &body);
+        let mut request = Request::post(target.path_and_query()).body(Full::new(body))?;
+        let headers = request.headers_mut();
+        headers.reserve(8 + endpoint.headers.len());
+        headers.insert(HOST, HeaderValue::try_from(target.authority())?);
+        headers.insert(USER_AGENT, AGENT);
+        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert(ACCEPT_ENCODING, IDENTITY);
+        headers.insert(WEBHOOK_ID, HeaderValue::try_from(id)?);
+        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(timestamp));
+        headers.insert(WEBHOOK_SIGNATURE, HeaderValue::try_from(signature)?);
+        for (name, value) in &endpoint.headers {
+            headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+        }
+        Ok(request)
+    }
+
+    async fn exchange(
+        &self,
+        endpoint: &Endpoint,
+        target: &Arc<Target>,
+        mut connection: Connection,
+        request: Request<Full<Bytes>>,
+    ) -> Exchange {
+        let response = match connection.requests.send_request(request).await {
+            Ok(response) => response,
+            Err(error) if error.is_canceled() || error.is_closed() || error.is_incomplete_message() => {
+                return Exchange::Stale;
+            }
+            Err(error) if error.is_parse() => {
+                return Exchange::Answered(failure(Cause::Protocol, format!("no HTTP/1.1 response: {error}")));
+            }
+            Err(error) => return Exchange::Answered(failure(Cause::Connect, format!("the connection broke: {error}"))),
+        };
+        let (head, body) = response.into_parts();
+        let kept_max = if head.status.is_success() { EXCERPT_SUCCESS_BYTES_MAX } else { EXCERPT_BYTES_MAX };
+        let (excerpt, ended) = match read(body, kept_max).await {
+            Ok(read) => read,
+            Err(error) => {
+                return Exchange::Answered(failure(Cause::Protocol, format!("the response broke off: {error}")));
+            }
+        };
+        if ended {
+            self.pool.give_back(endpoint.id, target, connection);
+        }
+        let retry_after_secs = self.retry_after(&head.headers);
+        Exchange::Answered(Answer::Response { status: head.status.as_u16(), retry_after_secs, excerpt })
+    }
+
+    fn retry_after(&self, headers: &HeaderMap) -> Option<i64> {
+        let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+        retry::parse_retry_after(text, self.clock.now().wall_ms)
+    }
+}
+
+/// Reads what is kept, and up to 16 KiB to the end of the body; gives whether the end was seen.
+/// A longer body is left unread: its connection is not used again.
+async fn read(mut body: Incoming, kept_max: usize) -> hyper::Result<(Bytes, bool)> {
+    let mut kept = BytesMut::new();
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            seen += data.len();
+            let room = kept_max - kept.len();
+            kept.extend_from_slice(&data[..data.len().min(room)]);
+        }
+        if seen > EXCERPT_BYTES_MAX {
+            return Ok((kept.freeze(), false));
+        }
+    }
+    Ok((kept.freeze(), true))
+}
+
+fn failure(cause: Cause, detail: String) -> Answer {
+    Answer::Failure { cause, detail }
+}
+
+/// All refusals look alike to whoever owns the endpoint: nothing inside is told apart.
+fn blocked(refused: &Refused) -> Answer {
+    tracing::warn!(%refused, "an attempt was refused");
+    failure(Cause::Blocked, "blocked_address: this URL may not be called".to_owned())
+}

@@ -1,0 +1,109 @@
+//! Changes: settings pass through the core in the order of their commits, so that what was acknowledged is obeyed.
+
+use std::sync::Arc;
+
+use super::core::{Answer, Core, NotChanged, Output};
+use crate::application::Application;
+use crate::clock::Now;
+use crate::endpoint::{Endpoint, Health, State};
+use crate::error::Error;
+use crate::id::{EndpointId, EventId};
+use crate::store::{Change, Op, Setting};
+
+impl<R> Core<R> {
+    /// Puts a setting into the next commit; it is obeyed once that is made.
+    pub(super) fn change(&mut self, setting: Setting, reply: R) {
+        self.groups.wait_change(reply, Some(Op::Setting(Box::new(setting))));
+    }
+
+    /// Makes a delivery due now; one that is on its way, or about to be, needs nothing.
+    pub(super) fn resend(&mut self, now: Now, event: EventId, endpoint: EndpointId, reply: R) {
+        let Some(lane) = self.lanes.find(endpoint) else {
+            let answer = Answer::Changed(Err(NotChanged::Failed(Error::not_found())));
+            self.out.push(Output::Reply(reply, answer));
+            return;
+        };
+        let here = &mut self.lanes[lane];
+        if here.flies(event)
+            || here.settling.contains_key(&event)
+            || here.fresh.iter().any(|fresh| fresh.event == event)
+        {
+            self.groups.wait_change(reply, None);
+            return;
+        }
+        here.backlog.retain(|due| due.event != event);
+        here.settling.insert(event, false);
+        self.groups.wait_change(reply, Some(Op::Resend { event, endpoint, due_ms: now.steady_ms }));
+        self.groups.line(lane, now.steady_ms);
+    }
+
+    /// Obeys a setting that has become durable.
+    pub(super) fn obey(&mut self, now: Now, op: &Op) {
+        let Op::Setting(setting) = op else {
+            return;
+        };
+        match &setting.change {
+            Change::Application(application) => self.obey_application(now, application),
+            Change::Endpoint(endpoint) => self.obey_endpoint(now, endpoint.clone()),
+            Change::Environment(_) | Change::EventType(_) | Change::Key(_) | Change::Revoke { .. } => {}
+        }
+    }
+
+    fn obey_application(&mut self, now: Now, application: &Application) {
+        if !application.deleted {
+            self.directory.put(application);
+            return;
+        }
+        for lane in self.directory.remove(application.id) {
+            let deleted = Endpoint { state: State::Deleted, ..Endpoint::clone(&self.lanes[lane].endpoint) };
+            self.replace(now, lane, deleted);
+        }
+    }
+
+    fn obey_endpoint(&mut self, now: Now, endpoint: Endpoint) {
+        let Some(lane) = self.lanes.find(endpoint.id) else {
+            let application = endpoint.application;
+            let lane = self.lanes.open(endpoint);
+            if let Some(lanes) = self.directory.lanes_mut(application) {
+                lanes.push(lane);
+            }
+            return;
+        };
+        if endpoint.state == State::Deleted
+            && let Some(lanes) = self.directory.lanes_mut(endpoint.application)
+        {
+            lanes.retain(|&other| other != lane);
+        }
+        self.replace(now, lane, endpoint);
+    }
+
+    /// Gives a lane its endpoint's new settings.
+    fn replace(&mut self, now: Now, lane: usize, endpoint: Endpoint) {
+        let here = &mut self.lanes[lane];
+        let (before, after) = (here.endpoint.state, endpoint.state);
+        here.endpoint = Arc::new(endpoint);
+        if before == after {
+            return;
+        }
+        if after == State::Enabled {
+            here.health = Health::default();
+            self.note_due(now, lane, now.steady_ms);
+            self.make_ready(lane);
+        } else {
+            self.halt(now, lane);
+        }
+    }
+
+    /// Sends nothing more: what waits in memory is left to the disk. A deleted endpoint's deliveries are canceled there.
+    pub(super) fn halt(&mut self, now: Now, lane: usize) {
+        while let Some(fresh) = self.lanes.pop_fresh(lane, true) {
+            self.park(now, lane, fresh.event);
+        }
+        let here = &mut self.lanes[lane];
+        here.backlog.clear();
+        if let Some(timer_ms) = here.timer_ms.take() {
+            self.due.remove(&(timer_ms, lane));
+        }
+        self.note_due(now, lane, now.steady_ms);
+    }
+}

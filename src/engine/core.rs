@@ -1,0 +1,221 @@
+//! The core: takes what happened, decides what is to be done; does no I/O, reads no clock, draws no lots of its own.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use rand::SeedableRng as _;
+use rand::rngs::SmallRng;
+
+use super::directory::Directory;
+use super::group::Groups;
+use super::lanes::Lanes;
+use super::payloads::Payloads;
+use super::recent::RecentKeys;
+use crate::attempt::{Lease, Order, Report};
+use crate::clock::Now;
+use crate::error::Error;
+use crate::event::NewEvent;
+use crate::id::{EndpointId, EventId, Id, IdSource};
+use crate::store::{Batch, DueSlice, Durable, Receipt, Refused, Setting, Unwritten};
+
+/// How many attempts run at one time, over all endpoints.
+pub const IN_FLIGHT_MAX: usize = 4_096;
+
+/// What happened. `R` is whatever the caller needs to be answered.
+#[derive(Debug)]
+pub enum Input<R> {
+    /// Events of one request ask to be accepted.
+    Accept {
+        /// In the order of the request.
+        events: Vec<NewEvent>,
+        /// Gets [`Answer::Events`].
+        reply: R,
+    },
+    /// A setting asks to be changed.
+    Change {
+        /// The change.
+        setting: Box<Setting>,
+        /// Gets [`Answer::Changed`].
+        reply: R,
+    },
+    /// A person asks for one attempt now.
+    Resend {
+        /// What.
+        event: EventId,
+        /// Where to.
+        endpoint: EndpointId,
+        /// Gets [`Answer::Changed`].
+        reply: R,
+    },
+    /// The batch that was last given out is durable.
+    Stored(Durable<Receipt>),
+    /// Nothing of it is, for certain (the disk is full): the engine tries again later.
+    NotStored(String),
+    /// A slice of an endpoint's due index was read.
+    Loaded(EndpointId, DueSlice),
+    /// Recovery found deliveries without rows.
+    Found(Unwritten),
+    /// An attempt ended.
+    Done(Lease, Report),
+    /// Time passed.
+    Tick,
+    /// Nothing else waits to be told: what gathered may be committed.
+    Drained,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output<R> {
+    /// Make this durable, then say [`Input::Stored`]; one at a time.
+    Store(Arc<Batch>),
+    /// Tell the caller.
+    Reply(R, Answer),
+    /// Make one attempt, then say [`Input::Done`].
+    Send(Order),
+    /// Read this endpoint's lines due by then, then say [`Input::Loaded`].
+    Load {
+        /// Whose.
+        endpoint: EndpointId,
+        /// Due at this time or before, on the steady scale.
+        until_ms: i64,
+        /// At most so many.
+        limit: usize,
+    },
+}
+
+/// What a caller is told.
+#[derive(Debug)]
+pub enum Answer {
+    /// One for each event of the request, in its order.
+    Events(Vec<Result<Durable<EventId>, Error>>),
+    /// The setting is durable and obeyed, or why not.
+    Changed(Result<Durable<()>, NotChanged>),
+}
+
+/// Why a setting did not change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotChanged {
+    /// The store refused it.
+    Refused(Refused),
+    /// Nothing could be written.
+    Failed(Error),
+}
+
+/// What the metrics show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events accepted.
+    pub accepted: u64,
+    /// Deliveries that succeeded.
+    pub delivered: u64,
+    /// Attempts that did not.
+    pub failed: u64,
+}
+
+/// The engine's state between two steps.
+pub struct Core<R> {
+    pub(super) ids: Arc<IdSource>,
+    pub(super) rng: SmallRng,
+    pub(super) directory: Directory,
+    pub(super) lanes: Lanes,
+    /// Lanes that may send, in turn.
+    pub(super) ready: VecDeque<usize>,
+    /// When lanes want their due index read: (`due_ms`, lane).
+    pub(super) due: BTreeSet<(i64, usize)>,
+    /// Events with deliveries that have no row yet, and how many.
+    pub(super) open: BTreeMap<EventId, u32>,
+    pub(super) recent: RecentKeys,
+    pub(super) payloads: Payloads,
+    pub(super) groups: Groups<R>,
+    pub(super) leases: u64,
+    pub(super) in_flight: usize,
+    pub(super) counters: Counters,
+    /// When the lanes are looked over again; `None` while nothing is in memory.
+    pub(super) sweep_ms: Option<i64>,
+    /// The mark as last written, and when keys were last forgotten.
+    pub(super) marked: EventId,
+    pub(super) forgot_ms: i64,
+    /// Whether nothing more is sent.
+    pub(super) held: bool,
+    pub(super) out: Vec<Output<R>>,
+}
+
+impl<R> Core<R> {
+    /// An engine that knows nothing yet; `recover.rs` tells it what the store holds.
+    pub(super) fn empty(ids: Arc<IdSource>, seed: u64) -> Self {
+        Self {
+            ids,
+            rng: SmallRng::seed_from_u64(seed),
+            directory: Directory::default(),
+            lanes: Lanes::default(),
+            ready: VecDeque::new(),
+            due: BTreeSet::new(),
+            open: BTreeMap::new(),
+            recent: RecentKeys::default(),
+            payloads: Payloads::default(),
+            groups: Groups::default(),
+            leases: 0,
+            in_flight: 0,
+            counters: Counters::default(),
+            sweep_ms: None,
+            marked: EventId::new(0),
+            forgot_ms: 0,
+            held: false,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes one input; what follows from it waits in [`Self::outputs`].
+    pub fn step(&mut self, now: Now, input: Input<R>) {
+        match input {
+            Input::Accept { events, reply } => self.accept(now, events, reply),
+            Input::Change { setting, reply } => self.change(*setting, reply),
+            Input::Resend { event, endpoint, reply } => self.resend(now, event, endpoint, reply),
+            Input::Stored(receipt) => self.stored(now, &receipt),
+            Input::NotStored(detail) => self.not_stored(now, &detail),
+            Input::Loaded(endpoint, slice) => self.loaded(now, endpoint, slice),
+            Input::Found(unwritten) => self.found(now, unwritten),
+            Input::Done(lease, report) => self.done(now, lease, &report),
+            Input::Tick => self.tick(now),
+            Input::Drained => self.drained(now),
+        }
+        self.dispatch(now);
+    }
+
+    /// What is to be done, in this order.
+    pub fn outputs(&mut self) -> std::vec::Drain<'_, Output<R>> {
+        self.out.drain(..)
+    }
+
+    /// When the next [`Input::Tick`] is wanted, on the steady scale; `None` while nothing waits for time.
+    pub fn wake_ms(&self) -> Option<i64> {
+        let due = self.due.first().map(|(due_ms, _)| *due_ms);
+        [due, self.sweep_ms, self.groups.wake_ms()].into_iter().flatten().min()
+    }
+
+    /// Sends nothing from now on; what is in flight may end, and outcomes no longer linger.
+    pub fn hold(&mut self) {
+        self.held = true;
+        self.groups.hurry();
+    }
+
+    /// Whether nothing is in flight, and nothing waits for the disk.
+    pub fn idle(&self) -> bool {
+        self.in_flight == 0 && self.groups.is_empty()
+    }
+
+    /// Deliveries to healthy endpoints that wait in memory for their first attempt.
+    pub fn waiting(&self) -> usize {
+        self.lanes.waiting()
+    }
+
+    /// The oldest event with a delivery in memory that nobody wrote down yet.
+    pub fn oldest(&self) -> Option<EventId> {
+        self.open.first_key_value().map(|(event, _)| *event)
+    }
+
+    /// What the metrics show.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+}

@@ -1,0 +1,64 @@
+//! Who lives where: applications by id and uid, and the lanes of their endpoints.
+
+use std::collections::HashMap;
+
+use crate::application::{Application, ApplicationRef};
+use crate::id::{ApplicationId, EnvironmentId};
+
+/// One living application.
+#[derive(Debug)]
+pub(super) struct Resident {
+    environment: EnvironmentId,
+    uid: Option<String>,
+    /// The lanes of its living endpoints, in the order of their ids.
+    pub(super) lanes: Vec<usize>,
+}
+
+/// All living applications.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    residents: HashMap<ApplicationId, Resident>,
+    uids: HashMap<(EnvironmentId, String), ApplicationId>,
+}
+
+impl Directory {
+    /// Finds an application of this environment; another's is not found.
+    pub(super) fn find(
+        &self,
+        environment: EnvironmentId,
+        application: &ApplicationRef,
+    ) -> Option<(ApplicationId, &Resident)> {
+        let id = match application {
+            ApplicationRef::Id(id) => *id,
+            ApplicationRef::Uid(uid) => *self.uids.get(&(environment, uid.clone()))?,
+        };
+        let resident = self.residents.get(&id)?;
+        (resident.environment == environment).then_some((id, resident))
+    }
+
+    /// The application's lanes, to change.
+    pub(super) fn lanes_mut(&mut self, application: ApplicationId) -> Option<&mut Vec<usize>> {
+        self.residents.get_mut(&application).map(|resident| &mut resident.lanes)
+    }
+
+    /// Takes a new or changed application.
+    pub(super) fn put(&mut self, application: &Application) {
+        let lanes = self.remove(application.id);
+        if let Some(uid) = &application.uid {
+            self.uids.insert((application.environment, uid.clone()), application.id);
+        }
+        let resident = Resident { environment: application.environment, uid: application.uid.clone(), lanes };
+        self.residents.insert(application.id, resident);
+    }
+
+    /// Forgets an application; gives the lanes it had.
+    pub(super) fn remove(&mut self, application: ApplicationId) -> Vec<usize> {
+        let Some(resident) = self.residents.remove(&application) else {
+            return Vec::new();
+        };
+        if let Some(uid) = resident.uid {
+            self.uids.remove(&(resident.environment, uid));
+        }
+        resident.lanes
+    }
+}

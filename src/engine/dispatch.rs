@@ -1,0 +1,152 @@
+//! Dispatch: what may be sent is sent, lane by lane in turn; what does not fit in memory is left to the disk.
+
+use bytes::Bytes;
+
+use super::core::{Core, IN_FLIGHT_MAX, Output};
+use super::lanes::{Fresh, WINDOW};
+use crate::attempt::{Lease, Order};
+use crate::clock::Now;
+use crate::delivery::{Delivery, Due};
+use crate::endpoint::State;
+use crate::id::{EndpointId, EventId};
+use crate::store::{DueSlice, Op};
+
+/// How long after activity the lanes are looked over, and how often while there is any.
+pub(super) const SWEEP_MS: i64 = 1_000;
+
+impl<R> Core<R> {
+    /// Hands a durable event to its lanes.
+    pub(super) fn enqueue(&mut self, now: Now, event: EventId, body: &Bytes, lanes: &[usize]) {
+        if lanes.is_empty() {
+            return;
+        }
+        self.payloads.keep(event, body.clone());
+        for &lane in lanes {
+            self.wait(now, lane, event);
+        }
+    }
+
+    /// Lets a delivery wait for its first attempt: in memory, or on disk when the lane has no room.
+    pub(super) fn wait(&mut self, now: Now, lane: usize, event: EventId) {
+        self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
+        if self.lanes[lane].takes_fresh() {
+            self.lanes.push_fresh(lane, Fresh { event, since_ms: now.steady_ms });
+            self.make_ready(lane);
+        } else {
+            self.park(now, lane, event);
+        }
+    }
+
+    /// Writes a delivery down that nobody tried: it leaves memory, the due index brings it back.
+    pub(super) fn park(&mut self, now: Now, lane: usize, event: EventId) {
+        let endpoint = self.lanes[lane].endpoint.id;
+        let due = Due { event, endpoint, delivery: Delivery::fresh(now.steady_ms) };
+        self.groups.push(now, Op::Park(due));
+        self.groups.line(lane, now.steady_ms);
+        self.written(event);
+    }
+
+    /// One delivery of the event has a row now, or will with the next commit.
+    pub(super) fn written(&mut self, event: EventId) {
+        if let Some(count) = self.open.get_mut(&event) {
+            *count -= 1;
+            if *count == 0 {
+                self.open.remove(&event);
+                self.payloads.drop(event);
+            }
+        }
+    }
+
+    /// Puts a lane among those that may send, when it may.
+    pub(super) fn make_ready(&mut self, lane: usize) {
+        if !self.lanes[lane].queued && self.lanes[lane].may_send() {
+            self.lanes[lane].queued = true;
+            self.ready.push_back(lane);
+        }
+    }
+
+    /// Sends what may be sent: one delivery of each ready lane in turn.
+    pub(super) fn dispatch(&mut self, now: Now) {
+        while !self.held && self.in_flight < IN_FLIGHT_MAX {
+            let Some(lane) = self.ready.pop_front() else {
+                return;
+            };
+            self.lanes[lane].queued = false;
+            self.leases += 1;
+            let Some(flight) = self.lanes.take_off(lane, self.leases, now.steady_ms) else {
+                continue;
+            };
+            self.in_flight += 1;
+            let endpoint = self.lanes[lane].endpoint.clone();
+            let lease = Lease { event: flight.event, endpoint: endpoint.id, number: flight.number };
+            self.out.push(Output::Send(Order { lease, endpoint, body: self.payloads.get(flight.event) }));
+            self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
+            self.make_ready(lane);
+            self.want(now, lane);
+        }
+    }
+
+    /// A lane has a line in the due index, due then.
+    pub(super) fn note_due(&mut self, now: Now, lane: usize, due_ms: i64) {
+        let next_ms = &mut self.lanes[lane].next_due_ms;
+        *next_ms = Some(next_ms.map_or(due_ms, |next_ms| next_ms.min(due_ms)));
+        self.want(now, lane);
+    }
+
+    /// Reads a lane's due index when something is due and there is room for it; else sets its timer.
+    pub(super) fn want(&mut self, now: Now, lane: usize) {
+        let state = self.lanes[lane].endpoint.state;
+        let here = &mut self.lanes[lane];
+        let Some(due_ms) =
+            here.next_due_ms.filter(|_| !here.loading && matches!(state, State::Enabled | State::Deleted))
+        else {
+            return;
+        };
+        if due_ms > now.steady_ms {
+            let set_ms = here.timer_ms.filter(|&timer_ms| timer_ms <= due_ms);
+            if set_ms.is_none() {
+                if let Some(timer_ms) = here.timer_ms.replace(due_ms) {
+                    self.due.remove(&(timer_ms, lane));
+                }
+                self.due.insert((due_ms, lane));
+            }
+        } else if here.backlog.len() < WINDOW / 2 {
+            here.loading = true;
+            here.next_due_ms = None;
+            let held = here.backlog.len() + here.flights.len() + here.settling.len();
+            let endpoint = here.endpoint.id;
+            self.out.push(Output::Load { endpoint, until_ms: now.steady_ms, limit: WINDOW + held });
+        }
+    }
+
+    /// Takes what was read of a due index, but for what is in memory or about to change.
+    pub(super) fn loaded(&mut self, now: Now, endpoint: EndpointId, slice: DueSlice) {
+        let Some(lane) = self.lanes.find(endpoint) else {
+            return;
+        };
+        let here = &mut self.lanes[lane];
+        here.loading = false;
+        match here.endpoint.state {
+            State::Enabled => {
+                for due in slice.due {
+                    if !here.holds(due.event) {
+                        here.backlog.push_back(due);
+                    }
+                }
+            }
+            State::Deleted if !slice.due.is_empty() => {
+                self.groups.push(now, Op::Cancel { endpoint, count: slice.due.len() });
+                self.groups.line(lane, now.steady_ms);
+            }
+            State::Deleted => {}
+            _ => here.next_due_ms = Some(now.steady_ms),
+        }
+        let here = &mut self.lanes[lane];
+        here.settling.retain(|_, settled| !*settled);
+        if let Some(next_ms) = slice.next_ms {
+            self.note_due(now, lane, next_ms);
+        }
+        self.want(now, lane);
+        self.make_ready(lane);
+    }
+}

@@ -1,0 +1,285 @@
+//! A lane per endpoint: what waits for its first attempt, what waits for a retry, what is in flight.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+use crate::delivery::{Delivery, Due};
+use crate::endpoint::{Endpoint, Health, State};
+use crate::id::{EndpointId, EventId};
+
+/// How many attempts one endpoint has in flight.
+pub(super) const IN_FLIGHT_MAX: usize = 16;
+/// After so many failures in a row one attempt at a time probes the endpoint; each success doubles that again.
+const FAILURES_UNTIL_PROBING: u32 = 5;
+/// After so many failures in a row what waits is kept on disk instead of in memory.
+const FAILURES_UNTIL_UNHEALTHY: u32 = 3;
+/// How many first attempts of an unhealthy endpoint wait in memory; how many retries of any.
+pub(super) const WINDOW: usize = 256;
+/// An endpoint whose slots are all taken for longer than this is as good as failing.
+const STALL_MS: i64 = 1_000;
+
+/// A delivery that waits for its first attempt and has no row yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fresh {
+    pub(super) event: EventId,
+    pub(super) since_ms: i64,
+}
+
+/// An attempt on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Flight {
+    pub(super) event: EventId,
+    pub(super) number: u64,
+    pub(super) started_ms: i64,
+    pub(super) delivery: Delivery,
+    /// Its line in the due index; `None` while it has no row.
+    pub(super) line_ms: Option<i64>,
+    /// Whether it came from the backlog: such flights have a share of the slots only.
+    retry: bool,
+}
+
+/// One endpoint's deliveries.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with one another")]
+pub(super) struct Lane {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) health: Health,
+    pub(super) fresh: VecDeque<Fresh>,
+    /// Read from the due index; the lines stay on disk until their outcome.
+    pub(super) backlog: VecDeque<Due>,
+    pub(super) flights: Vec<Flight>,
+    /// Deliveries whose lines are about to change on disk, and whether they have: what a read still shows of them is old.
+    pub(super) settling: BTreeMap<EventId, bool>,
+    /// Whether a read of its due index is on its way.
+    pub(super) loading: bool,
+    /// When its earliest line that is not in memory is due.
+    pub(super) next_due_ms: Option<i64>,
+    /// Its entry in the core's timers.
+    pub(super) timer_ms: Option<i64>,
+    /// Whether it stands among the lanes that may send.
+    pub(super) queued: bool,
+    /// Failing or stalled: its waiting deliveries do not hold publishers up.
+    pub(super) unhealthy: bool,
+    failures: u32,
+    slots: usize,
+    /// Whether the last flight came from the backlog, for taking turns when there is one slot.
+    last_was_retry: bool,
+}
+
+impl Lane {
+    fn new(endpoint: Endpoint) -> Self {
+        Self {
+            health: endpoint.health,
+            endpoint: Arc::new(endpoint),
+            fresh: VecDeque::new(),
+            backlog: VecDeque::new(),
+            flights: Vec::new(),
+            settling: BTreeMap::new(),
+            loading: false,
+            next_due_ms: None,
+            timer_ms: None,
+            queued: false,
+            unhealthy: false,
+            failures: 0,
+            slots: IN_FLIGHT_MAX,
+            last_was_retry: false,
+        }
+    }
+
+    /// Whether its endpoint is delivered to.
+    pub(super) fn enabled(&self) -> bool {
+        self.endpoint.state == State::Enabled
+    }
+
+    /// Whether one more first attempt may wait in memory.
+    pub(super) fn takes_fresh(&self) -> bool {
+        self.enabled() && (!self.unhealthy || self.fresh.len() < WINDOW)
+    }
+
+    /// Whether it has something to send and a slot for it.
+    pub(super) fn may_send(&self) -> bool {
+        self.enabled() && self.flights.len() < self.slots && !(self.fresh.is_empty() && self.backlog.is_empty())
+    }
+
+    /// Whether this delivery is in memory, or about to change on disk.
+    pub(super) fn holds(&self, event: EventId) -> bool {
+        self.settling.contains_key(&event) || self.flies(event) || self.backlog.iter().any(|due| due.event == event)
+    }
+
+    /// Whether an attempt of this delivery is on its way.
+    pub(super) fn flies(&self, event: EventId) -> bool {
+        self.flights.iter().any(|flight| flight.event == event)
+    }
+
+    /// Takes the next delivery off its queue and gives it a slot.
+    pub(super) fn take_off(&mut self, number: u64, now_ms: i64) -> Option<&Flight> {
+        if !self.may_send() {
+            return None;
+        }
+        let retry = self.turn_of_retry();
+        let flight = if retry {
+            let due = self.backlog.pop_front()?;
+            Flight {
+                event: due.event,
+                number,
+                started_ms: now_ms,
+                delivery: due.delivery,
+                line_ms: due.delivery.due_ms,
+                retry,
+            }
+        } else {
+            let fresh = self.fresh.pop_front()?;
+            Flight {
+                event: fresh.event,
+                number,
+                started_ms: now_ms,
+                delivery: Delivery::fresh(now_ms),
+                line_ms: None,
+                retry,
+            }
+        };
+        self.last_was_retry = retry;
+        self.flights.push(flight);
+        self.flights.last()
+    }
+
+    /// Retries have a quarter of the slots while first attempts wait, and all of them otherwise.
+    fn turn_of_retry(&self) -> bool {
+        if self.backlog.is_empty() || self.fresh.is_empty() {
+            return self.fresh.is_empty();
+        }
+        let share = self.slots / 4;
+        if share == 0 {
+            return !self.last_was_retry;
+        }
+        self.flights.iter().filter(|flight| flight.retry).count() < share
+    }
+
+    /// Gives the slot of an attempt back; `None` when nobody flies under that number.
+    pub(super) fn land(&mut self, number: u64) -> Option<Flight> {
+        let position = self.flights.iter().position(|flight| flight.number == number)?;
+        Some(self.flights.swap_remove(position))
+    }
+
+    /// Learns from an attempt; gives whether the lane is unhealthy now.
+    pub(super) fn learn(&mut self, succeeded: bool) -> bool {
+        if succeeded {
+            self.failures = 0;
+            self.slots = (self.slots * 2).min(IN_FLIGHT_MAX);
+            return false;
+        }
+        self.failures += 1;
+        if self.failures >= FAILURES_UNTIL_PROBING {
+            self.slots = 1;
+        }
+        self.unhealthy || self.failures >= FAILURES_UNTIL_UNHEALTHY
+    }
+
+    /// Whether all slots have been taken for too long.
+    pub(super) fn stalled(&self, now_ms: i64) -> bool {
+        let oldest_ms = self.flights.iter().map(|flight| flight.started_ms).min();
+        self.flights.len() >= self.slots && oldest_ms.is_some_and(|started_ms| now_ms - started_ms > STALL_MS)
+    }
+}
+
+/// All lanes, by a number that never changes while the process lives.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    all: Vec<Lane>,
+    by_endpoint: HashMap<EndpointId, usize>,
+    /// First attempts that wait in healthy lanes.
+    waiting: usize,
+}
+
+impl Index<usize> for Lanes {
+    type Output = Lane;
+
+    fn index(&self, lane: usize) -> &Lane {
+        &self.all[lane]
+    }
+}
+
+impl IndexMut<usize> for Lanes {
+    fn index_mut(&mut self, lane: usize) -> &mut Lane {
+        &mut self.all[lane]
+    }
+}
+
+impl Lanes {
+    /// Opens a lane; gives its number.
+    pub(super) fn open(&mut self, endpoint: Endpoint) -> usize {
+        let lane = self.all.len();
+        self.by_endpoint.insert(endpoint.id, lane);
+        self.all.push(Lane::new(endpoint));
+        lane
+    }
+
+    /// The number of an endpoint's lane.
+    pub(super) fn find(&self, endpoint: EndpointId) -> Option<usize> {
+        self.by_endpoint.get(&endpoint).copied()
+    }
+
+    /// All numbers.
+    pub(super) fn numbers(&self) -> std::ops::Range<usize> {
+        0..self.all.len()
+    }
+
+    /// First attempts that wait in healthy lanes.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Lets a first attempt wait in memory.
+    pub(super) fn push_fresh(&mut self, lane: usize, fresh: Fresh) {
+        let lane = &mut self.all[lane];
+        lane.fresh.push_back(fresh);
+        self.waiting += usize::from(!lane.unhealthy);
+    }
+
+    /// Takes a first attempt from the front (the oldest) or the back out of memory.
+    pub(super) fn pop_fresh(&mut self, lane: usize, front: bool) -> Option<Fresh> {
+        let lane = &mut self.all[lane];
+        let fresh = if front { lane.fresh.pop_front() } else { lane.fresh.pop_back() }?;
+        self.waiting -= usize::from(!lane.unhealthy);
+        Some(fresh)
+    }
+
+    /// Gives the next delivery of a lane its slot.
+    pub(super) fn take_off(&mut self, lane: usize, number: u64, now_ms: i64) -> Option<Flight> {
+        let lane = &mut self.all[lane];
+        let before = lane.fresh.len();
+        let flight = lane.take_off(number, now_ms).cloned();
+        if !lane.unhealthy {
+            self.waiting -= before - lane.fresh.len();
+        }
+        flight
+    }
+
+    /// Marks a lane healthy or not; what waits there counts or does not from now on.
+    pub(super) fn set_unhealthy(&mut self, lane: usize, unhealthy: bool) {
+        let lane = &mut self.all[lane];
+        if lane.unhealthy == unhealthy {
+            return;
+        }
+        lane.unhealthy = unhealthy;
+        if unhealthy {
+            self.waiting -= lane.fresh.len();
+        } else {
+            self.waiting += lane.fresh.len();
+        }
+    }
+
+    /// A delivery's line has changed on disk; a read on its way may still show the old one.
+    pub(super) fn settled(&mut self, endpoint: EndpointId, event: EventId) {
+        let Some(lane) = self.find(endpoint) else {
+            return;
+        };
+        let lane = &mut self.all[lane];
+        if !lane.loading {
+            lane.settling.remove(&event);
+        } else if let Some(settled) = lane.settling.get_mut(&event) {
+            *settled = true;
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The engine: decides. A core without I/O, and the thin shell that drives it.
+//!
+//! An event's life, in the order of the files: `accept` gives it an id and its endpoints; `group` makes it durable with
+//! whatever else waits, then answers; `lanes` and `dispatch` send it, endpoint by endpoint; `outcome` writes down what
+//! came of it and when it is due again; `timers` wake what is due; `recover` takes up what a crash left.
+//! `change` obeys settings in the order of their commits. `run` is the shell: channels, the writer, the senders.
+
+mod accept;
+mod change;
+pub mod core;
+mod directory;
+mod dispatch;
+pub mod gate;
+mod group;
+mod lanes;
+mod outcome;
+mod payloads;
+mod recent;
+mod recover;
+pub mod run;
+mod timers;

@@ -1,0 +1,103 @@
+//! Outcomes: an attempt ended; what that makes of its delivery, its lane, its endpoint.
+
+use std::sync::Arc;
+
+use rand::Rng as _;
+
+use super::core::Core;
+use super::lanes::Flight;
+use crate::attempt::{Answer, Attempt, Cause, Lease, Outcome, Report};
+use crate::clock::Now;
+use crate::delivery::{Delivery, Status};
+use crate::endpoint::State;
+use crate::store::{Op, Tried};
+
+impl<R> Core<R> {
+    /// Writes an attempt down; a report under a lease that nobody holds any more is dropped.
+    pub(super) fn done(&mut self, now: Now, lease: Lease, report: &Report) {
+        let Some(lane) = self.lanes.find(lease.endpoint) else {
+            return;
+        };
+        let Some(flight) = self.lanes[lane].land(lease.number) else {
+            return;
+        };
+        self.in_flight -= 1;
+        self.sweep_ms.get_or_insert(now.steady_ms + super::dispatch::SWEEP_MS);
+        let outcome = report.outcome();
+        if outcome == Outcome::Success {
+            self.counters.delivered += 1;
+        } else {
+            self.counters.failed += 1;
+        }
+        let attempt = self.attempt(now, lane, &flight, report);
+        let delivery = self.next_state(now, lane, &flight, outcome);
+        let was_due_ms = flight.line_ms;
+        self.write(now, lane, Tried { event: flight.event, endpoint: lease.endpoint, attempt, delivery, was_due_ms });
+        self.judge(now, lane, report, outcome);
+        self.make_ready(lane);
+        self.want(now, lane);
+    }
+
+    fn next_state(&mut self, now: Now, lane: usize, flight: &Flight, outcome: Outcome) -> Delivery {
+        let delivery = flight.delivery.after(outcome, now.steady_ms, self.rng.random());
+        let deleted = self.lanes[lane].endpoint.state == State::Deleted;
+        if deleted && delivery.status == Status::Pending {
+            return Delivery { status: Status::Canceled, due_ms: None, ..delivery };
+        }
+        delivery
+    }
+
+    fn attempt(&mut self, now: Now, lane: usize, flight: &Flight, report: &Report) -> Attempt {
+        Attempt {
+            id: self.ids.next(now.wall_ms),
+            started_ms: report.started_ms,
+            duration_ms: report.duration_ms,
+            url: self.lanes[lane].endpoint.url.clone(),
+            status_code: report.status_code(),
+            response: report.text(),
+            trigger: flight.delivery.trigger,
+        }
+    }
+
+    fn write(&mut self, now: Now, lane: usize, tried: Tried) {
+        if tried.was_due_ms.is_some() {
+            self.lanes[lane].settling.insert(tried.event, false);
+        } else {
+            self.written(tried.event);
+        }
+        let due_ms = tried.delivery.due_ms;
+        self.groups.push(now, Op::Tried(Box::new(tried)));
+        if let Some(due_ms) = due_ms {
+            self.groups.line(lane, due_ms);
+        }
+    }
+
+    /// What the attempt says about the endpoint; our own failures say nothing.
+    fn judge(&mut self, now: Now, lane: usize, report: &Report, outcome: Outcome) {
+        if matches!(report.answer, Answer::Failure { cause: Cause::Internal, .. }) {
+            return;
+        }
+        let succeeded = outcome == Outcome::Success;
+        let unhealthy = self.lanes[lane].learn(succeeded);
+        self.lanes.set_unhealthy(lane, unhealthy);
+        let here = &mut self.lanes[lane];
+        let (health, disable) = here.health.after(succeeded, now.steady_ms);
+        let state = match outcome {
+            Outcome::Gone => Some(State::Gone),
+            _ if disable => Some(State::Failing),
+            _ => None,
+        }
+        .filter(|_| here.enabled());
+        if health == here.health && state.is_none() {
+            return;
+        }
+        here.health = health;
+        self.groups.push(now, Op::Health { endpoint: here.endpoint.id, health, state });
+        if let Some(state) = state {
+            let endpoint = Arc::make_mut(&mut here.endpoint);
+            endpoint.state = state;
+            endpoint.revision += 1;
+            self.halt(now, lane);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Recovery: an engine that goes on where the store says the last one stopped.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use crate::clock::Now;
+use crate::delivery::{Delivery, Due};
+use crate::endpoint::State;
+use crate::id::IdSource;
+use crate::store::{Op, Opening, Unwritten};
+
+impl<R> Core<R> {
+    /// Takes what the store holds. What it does not say (deliveries without rows) comes as [`super::core::Input::Found`].
+    pub fn recover(ids: Arc<IdSource>, opening: Opening, seed: u64, now: Now) -> Self {
+        let mut core = Self::empty(ids, seed);
+        for application in &opening.applications {
+            core.directory.put(application);
+        }
+        for endpoint in opening.endpoints {
+            let (application, living) = (endpoint.application, endpoint.state != State::Deleted);
+            let lane = core.lanes.open(endpoint);
+            if let Some(lanes) = core.directory.lanes_mut(application).filter(|_| living) {
+                lanes.push(lane);
+            }
+        }
+        for (endpoint, due_ms) in opening.due {
+            if let Some(lane) = core.lanes.find(endpoint) {
+                core.note_due(now, lane, due_ms);
+            }
+        }
+        for (event, once) in opening.recent_keys {
+            core.recent.keep(&once, event, crate::id::Id::time_ms(event));
+        }
+        core.marked = opening.mark;
+        core.forgot_ms = now.steady_ms;
+        core
+    }
+
+    /// Queues deliveries that nobody tried, or whose outcome was lost with the crash.
+    pub(super) fn found(&mut self, now: Now, unwritten: Unwritten) {
+        for (event, endpoints) in unwritten.deliveries {
+            if let Ok(count @ 1..) = u32::try_from(endpoints.len()) {
+                self.open.insert(event, count);
+            }
+            for endpoint in endpoints {
+                if let Some(lane) = self.lanes.find(endpoint) {
+                    self.wait(now, lane, event);
+                    continue;
+                }
+                self.groups.push(now, Op::Park(Due { event, endpoint, delivery: Delivery::fresh(now.steady_ms) }));
+                self.groups.push(now, Op::Cancel { endpoint, count: 1 });
+                self.written(event);
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! An event type: the dotted name of a kind of event, with its schema and example.
+
+use crate::error::Result;
+use crate::id::EnvironmentId;
+use crate::name;
+
+/// The type that `send-example` knows without anybody creating it.
+pub const PING: &str = "svix.ping";
+/// What an event of [`PING`] says.
+pub const PING_EXAMPLE: &str = r#"{"success":true}"#;
+/// The longest schema document, in bytes.
+const SCHEMAS_BYTES_MAX: usize = 262_144;
+
+/// A kind of event that endpoints can subscribe to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventType {
+    /// Where it lives.
+    pub environment: EnvironmentId,
+    /// Its dotted name, unique in the environment.
+    pub name: String,
+    /// One sentence for people.
+    pub description: String,
+    /// JSON Schemas by version, as the caller wrote them; `schemas["1"].examples[0]` is the example event.
+    pub schemas: Option<String>,
+    /// Hidden from lists; no longer offered to new endpoints.
+    pub archived: bool,
+    /// Still sent, better not used.
+    pub deprecated: bool,
+    /// When it was created, in ms since 1970.
+    pub created_ms: i64,
+    /// When it last changed, in ms since 1970.
+    pub updated_ms: i64,
+}
+
+impl EventType {
+    /// Checks every field against its limit.
+    pub fn check(&self) -> Result<()> {
+        name::check_event_type("name", &self.name)?;
+        name::check_text("description", &self.description)?;
+        let bytes = self.schemas.as_ref().map_or(0, String::len);
+        if bytes > SCHEMAS_BYTES_MAX {
+            let message = format!("is {bytes} bytes long; at most {SCHEMAS_BYTES_MAX} are allowed");
+            return Err(crate::error::Error::field("schemas", message));
+        }
+        Ok(())
+    }
+
+    /// The example event, as the bytes the schema's author wrote; `None` when the schema has none.
+    pub fn example(&self) -> Option<String> {
+        let schemas: serde_json::Value = serde_json::from_str(self.schemas.as_deref()?).ok()?;
+        let versions = schemas.as_object()?;
+        let schema = versions.get("1").or_else(|| versions.values().next_back())?;
+        let example = schema.get("examples")?.get(0)?;
+        example.is_object().then(|| example.to_string())
+    }
+}

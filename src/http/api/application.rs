@@ -1,0 +1,119 @@
+//! `/app`: applications.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::{Api, empty, not_changed, unserved};
+use crate::application::{Application, ApplicationRef};
+use crate::engine::core::NotChanged;
+use crate::error::Result;
+use crate::http::call::{Call, answer};
+use crate::http::page::{Asked, time};
+use crate::http::problem::text;
+use crate::id::{Id as _, IdText};
+use crate::key::Action;
+use crate::name::Metadata;
+use crate::store::{Change, Refused};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApplicationIn {
+    name: String,
+    uid: Option<String>,
+    metadata: Option<Metadata>,
+    rate_limit: Option<u16>,
+    throttle_rate: Option<u16>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ApplicationOut {
+    id: String,
+    uid: Option<String>,
+    name: String,
+    metadata: Metadata,
+    rate_limit: Option<u16>,
+    throttle_rate: Option<u16>,
+    created_at: String,
+    updated_at: String,
+}
+
+fn out(application: Application, ids: &IdText) -> ApplicationOut {
+    ApplicationOut {
+        id: ids.of(application.id),
+        uid: application.uid,
+        name: application.name,
+        metadata: application.metadata,
+        rate_limit: None,
+        throttle_rate: None,
+        created_at: time(application.id.time_ms()),
+        updated_at: time(application.updated_ms),
+    }
+}
+
+/// GET `/app`
+pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
+    let ids = api.engine.text();
+    let asked = Asked::read(&call, false, |text| ids.parse(text))?;
+    let (environment, page) = (call.caller.environment, asked.page);
+    let listed = api.read(move |store| store.applications(environment, page)).await?;
+    let list = asked.answer_ids(listed, ids, |application| application.id, |application| out(application, ids));
+    Ok(answer(StatusCode::OK, &list))
+}
+
+/// POST `/app`: 201, or 200 with the one that has the uid when `get_if_exists`.
+pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let get_if_exists = call.query_flag("get_if_exists", false)?;
+    let (input, body) = call.json::<ApplicationIn>().await?;
+    unserved("throttleRate", input.throttle_rate.or(input.rate_limit).is_some())?;
+    let once = call.once(&body)?;
+    if let Some(response) = api.answered(once).await? {
+        return Ok(response);
+    }
+    let now_ms = api.clock.now().wall_ms;
+    let application = Application {
+        id: api.engine.ids().next(now_ms),
+        environment: call.caller.environment,
+        uid: input.uid,
+        name: input.name,
+        metadata: input.metadata.unwrap_or_default(),
+        updated_ms: now_ms,
+        deleted: false,
+    };
+    application.check()?;
+    let uid = application.uid.clone();
+    let body = text(&out(application.clone(), api.engine.text()));
+    match api.change(once, Change::Application(application), StatusCode::CREATED, body).await {
+        Ok(response) => Ok(response),
+        Err(NotChanged::Refused(Refused::Taken)) if get_if_exists => existing(&api, &call, uid).await,
+        Err(error) => Err(not_changed(
+            error,
+            "an application with this uid exists already; choose another, or pass get_if_exists=true",
+        )),
+    }
+}
+
+async fn existing(api: &Api, call: &Call, uid: Option<String>) -> Result<Response> {
+    let (environment, uid) = (call.caller.environment, ApplicationRef::Uid(uid.unwrap_or_default()));
+    let found = api.read(move |store| store.application(environment, &uid)).await?;
+    let application = found.ok_or_else(crate::error::Error::not_found)?;
+    Ok(answer(StatusCode::OK, &out(application, api.engine.text())))
+}
+
+/// GET `/app/{app}`
+pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
+    let application = api.application(&call).await?;
+    Ok(answer(StatusCode::OK, &out(application, api.engine.text())))
+}
+
+/// DELETE `/app/{app}`: its events stay, its endpoints get nothing more.
+pub(super) async fn delete(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let application = api.application(&call).await?;
+    let deleted = Application { deleted: true, updated_ms: api.clock.now().wall_ms, ..application };
+    let changed = api.change(None, Change::Application(deleted), StatusCode::NO_CONTENT, String::new()).await;
+    changed.map(|_| empty()).map_err(|error| not_changed(error, "it is deleted already"))
+}

@@ -1,0 +1,266 @@
+//! `/app/{app}/endpoint`: endpoints.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use rand::SeedableRng as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Api, empty, not_changed, unserved};
+use crate::application::Application;
+use crate::endpoint::{Endpoint, Health, State as EndpointState};
+use crate::engine::core::NotChanged;
+use crate::error::{Error, Result};
+use crate::http::call::{Call, answer};
+use crate::http::page::{Asked, time};
+use crate::http::problem::text;
+use crate::id::{EndpointId, Id as _, IdText};
+use crate::key::Action;
+use crate::name::Metadata;
+use crate::secret::{Secret, SecretSlot};
+use crate::store::{Change, Refused};
+
+/// How often a change is tried again when another one came first.
+const TRIES_MAX: usize = 5;
+const UID_TAKEN: &str = "an endpoint with this uid exists already in this application; choose another";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointIn {
+    url: String,
+    uid: Option<String>,
+    description: Option<String>,
+    disabled: Option<bool>,
+    event_types: Option<Vec<String>>,
+    filter_types: Option<Vec<String>>,
+    channels: Option<Vec<String>>,
+    headers: Option<std::collections::BTreeMap<String, String>>,
+    metadata: Option<Metadata>,
+    secret: Option<String>,
+    rate_limit: Option<u16>,
+    throttle_rate: Option<u16>,
+}
+
+/// Absent keeps, null unsets, a value sets.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointPatch {
+    url: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    uid: Option<Option<String>>,
+    description: Option<String>,
+    disabled: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    event_types: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "present")]
+    filter_types: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "present")]
+    channels: Option<Option<Vec<String>>>,
+    metadata: Option<Metadata>,
+    secret: Option<String>,
+    rate_limit: Option<u16>,
+    throttle_rate: Option<u16>,
+}
+
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointOut {
+    id: String,
+    uid: Option<String>,
+    url: String,
+    description: String,
+    disabled: bool,
+    event_types: Option<Vec<String>>,
+    filter_types: Option<Vec<String>>,
+    channels: Option<Vec<String>>,
+    metadata: Metadata,
+    rate_limit: Option<u16>,
+    throttle_rate: Option<u16>,
+    version: u8,
+    created_at: String,
+    updated_at: String,
+}
+
+fn out(endpoint: Endpoint, ids: &IdText) -> EndpointOut {
+    let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
+    EndpointOut {
+        id: ids.of(endpoint.id),
+        uid: endpoint.uid,
+        url: endpoint.url,
+        description: endpoint.description,
+        disabled: endpoint.state != EndpointState::Enabled,
+        event_types: some(endpoint.event_types.clone()),
+        filter_types: some(endpoint.event_types),
+        channels: some(endpoint.channels),
+        metadata: endpoint.metadata,
+        rate_limit: None,
+        throttle_rate: None,
+        version: 1,
+        created_at: time(endpoint.id.time_ms()),
+        updated_at: time(endpoint.updated_ms),
+    }
+}
+
+/// The endpoint in the path, of this application. Error: 404.
+pub(super) async fn find(api: &Api, call: &Call, application: &Application) -> Result<Endpoint> {
+    let (application, text) = (application.id, call.param("ep").to_owned());
+    let found = if text.starts_with(EndpointId::PREFIX) {
+        let endpoint = call.id(api, "ep")?;
+        api.read(move |store| store.endpoint(application, endpoint)).await?
+    } else {
+        api.read(move |store| store.endpoint_by_uid(application, &text)).await?
+    };
+    found.ok_or_else(Error::not_found)
+}
+
+/// Reads the endpoint in the path, changes it, writes it; again when somebody else came first.
+pub(super) async fn change(api: &Api, call: &Call, edit: impl Fn(&mut Endpoint) -> Result<()>) -> Result<Endpoint> {
+    call.may(Action::Manage)?;
+    let application = api.application(call).await?;
+    for _ in 0..TRIES_MAX {
+        let mut endpoint = find(api, call, &application).await?;
+        edit(&mut endpoint)?;
+        endpoint.check()?;
+        endpoint.revision += 1;
+        endpoint.updated_ms = api.clock.now().wall_ms;
+        match api.change(None, Change::Endpoint(endpoint.clone()), StatusCode::OK, String::new()).await {
+            Ok(_) => return Ok(endpoint),
+            Err(NotChanged::Refused(Refused::Stale)) => {}
+            Err(error) => return Err(not_changed(error, UID_TAKEN)),
+        }
+    }
+    Err(Error::conflict("it keeps changing at the same time; try again"))
+}
+
+/// GET `/app/{app}/endpoint`
+pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
+    let ids = api.engine.text();
+    let application = api.application(&call).await?.id;
+    let asked = Asked::read(&call, false, |text| ids.parse(text))?;
+    let page = asked.page;
+    let listed = api.read(move |store| store.endpoints(application, page)).await?;
+    let list = asked.answer_ids(listed, ids, |endpoint| endpoint.id, |endpoint| out(endpoint, ids));
+    Ok(answer(StatusCode::OK, &list))
+}
+
+/// POST `/app/{app}/endpoint`
+pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, body) = call.json::<EndpointIn>().await?;
+    unserved("throttleRate", input.throttle_rate.or(input.rate_limit).is_some())?;
+    let application = api.application(&call).await?;
+    let once = call.once(&body)?;
+    if let Some(response) = api.answered(once).await? {
+        return Ok(response);
+    }
+    let now_ms = api.clock.now().wall_ms;
+    let secret = match input.secret.as_deref() {
+        Some(text) => Secret::parse(text)?,
+        None => Secret::generate(&mut rand::rngs::StdRng::from_os_rng()),
+    };
+    let endpoint = Endpoint {
+        id: api.engine.ids().next(now_ms),
+        application: application.id,
+        uid: input.uid,
+        url: input.url,
+        description: input.description.unwrap_or_default(),
+        state: if input.disabled == Some(true) { EndpointState::Disabled } else { EndpointState::Enabled },
+        event_types: input.event_types.or(input.filter_types).unwrap_or_default(),
+        channels: input.channels.unwrap_or_default(),
+        headers: input.headers.unwrap_or_default(),
+        metadata: input.metadata.unwrap_or_default(),
+        secrets: vec![SecretSlot { secret, expires_ms: None }],
+        health: Health::default(),
+        updated_ms: now_ms,
+        revision: 1,
+    };
+    endpoint.check()?;
+    check_event_types(&api, &call, &endpoint.event_types).await?;
+    (api.judge_url)(endpoint.url.clone()).await?;
+    let body = text(&out(endpoint.clone(), api.engine.text()));
+    api.change(once, Change::Endpoint(endpoint), StatusCode::CREATED, body)
+        .await
+        .map_err(|error| not_changed(error, UID_TAKEN))
+}
+
+/// Every type an endpoint names must exist: a typing error would otherwise lose its events silently.
+async fn check_event_types(api: &Api, call: &Call, names: &[String]) -> Result<()> {
+    let (environment, names) = (call.caller.environment, names.to_vec());
+    let missing = api.read(move |store| {
+        for name in names {
+            if store.event_type(environment, &name)?.is_none() {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    });
+    match missing.await? {
+        Some(name) => Err(Error::field(
+            "eventTypes",
+            format!(
+                "names `{name}`, which does not exist; create the event type first, or leave the list empty for all"
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// GET `/app/{app}/endpoint/{ep}`
+pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
+    let application = api.application(&call).await?;
+    let endpoint = find(&api, &call, &application).await?;
+    Ok(answer(StatusCode::OK, &out(endpoint, api.engine.text())))
+}
+
+/// PATCH `/app/{app}/endpoint/{ep}`
+pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, _) = call.json::<EndpointPatch>().await?;
+    unserved("throttleRate", input.throttle_rate.or(input.rate_limit).is_some())?;
+    if let Some(url) = &input.url {
+        (api.judge_url)(url.clone()).await?;
+    }
+    let event_types = input.event_types.clone().or_else(|| input.filter_types.clone());
+    if let Some(Some(names)) = &event_types {
+        check_event_types(&api, &call, names).await?;
+    }
+    let secret = input.secret.as_deref().map(Secret::parse).transpose()?;
+    let endpoint = change(&api, &call, |endpoint| {
+        set(&mut endpoint.url, input.url.as_ref());
+        set(&mut endpoint.uid, input.uid.as_ref());
+        set(&mut endpoint.description, input.description.as_ref());
+        set(&mut endpoint.metadata, input.metadata.as_ref());
+        set(&mut endpoint.event_types, event_types.clone().map(Option::unwrap_or_default).as_ref());
+        set(&mut endpoint.channels, input.channels.clone().map(Option::unwrap_or_default).as_ref());
+        match input.disabled {
+            Some(true) if endpoint.state == EndpointState::Enabled => endpoint.state = EndpointState::Disabled,
+            Some(false) => endpoint.state = EndpointState::Enabled,
+            _ => {}
+        }
+        if let Some(secret) = &secret {
+            endpoint.secrets = vec![SecretSlot { secret: secret.clone(), expires_ms: None }];
+        }
+        Ok(())
+    });
+    Ok(answer(StatusCode::OK, &out(endpoint.await?, api.engine.text())))
+}
+
+fn set<T: Clone>(field: &mut T, given: Option<&T>) {
+    if let Some(given) = given {
+        *field = given.clone();
+    }
+}
+
+/// DELETE `/app/{app}/endpoint/{ep}`: what waits for it is canceled, its history stays.
+pub(super) async fn delete(State(api): State<Api>, call: Call) -> Result<Response> {
+    change(&api, &call, |endpoint| {
+        endpoint.state = EndpointState::Deleted;
+        Ok(())
+    })
+    .await?;
+    Ok(empty())
+}

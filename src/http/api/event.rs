@@ -1,0 +1,188 @@
+//! `/app/{app}/msg`: events. The bytes of `payload` go out as they came in.
+
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Api, unserved};
+use crate::application::{Application, ApplicationRef};
+use crate::error::{Error, Result};
+use crate::event::{self, Draft, Event, NewEvent, Once};
+use crate::http::call::{Call, answer, parse};
+use crate::http::page::{Asked, filter, time};
+use crate::http::problem::text;
+use crate::id::{EventId, Id as _, IdText};
+use crate::key::Action;
+
+/// What a request may hold beside the payload, in bytes.
+const ENVELOPE_BYTES_MAX: usize = 64 * 1_024;
+/// Payloads up to this size are copied out of the request, so that a small one does not keep a large buffer.
+const COPY_BYTES_MAX: usize = 64 * 1_024;
+
+/// One event to publish.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Envelope<'a> {
+    event_type: String,
+    #[serde(borrow, alias = "data")]
+    payload: &'a RawValue,
+    event_id: Option<String>,
+    channels: Option<Vec<String>>,
+    transformations_params: Option<Raw>,
+    #[serde(borrow)]
+    application: Option<&'a RawValue>,
+    #[serde(borrow)]
+    deliver_at: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tags: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    raw_payload: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventOut<'a> {
+    id: String,
+    event_id: Option<&'a str>,
+    event_type: &'a str,
+    channels: Option<&'a [String]>,
+    payload: &'a RawValue,
+    tags: Option<()>,
+    timestamp: String,
+}
+
+impl Envelope<'_> {
+    /// Checks what only the API knows and gives the draft of an event. `body` is the request that it was read from.
+    pub(super) fn draft(
+        self,
+        api: &Api,
+        body: &Bytes,
+        application: &ApplicationRef,
+        once: Option<Once>,
+    ) -> Result<Draft> {
+        unserved("application", self.application.is_some())?;
+        unserved("deliverAt", self.deliver_at.is_some())?;
+        unserved("tags", self.tags.is_some())?;
+        if !self.payload.get().starts_with('{') {
+            return Err(Error::field(
+                "payload",
+                "must be a JSON object; for other bytes use transformationsParams.rawPayload",
+            ));
+        }
+        let payload = match self.transformations_params.and_then(|params| params.raw_payload) {
+            Some(raw) => Bytes::from(raw),
+            None => own(body, self.payload.get()),
+        };
+        event::check_size(payload.len(), api.payload_bytes_max)?;
+        Ok(Draft {
+            application: application.clone(),
+            event_type: self.event_type,
+            channels: self.channels,
+            uid: self.event_id,
+            body: payload,
+            once,
+        })
+    }
+}
+
+fn own(body: &Bytes, payload: &str) -> Bytes {
+    if payload.len() <= COPY_BYTES_MAX {
+        Bytes::copy_from_slice(payload.as_bytes())
+    } else {
+        body.slice_ref(payload.as_bytes())
+    }
+}
+
+/// Shapes an event; without content its payload is `{}`. A raw payload that is no object stands in one.
+pub(super) fn out(event: &Event, ids: &IdText, with_content: bool) -> String {
+    let shown = if with_content { shown(&event.body) } else { "{}".to_owned() };
+    let payload: &RawValue = serde_json::from_str(&shown).expect("made sure to be JSON");
+    text(&EventOut {
+        id: ids.of(event.id),
+        event_id: event.uid.as_deref(),
+        event_type: &event.event_type,
+        channels: (!event.channels.is_empty()).then_some(&event.channels),
+        payload,
+        tags: None,
+        timestamp: time(event.id.time_ms()),
+    })
+}
+
+fn shown(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let is_object = text.trim_start().starts_with('{') && serde_json::from_str::<&RawValue>(&text).is_ok();
+    if is_object { text.into_owned() } else { serde_json::json!({ "rawPayload": text }).to_string() }
+}
+
+/// POST `/app/{app}/msg`: 202 once it is durable.
+pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Publish)?;
+    let application = api.application_ref(call.param("app"))?;
+    let with_content = call.query_flag("with_content", true)?;
+    let body = call.body(api.payload_bytes_max + ENVELOPE_BYTES_MAX).await?;
+    let once = call.once(&body)?;
+    let draft = parse::<Envelope>(&body)?.draft(&api, &body, &application, once)?;
+    let event = NewEvent::published(&call.caller, draft)?;
+    accept_as(&api, event, StatusCode::ACCEPTED, with_content).await
+}
+
+/// Makes one event durable and answers with this status.
+pub(super) async fn accept_as(api: &Api, event: NewEvent, status: StatusCode, with_content: bool) -> Result<Response> {
+    let mut shown = Event {
+        id: EventId::new(0),
+        application: crate::id::ApplicationId::new(0),
+        event_type: event.event_type.clone(),
+        channels: event.channels.clone(),
+        uid: event.uid.clone(),
+        body: event.body.clone(),
+        sha256: event.sha256,
+    };
+    let mut answers = api.engine.accept(vec![event]).await?;
+    let accepted = answers.pop().ok_or_else(|| Error::internal("an event got no answer"))??;
+    shown.id = *accepted.get();
+    Ok(crate::http::problem::json(status, out(&shown, api.engine.text(), with_content)))
+}
+
+/// GET `/app/{app}/msg`
+pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
+    let ids = api.engine.text();
+    let application = api.application(&call).await?.id;
+    let with_content = call.query_flag("with_content", true)?;
+    let asked = Asked::read(&call, true, |text| ids.parse(text))?;
+    let (page, filter) = (asked.page, filter(&call, api.clock.now().wall_ms)?);
+    let listed = api.read(move |store| store.events(application, page, &filter, with_content)).await?;
+    let list = asked.answer_ids(
+        listed,
+        ids,
+        |event| event.id,
+        |event| RawValue::from_string(out(&event, ids, with_content)).expect("just written"),
+    );
+    Ok(answer(StatusCode::OK, &list))
+}
+
+/// The event in the path, by id or the caller's own id. Error: 404.
+pub(super) async fn find(api: &Api, call: &Call, application: &Application) -> Result<Event> {
+    let (application, text) = (application.id, call.param("msg").to_owned());
+    let found = if text.starts_with(EventId::PREFIX) {
+        let event = call.id(api, "msg")?;
+        api.read(move |store| store.event(application, event)).await?
+    } else {
+        api.read(move |store| store.event_by_uid(application, &text)).await?
+    };
+    found.ok_or_else(Error::not_found)
+}
+
+/// GET `/app/{app}/msg/{msg}`
+pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
+    let application = api.application(&call).await?;
+    let with_content = call.query_flag("with_content", true)?;
+    let event = find(&api, &call, &application).await?;
+    Ok(crate::http::problem::json(StatusCode::OK, out(&event, api.engine.text(), with_content)))
+}

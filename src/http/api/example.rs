@@ -1,0 +1,60 @@
+//! `/app/{app}/endpoint/{ep}/send-example`: the example of an event type, to this endpoint only.
+
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::{Api, endpoint, event};
+use crate::application::ApplicationRef;
+use crate::endpoint::State as EndpointState;
+use crate::error::{Error, Kind, Result};
+use crate::event::{Draft, NewEvent};
+use crate::event_type::{PING, PING_EXAMPLE};
+use crate::http::call::Call;
+use crate::key::Action;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExampleIn {
+    event_type: String,
+}
+
+/// POST `…/send-example`
+pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, body) = call.json::<ExampleIn>().await?;
+    let application = api.application(&call).await?;
+    let endpoint = endpoint::find(&api, &call, &application).await?;
+    if endpoint.state != EndpointState::Enabled {
+        return Err(Error::new(Kind::Invalid, "generic_error", "the endpoint is disabled; enable it first"));
+    }
+    let example = example(&api, &call, input.event_type.clone()).await?;
+    let draft = Draft {
+        application: ApplicationRef::Id(application.id),
+        event_type: input.event_type,
+        channels: None,
+        uid: None,
+        body: Bytes::from(example),
+        once: call.once(&body)?,
+    };
+    let event = NewEvent { only: Some(endpoint.id), ..NewEvent::published(&call.caller, draft)? };
+    event::accept_as(&api, event, StatusCode::OK, true).await
+}
+
+async fn example(api: &Api, call: &Call, name: String) -> Result<String> {
+    if name == PING {
+        return Ok(PING_EXAMPLE.to_owned());
+    }
+    let environment = call.caller.environment;
+    let event_type = api.read(move |store| store.event_type(environment, &name)).await?.ok_or_else(Error::not_found)?;
+    let none = || {
+        Error::new(
+            Kind::Invalid,
+            "invalid_scheme",
+            "the event type's schema has no example; give it one under schemas[\"1\"].examples[0]",
+        )
+    };
+    event_type.example().ok_or_else(none)
+}

@@ -1,0 +1,76 @@
+//! `/app/{app}/endpoint/{ep}/headers`: headers added to every attempt; what identifies somebody is not shown again.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::{Api, empty, endpoint};
+use crate::error::Result;
+use crate::http::call::{Call, answer};
+
+/// Headers whose values are withheld; their names are listed.
+const SENSITIVE: [&str; 6] =
+    ["authorization", "x-api-key", "x-auth-token", "www-authenticate", "proxy-authenticate", "proxy-authorization"];
+
+#[derive(Deserialize)]
+struct HeadersIn {
+    headers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HeadersPatch {
+    #[serde(default)]
+    headers: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    delete_headers: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct HeadersOut {
+    headers: BTreeMap<String, String>,
+    sensitive: Vec<String>,
+}
+
+/// GET `…/headers`
+pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
+    let application = api.application(&call).await?;
+    let endpoint = endpoint::find(&api, &call, &application).await?;
+    let is_sensitive = |name: &str| SENSITIVE.contains(&name.to_ascii_lowercase().as_str());
+    let (sensitive, headers): (BTreeMap<_, _>, _) =
+        endpoint.headers.into_iter().partition(|(name, _)| is_sensitive(name));
+    Ok(answer(StatusCode::OK, &HeadersOut { headers, sensitive: sensitive.into_keys().collect() }))
+}
+
+/// PUT `…/headers`: these and no others.
+pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(crate::key::Action::Manage)?;
+    let (input, _) = call.json::<HeadersIn>().await?;
+    endpoint::change(&api, &call, |endpoint| {
+        endpoint.headers.clone_from(&input.headers);
+        Ok(())
+    })
+    .await?;
+    Ok(empty())
+}
+
+/// PATCH `…/headers`: these too; null, and `deleteHeaders`, take away.
+pub(super) async fn merge(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(crate::key::Action::Manage)?;
+    let (input, _) = call.json::<HeadersPatch>().await?;
+    endpoint::change(&api, &call, |endpoint| {
+        let deleted = input.delete_headers.iter().map(|name| (name, None));
+        for (name, value) in deleted.chain(input.headers.iter().map(|(name, value)| (name, value.as_ref()))) {
+            endpoint.headers.retain(|known, _| !known.eq_ignore_ascii_case(name));
+            if let Some(value) = value {
+                endpoint.headers.insert(name.clone(), value.clone());
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(empty())
+}

@@ -1,0 +1,55 @@
+//! `/app/{app}/endpoint/{ep}/secret`: for the eyes of admins.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use rand::SeedableRng as _;
+use serde::{Deserialize, Serialize};
+
+use super::{Api, endpoint, sees_secrets};
+use crate::error::{Error, Result};
+use crate::http::call::{Call, answer};
+use crate::secret::{self, GRACE_SECS, GRACE_SECS_MAX, Secret};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RotateIn {
+    key: Option<String>,
+    grace_period_seconds: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct SecretOut {
+    key: String,
+}
+
+/// GET `…/secret`
+pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
+    sees_secrets(&call.caller)?;
+    let application = api.application(&call).await?;
+    let endpoint = endpoint::find(&api, &call, &application).await?;
+    let current = endpoint.secrets.first().ok_or_else(|| Error::internal("an endpoint without a secret"))?;
+    Ok(answer(StatusCode::OK, &SecretOut { key: current.secret.text() }))
+}
+
+/// POST `…/secret/rotate`: the old one signs on until its grace ends.
+pub(super) async fn rotate(State(api): State<Api>, call: Call) -> Result<Response> {
+    sees_secrets(&call.caller)?;
+    let (input, body) = call.json::<RotateIn>().await?;
+    let once = call.once(&body)?;
+    if let Some(response) = api.answered(once).await? {
+        return Ok(response);
+    }
+    let grace_secs = input.grace_period_seconds.unwrap_or(GRACE_SECS);
+    if !(0..=GRACE_SECS_MAX).contains(&grace_secs) {
+        return Err(Error::field("gracePeriodSeconds", format!("must be 0 to {GRACE_SECS_MAX} (7 days)")));
+    }
+    let secret = match input.key.as_deref() {
+        Some(text) => Secret::parse(text)?,
+        None => Secret::generate(&mut rand::rngs::StdRng::from_os_rng()),
+    };
+    let now_ms = api.clock.now().wall_ms;
+    endpoint::change(&api, &call, |endpoint| secret::rotate(&mut endpoint.secrets, secret.clone(), grace_secs, now_ms))
+        .await?;
+    Ok(answer(StatusCode::OK, &SecretOut { key: secret.text() }))
+}

@@ -1,0 +1,177 @@
+//! A call: an authenticated request, its path's parameters, its query, its body within limits.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::request::Parts;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Deserialize;
+
+use super::api::Api;
+use super::problem::{encoded, json, text};
+use crate::error::{Error, Kind, Result};
+use crate::event::Once;
+use crate::id::Id;
+use crate::key::{Action, Caller};
+
+/// How long a request's body may take.
+const BODY_READ_MAX: Duration = Duration::from_secs(30);
+/// The largest body of a request that changes settings, in bytes.
+pub(super) const SETTING_BYTES_MAX: usize = 1_024 * 1_024;
+/// The header that makes a retried POST the same request.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// An authenticated request.
+pub(super) struct Call {
+    /// Who calls.
+    pub(super) caller: Caller,
+    params: RawPathParams,
+    parts: Parts,
+    /// Behind a lock only because a body cannot be shared between threads, while a call is passed on by reference.
+    body: Mutex<Option<Body>>,
+}
+
+impl FromRequest<Api> for Call {
+    type Rejection = Response;
+
+    async fn from_request(request: Request<Body>, api: &Api) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let caller = api.auth.caller(&parts.headers).await.map_err(Error::into_response)?;
+        if let Some(encoding) = parts.headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
+            return Err(encoded(encoding.to_str().unwrap_or("?")));
+        }
+        let params = RawPathParams::from_request_parts(&mut parts, api).await;
+        let params = params.map_err(|_| Error::not_found().into_response())?;
+        Ok(Self { caller, params, parts, body: Mutex::new(Some(body)) })
+    }
+}
+
+impl Call {
+    /// A parameter of the path, decoded.
+    pub(super) fn param(&self, name: &str) -> &str {
+        self.params.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+    }
+
+    /// An id in the path. Error: 404, without a lookup when the text is no such id.
+    pub(super) fn id<T: Id>(&self, api: &Api, name: &str) -> Result<T> {
+        api.engine.text().parse(self.param(name)).ok_or_else(Error::not_found)
+    }
+
+    /// Whether the caller may do this. Error: 403.
+    pub(super) fn may(&self, action: Action) -> Result<()> {
+        self.caller.may(action)
+    }
+
+    /// The values given for a query parameter, decoded.
+    pub(super) fn query(&self, name: &str) -> Vec<String> {
+        let pairs = url::form_urlencoded::parse(self.parts.uri.query().unwrap_or_default().as_bytes());
+        pairs
+            .filter(|(key, _)| key == name || key.strip_prefix(name).is_some_and(is_index))
+            .map(|(_, value)| value.into_owned())
+            .collect()
+    }
+
+    /// The one value of a query parameter. Error: given twice.
+    pub(super) fn query_one(&self, name: &str) -> Result<Option<String>> {
+        let mut values = self.query(name);
+        let value = values.pop();
+        if values.is_empty() { Ok(value) } else { Err(Error::at(&["query", name], "is given twice; give it once")) }
+    }
+
+    /// A yes or no in the query. Error: neither.
+    pub(super) fn query_flag(&self, name: &str, default: bool) -> Result<bool> {
+        match self.query_one(name)?.as_deref() {
+            None => Ok(default),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(_) => Err(Error::at(&["query", name], "must be true or false")),
+        }
+    }
+
+    /// Reads the body once. Error: 413 above `bytes_max`, 400 when it breaks off or takes longer than 30 s.
+    pub(super) async fn body(&self, bytes_max: usize) -> Result<Bytes> {
+        let too_large = || {
+            Error::new(
+                Kind::TooLarge,
+                "payload_too_large",
+                format!("the body is larger than {bytes_max} bytes, the most this route takes"),
+            )
+        };
+        let declared =
+            self.parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if declared.is_some_and(|bytes| bytes > bytes_max) {
+            return Err(too_large());
+        }
+        let body = Limited::new(self.take_body(), bytes_max);
+        match tokio::time::timeout(BODY_READ_MAX, body.collect()).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+            Ok(Err(_)) => Err(Error::new(Kind::Invalid, "generic_error", "the body broke off; send it whole")),
+            Err(_) => Err(Error::new(
+                Kind::Invalid,
+                "generic_error",
+                format!("the body took longer than {} s", BODY_READ_MAX.as_secs()),
+            )),
+        }
+    }
+
+    fn take_body(&self) -> Body {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+    }
+
+    /// Reads the body as JSON; an empty one as `{}`. Error: 422 that names the field.
+    pub(super) async fn json<T: for<'de> Deserialize<'de>>(&self) -> Result<(T, Bytes)> {
+        let body = self.body(SETTING_BYTES_MAX).await?;
+        let value = parse(if body.is_empty() { b"{}" } else { &body })?;
+        Ok((value, body))
+    }
+
+    /// What makes a retry of this request the same request; `None` without a key.
+    pub(super) fn once(&self, body: &[u8]) -> Result<Option<Once>> {
+        let Some(key) = self.parts.headers.get(IDEMPOTENCY_KEY) else {
+            return Ok(None);
+        };
+        let path = self.parts.uri.path();
+        Once::new(&self.caller, path, key.to_str().unwrap_or_default(), body).map(Some)
+    }
+}
+
+/// `event_types[]`, `event_types[1]`: the ways in which lists are written in queries.
+fn is_index(rest: &str) -> bool {
+    rest.strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Reads JSON. Error: 422 that names the field and says what was expected there.
+pub(super) fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| locate::<T>(body, &error))
+}
+
+/// Reads it again, slower, to find out where it is wrong.
+fn locate<'de, T: Deserialize<'de>>(body: &'de [u8], error: &serde_json::Error) -> Error {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let Err(located) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
+        return Error::json(format!("is not one JSON document: {error}"));
+    };
+    let message = located.inner().to_string();
+    let named =
+        message.split_once("field `").and_then(|(_, rest)| rest.split_once('`')).map(|(name, _)| name.to_owned());
+    let at = located.path().to_string();
+    match (at.as_str(), named) {
+        (".", Some(name)) => Error::field(&name, message),
+        (".", None) => Error::json(format!("is not the JSON object this route takes: {message}")),
+        _ => Error::at(&["body", &at], message),
+    }
+}
+
+/// An answer in JSON.
+pub(super) fn answer(status: StatusCode, value: &impl serde::Serialize) -> Response {
+    json(status, text(value))
+}

@@ -1,0 +1,105 @@
+//! The only door in: connections with limits, and the routes behind them.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::Service as _;
+
+pub mod api;
+mod auth;
+mod call;
+mod metrics;
+mod page;
+mod problem;
+
+/// How many connections are open at one time; more wait in the listener's queue.
+const CONNECTIONS_MAX: usize = 8_192;
+/// How long a request's head may take, and how long a connection may stay idle.
+const HEAD_READ_MAX: Duration = Duration::from_secs(30);
+/// A request's head: how many headers, and how many bytes.
+const HEADERS_MAX: usize = 100;
+const HEADER_BYTES_MAX: usize = 64 * 1_024;
+/// How long open requests may take to end after a stop.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Serves until `stop` resolves, then lets open requests end.
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let place = Arc::clone(&room).acquire_owned().await.expect("never closed");
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(20)).await; // out of file handles: let some be closed
+                continue;
+            }
+        };
+        let connection = graceful.watch(connect(stream, router.clone()));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_MAX, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time");
+    }
+}
+
+fn connect(
+    stream: TcpStream,
+    router: Router,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+    // small answers must not wait for the peer's delayed acknowledgement; a socket that refuses it still works
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_READ_MAX)
+        .max_headers(HEADERS_MAX)
+        .max_header_size(HEADER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+async fn answer(mut router: Router, mut request: Request<Incoming>) -> Result<http::Response<Body>, Infallible> {
+    trim_slash(&mut request);
+    router.call(request).await
+}
+
+/// `/api/v1/app/` is `/api/v1/app`.
+fn trim_slash(request: &mut Request<Incoming>) {
+    let uri = request.uri();
+    let trimmed = uri.path().trim_end_matches('/');
+    if trimmed.len() == uri.path().len() || trimmed.is_empty() {
+        return;
+    }
+    let text = uri.query().map_or_else(|| trimmed.to_owned(), |query| format!("{trimmed}?{query}"));
+    if let Ok(uri) = text.parse() {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// Listens; `:0` takes a free port.
+pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}

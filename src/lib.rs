@@ -1,0 +1,23 @@
+//! Posthaste.
+pub mod application;
+pub mod attempt;
+pub mod bench;
+pub mod cli;
+pub mod clock;
+pub mod delivery;
+pub mod egress;
+pub mod endpoint;
+pub mod engine;
+pub mod environment;
+pub mod error;
+pub mod event;
+pub mod event_type;
+pub mod fan_out;
+pub mod http;
+pub mod id;
+pub mod key;
+pub mod name;
+pub mod retry;
+pub mod secret;
+pub mod signature;
+pub mod store;

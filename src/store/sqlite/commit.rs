@@ -1,0 +1,252 @@
+//! The one write: a batch as one transaction, synced when it returns.
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+
+use super::rows::optional_list;
+use super::setting;
+use crate::delivery::{Delivery, Due, Status};
+use crate::error::Result;
+use crate::event::Once;
+use crate::id::{EndpointId, EventId, Id};
+use crate::secret::Sealer;
+use crate::store::{
+    BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day, uid_hash,
+};
+
+type Sql<T> = rusqlite::Result<T>;
+
+/// Writes the batch; after `Ok` it has reached the disk.
+pub(super) fn commit(db: &mut Connection, sealer: &Sealer, batch: &Batch) -> Result<Receipt, CommitFailed> {
+    let outcome = write(db, sealer, batch);
+    if outcome.is_err() && !db.is_autocommit() {
+        // what cannot be rolled back was never committed; the next begin tells
+        let _ = db.execute_batch("rollback");
+    }
+    outcome.map_err(|error| failure(&error))
+}
+
+fn write(db: &mut Connection, sealer: &Sealer, batch: &Batch) -> Sql<Receipt> {
+    db.prepare_cached("begin immediate")?.execute(())?;
+    let mut receipt = Receipt::default();
+    for (position, op) in batch.ops.iter().enumerate() {
+        if let Some(refused) = apply(db, sealer, op, batch.wall_ms)? {
+            receipt.refused.push((position, refused));
+        }
+    }
+    db.prepare_cached("commit")?.execute(())?;
+    Ok(receipt)
+}
+
+/// A full disk and a foreign lock leave nothing behind; after any other failure the commit may stand.
+fn failure(error: &rusqlite::Error) -> CommitFailed {
+    let detail = format!("sqlite: {error}");
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            CommitFailed::NotDone(detail)
+        }
+        _ => CommitFailed::Unknown(detail),
+    }
+}
+
+fn apply(db: &Connection, sealer: &Sealer, op: &Op, wall_ms: i64) -> Sql<Option<Refused>> {
+    match op {
+        Op::Event(row) => event(db, row, wall_ms),
+        Op::Tried(tried) => self::tried(db, tried).map(|()| None),
+        Op::Park(due) => park(db, due).map(|()| None),
+        Op::Resend { event, endpoint, due_ms } => resend(db, *event, *endpoint, *due_ms).map(|()| None),
+        Op::Cancel { endpoint, count } => cancel(db, *endpoint, *count).map(|()| None),
+        Op::Mark { mark, last_id } => {
+            let mut sql = db.prepare_cached("update engine set mark = ?1, last_id = ?2")?;
+            sql.execute(params![mark.value(), last_id]).map(|_| None)
+        }
+        Op::Health { endpoint, health, state } => {
+            let mut sql = db.prepare_cached(
+                "update endpoint set failing_since_ms = ?2, clock_runs = ?3, state = coalesce(?4, state),
+                 revision = revision + (?4 is not null) where id = ?1",
+            )?;
+            let state = state.map(|state| state as i64);
+            sql.execute(params![endpoint.value(), health.failing_since_ms, health.clock_runs, state]).map(|_| None)
+        }
+        Op::Setting(setting) => setting::apply(db, sealer, setting, wall_ms),
+        Op::Forget => forget(db, wall_ms).map(|()| None),
+    }
+}
+
+fn event(db: &Connection, row: &NewRow, wall_ms: i64) -> Sql<Option<Refused>> {
+    let event = &row.event;
+    let id = event.id.value();
+    if let Some(once) = row.once.filter(|once| !once.brief)
+        && let Some(refused) = known_key(db, &once, wall_ms)?
+    {
+        return Ok(Some(refused));
+    }
+    if let Some(uid) = &event.uid {
+        let mut sql =
+            db.prepare_cached("insert into event_uid (hash, event) values (?1, ?2) on conflict do nothing")?;
+        if sql.execute(params![&uid_hash(event.application, uid)[..], id])? == 0 {
+            return Ok(Some(Refused::Taken));
+        }
+    }
+    match row.once {
+        Some(once) if once.brief => {
+            let mut sql = db.prepare_cached("insert into recent_key (event, hash, request) values (?1, ?2, ?3)")?;
+            sql.execute(params![id, &once.key[..], &once.request[..]])?;
+        }
+        Some(once) => {
+            let mut sql = db.prepare_cached("insert into event_key (day, hash, event, request, at_ms) values (?1, ?2, ?3, ?4, ?5) on conflict do update set event = excluded.event, request = excluded.request, at_ms = excluded.at_ms")?;
+            sql.execute(params![day(wall_ms), &once.key[..], id, &once.request[..], wall_ms])?;
+        }
+        None => {}
+    }
+    let mut sql = db.prepare_cached(
+        "insert into event (id, application, event_type, channels, uid, sha256, fan_out, payload) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    let channels = optional_list(&event.channels);
+    sql.execute(params![
+        id,
+        event.application.value(),
+        event.event_type,
+        channels,
+        event.uid,
+        &event.sha256[..],
+        row.fan_out,
+        &event.body[..]
+    ])?;
+    Ok(None)
+}
+
+/// Whether a caller's own key was used within its 24 hours.
+fn known_key(db: &Connection, once: &Once, wall_ms: i64) -> Sql<Option<Refused>> {
+    let mut sql = db.prepare_cached("select event, request from event_key where day in (?1, ?1 - 1) and hash = ?2 and at_ms > ?3 order by day desc limit 1")?;
+    let found = sql
+        .query_row(params![day(wall_ms), &once.key[..], wall_ms - KEY_MS], |row| {
+            Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))
+        })
+        .optional()?;
+    Ok(found.map(
+        |(event, request)| {
+            if request == once.request { Refused::Repeated(EventId::new(event)) } else { Refused::KeyReused }
+        },
+    ))
+}
+
+fn tried(db: &Connection, tried: &Tried) -> Sql<()> {
+    let Tried { event, endpoint, attempt, delivery, was_due_ms } = tried;
+    let (event, endpoint) = (event.value(), endpoint.value());
+    let state = (delivery.status as i64, delivery.attempts, delivery.step, delivery.due_ms, delivery.trigger as i64);
+    if delivery.attempts == 1 {
+        let mut sql = db.prepare_cached(
+            "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger, attempt, started_ms, duration_ms, url, status_code, attempt_trigger, response)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+             on conflict (event, endpoint) do update set status = excluded.status, attempts = excluded.attempts, step = excluded.step,
+             due_ms = excluded.due_ms, trigger = excluded.trigger, attempt = excluded.attempt, started_ms = excluded.started_ms, duration_ms = excluded.duration_ms,
+             url = excluded.url, status_code = excluded.status_code, attempt_trigger = excluded.attempt_trigger, response = excluded.response",
+        )?;
+        sql.execute(params![
+            event,
+            endpoint,
+            state.0,
+            state.1,
+            state.2,
+            state.3,
+            state.4,
+            attempt.id.value(),
+            attempt.started_ms,
+            attempt.duration_ms,
+            attempt.url,
+            attempt.status_code,
+            attempt.trigger as i64,
+            &attempt.response[..]
+        ])?;
+    } else {
+        let mut sql = db.prepare_cached(
+            "insert into attempt (id, event, endpoint, started_ms, duration_ms, url, status_code, trigger, response) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?;
+        sql.execute(params![
+            attempt.id.value(),
+            event,
+            endpoint,
+            attempt.started_ms,
+            attempt.duration_ms,
+            attempt.url,
+            attempt.status_code,
+            attempt.trigger as i64,
+            &attempt.response[..]
+        ])?;
+        let mut sql = db.prepare_cached("update delivery set status = ?3, attempts = ?4, step = ?5, due_ms = ?6, trigger = ?7 where event = ?1 and endpoint = ?2")?;
+        sql.execute(params![event, endpoint, state.0, state.1, state.2, state.3, state.4])?;
+    }
+    move_due(db, event, endpoint, *was_due_ms, delivery.due_ms)
+}
+
+/// Takes the delivery's line out of the due index and puts its next one in.
+fn move_due(db: &Connection, event: i64, endpoint: i64, from_ms: Option<i64>, to_ms: Option<i64>) -> Sql<()> {
+    if let Some(from_ms) = from_ms {
+        db.prepare_cached("delete from due where endpoint = ?1 and due_ms = ?2 and event = ?3")?
+            .execute(params![endpoint, from_ms, event])?;
+    }
+    if let Some(to_ms) = to_ms {
+        db.prepare_cached("insert into due (endpoint, due_ms, event) values (?1, ?2, ?3) on conflict do nothing")?
+            .execute(params![endpoint, to_ms, event])?;
+    }
+    Ok(())
+}
+
+fn park(db: &Connection, due: &Due) -> Sql<()> {
+    insert_untried(db, due.event, due.endpoint, &due.delivery)?;
+    move_due(db, due.event.value(), due.endpoint.value(), None, due.delivery.due_ms)
+}
+
+fn insert_untried(db: &Connection, event: EventId, endpoint: EndpointId, delivery: &Delivery) -> Sql<()> {
+    let mut sql = db.prepare_cached(
+        "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger) values (?1, ?2, ?3, 0, 0, ?4, ?5)",
+    )?;
+    sql.execute(params![
+        event.value(),
+        endpoint.value(),
+        delivery.status as i64,
+        delivery.due_ms,
+        delivery.trigger as i64
+    ])
+    .map(|_| ())
+}
+
+fn resend(db: &Connection, event: EventId, endpoint: EndpointId, due_ms: i64) -> Sql<()> {
+    let mut sql = db.prepare_cached("select due_ms from delivery where event = ?1 and endpoint = ?2")?;
+    let row: Option<Option<i64>> =
+        sql.query_row(params![event.value(), endpoint.value()], |row| row.get(0)).optional()?;
+    let Some(was_due_ms) = row else {
+        let delivery = Delivery { trigger: crate::attempt::Trigger::Manual, ..Delivery::fresh(due_ms) };
+        insert_untried(db, event, endpoint, &delivery)?;
+        return move_due(db, event.value(), endpoint.value(), None, Some(due_ms));
+    };
+    db.prepare_cached("update delivery set due_ms = ?3, trigger = 1 where event = ?1 and endpoint = ?2")?
+        .execute(params![event.value(), endpoint.value(), due_ms])?;
+    move_due(db, event.value(), endpoint.value(), was_due_ms, Some(due_ms))
+}
+
+fn cancel(db: &Connection, endpoint: EndpointId, count: usize) -> Sql<()> {
+    let mut sql =
+        db.prepare_cached("select due_ms, event from due where endpoint = ?1 order by due_ms, event limit ?2")?;
+    let lines: Vec<(i64, i64)> =
+        sql.query_map(params![endpoint.value(), count], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Sql<_>>()?;
+    for (due_ms, event) in lines {
+        let mut sql = db.prepare_cached("update delivery set status = iif(status = ?3, ?4, status), due_ms = null where event = ?1 and endpoint = ?2")?;
+        sql.execute(params![event, endpoint.value(), Status::Pending as i64, Status::Canceled as i64])?;
+        move_due(db, event, endpoint.value(), Some(due_ms), None)?;
+    }
+    Ok(())
+}
+
+fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
+    let before = day(wall_ms - KEY_MS);
+    for table in ["event_key", "answer"] {
+        let sql =
+            format!("delete from {table} where (day, hash) in (select day, hash from {table} where day < ?1 limit ?2)");
+        db.prepare_cached(&sql)?.execute(params![before, FORGET_ROWS_MAX])?;
+    }
+    let mut sql = db.prepare_cached(
+        "delete from recent_key where event in (select event from recent_key where event < ?1 order by event limit ?2)",
+    )?;
+    sql.execute(params![crate::id::floor_at(wall_ms - BRIEF_KEY_MS), FORGET_ROWS_MAX]).map(|_| ())
+}

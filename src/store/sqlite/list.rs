@@ -1,0 +1,203 @@
+//! Lists: a page along an index; filters without one look at a bounded slice and say where they stopped.
+
+use rusqlite::{Connection, Params, Row, params};
+
+use super::rows::{self, APPLICATION, ENDPOINT, EVENT, EVENT_TYPE};
+use crate::application::Application;
+use crate::endpoint::Endpoint;
+use crate::error::Result;
+use crate::event::Event;
+use crate::event_type::EventType;
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id};
+use crate::secret::Sealer;
+use crate::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, SCAN_ROWS_MAX};
+
+type Sql<T> = rusqlite::Result<T>;
+
+/// How many rows a filtered list reads at a time.
+const SLICE_ROWS: usize = 500;
+
+/// The open interval of ids that a page may show.
+struct Bounds {
+    above: i64,
+    below: i64,
+}
+
+impl Bounds {
+    fn new<K: Id>(page: Page<K>, filter: &Filter) -> Self {
+        let mut bounds = Self { above: filter.above.unwrap_or(-1), below: filter.below.unwrap_or(i64::MAX) };
+        bounds.pass(page.after.map(K::value), page.descending);
+        bounds
+    }
+
+    fn pass(&mut self, after: Option<i64>, descending: bool) {
+        match after {
+            Some(after) if descending => self.below = self.below.min(after),
+            Some(after) => self.above = self.above.max(after),
+            None => {}
+        }
+    }
+}
+
+fn direction(descending: bool) -> &'static str {
+    if descending { "desc" } else { "asc" }
+}
+
+/// Reads one row more than asked for, to know whether the list ended.
+fn listed<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    limit: usize,
+    read: impl FnMut(&Row<'_>) -> Sql<T>,
+) -> Result<Listed<T>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows: Vec<T> = statement.query_map(params, read)?.collect::<Sql<_>>()?;
+    let done = rows.len() <= limit;
+    rows.truncate(limit);
+    Ok(Listed { rows, done, stopped_at: None })
+}
+
+pub(super) fn applications(
+    db: &Connection,
+    environment: EnvironmentId,
+    page: Page<ApplicationId>,
+) -> Result<Listed<Application>> {
+    let Bounds { above, below } = Bounds::new(page, &Filter::default());
+    let order = direction(page.descending);
+    let sql = format!(
+        "select {APPLICATION} from application where environment = ?1 and deleted = 0 and id > ?2 and id < ?3 order by id {order} limit ?4"
+    );
+    listed(db, &sql, params![environment.value(), above, below, page.limit + 1], page.limit, rows::application)
+}
+
+pub(super) fn endpoints(
+    db: &Connection,
+    sealer: &Sealer,
+    application: ApplicationId,
+    page: Page<EndpointId>,
+) -> Result<Listed<Endpoint>> {
+    let Bounds { above, below } = Bounds::new(page, &Filter::default());
+    let order = direction(page.descending);
+    let sql = format!(
+        "select {ENDPOINT} from endpoint where application = ?1 and state < 4 and id > ?2 and id < ?3 order by id {order} limit ?4"
+    );
+    listed(db, &sql, params![application.value(), above, below, page.limit + 1], page.limit, |row| {
+        rows::endpoint(row, sealer)
+    })
+}
+
+pub(super) fn event_types(
+    db: &Connection,
+    environment: EnvironmentId,
+    page: &Page<String>,
+    archived: bool,
+) -> Result<Listed<EventType>> {
+    let (order, beyond) = if page.descending { ("desc", "<") } else { ("asc", ">") };
+    let sql = format!(
+        "select {EVENT_TYPE} from event_type where environment = ?1 and (?2 is null or name {beyond} ?2) and archived <= ?3 order by name {order} limit ?4"
+    );
+    listed(db, &sql, params![environment.value(), page.after, archived, page.limit + 1], page.limit, rows::event_type)
+}
+
+pub(super) fn events(
+    db: &Connection,
+    application: ApplicationId,
+    page: Page<EventId>,
+    filter: &Filter,
+    bodies: bool,
+) -> Result<Listed<Event>> {
+    let payload = if bodies { ", payload" } else { "" };
+    let order = direction(page.descending);
+    let sql = format!(
+        "select {EVENT}{payload} from event where application = ?1 and id > ?2 and id < ?3 order by id {order} limit ?4"
+    );
+    let slice = |bounds: &Bounds, count: usize| -> Result<Vec<Event>> {
+        let mut statement = db.prepare_cached(&sql)?;
+        let found = statement.query_map(params![application.value(), bounds.above, bounds.below, count], |row| {
+            rows::event(row, bodies)
+        })?;
+        Ok(found.collect::<Sql<_>>()?)
+    };
+    scan(page, filter, slice, |event| event.id.value(), |event| Ok(matches_event(filter, event)))
+}
+
+fn matches_event(filter: &Filter, event: &Event) -> bool {
+    (filter.event_types.is_empty() || filter.event_types.contains(&event.event_type))
+        && filter.channel.as_ref().is_none_or(|channel| event.channels.contains(channel))
+}
+
+pub(super) fn attempts(
+    db: &Connection,
+    of: AttemptsOf,
+    page: Page<AttemptId>,
+    filter: &Filter,
+) -> Result<Listed<AttemptRow>> {
+    let (owner, id) = match of {
+        AttemptsOf::Event(id) => ("event", id.value()),
+        AttemptsOf::Endpoint(id) => ("endpoint", id.value()),
+    };
+    let order = direction(page.descending);
+    let sql = format!(
+        "select * from (select event, endpoint, attempt as id, started_ms, duration_ms, url, status_code, attempt_trigger, response
+           from delivery where {owner} = ?1 and attempt is not null and attempt > ?2 and attempt < ?3 order by attempt {order} limit ?4)
+         union all
+         select * from (select event, endpoint, id, started_ms, duration_ms, url, status_code, trigger, response
+           from attempt where {owner} = ?1 and id > ?2 and id < ?3 order by id {order} limit ?4)
+         order by id {order} limit ?4"
+    );
+    let slice = |bounds: &Bounds, count: usize| -> Result<Vec<AttemptRow>> {
+        let mut statement = db.prepare_cached(&sql)?;
+        let found = statement.query_map(params![id, bounds.above, bounds.below, count], rows::attempt)?;
+        Ok(found.collect::<Sql<_>>()?)
+    };
+    scan(page, filter, slice, |row| row.attempt.id.value(), |row| matches_attempt(db, filter, row))
+}
+
+fn matches_attempt(db: &Connection, filter: &Filter, row: &AttemptRow) -> Result<bool> {
+    let attempt = &row.attempt;
+    let fits = filter.endpoint.is_none_or(|endpoint| endpoint == row.endpoint)
+        && filter.succeeded.is_none_or(|succeeded| succeeded == attempt.succeeded())
+        && filter.status_class.is_none_or(|class| attempt.status_code / 100 == class / 100);
+    if !fits || (filter.event_types.is_empty() && filter.channel.is_none()) {
+        return Ok(fits);
+    }
+    let sql = format!("select {EVENT} from event where id = ?1");
+    let event = db.prepare_cached(&sql)?.query_row(params![row.event.value()], |row| rows::event(row, false))?;
+    Ok(matches_event(filter, &event))
+}
+
+/// Walks slices until the page is full, the list ends, or 10,000 rows were looked at.
+fn scan<K: Id, T>(
+    page: Page<K>,
+    filter: &Filter,
+    slice: impl Fn(&Bounds, usize) -> Result<Vec<T>>,
+    id: impl Fn(&T) -> i64,
+    fits: impl Fn(&T) -> Result<bool>,
+) -> Result<Listed<T>> {
+    let mut bounds = Bounds::new(page, filter);
+    let mut kept = Vec::new();
+    let mut seen = 0;
+    loop {
+        let count = SLICE_ROWS.min(page.limit + 1);
+        let rows = slice(&bounds, count)?;
+        let ended = rows.len() < count;
+        seen += rows.len();
+        bounds.pass(rows.last().map(&id), page.descending);
+        for row in rows {
+            if fits(&row)? {
+                if kept.len() == page.limit {
+                    return Ok(Listed { rows: kept, done: false, stopped_at: None });
+                }
+                kept.push(row);
+            }
+        }
+        if ended {
+            return Ok(Listed { rows: kept, done: true, stopped_at: None });
+        }
+        if seen >= SCAN_ROWS_MAX {
+            let stopped_at = if page.descending { bounds.below } else { bounds.above };
+            return Ok(Listed { rows: kept, done: false, stopped_at: Some(stopped_at) });
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! SQLite: one file of state, one writer with group commit, readers that never wait for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use rusqlite::Connection;
+
+use super::{
+    Answer, AttemptRow, AttemptsOf, Backlog, Batch, DueSlice, Durable, Filter, Listed, Opening, Page, Receipt, Store,
+    Unwritten,
+};
+use crate::application::{Application, ApplicationRef};
+use crate::delivery::Delivery;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Result};
+use crate::event::{Event, Once};
+use crate::event_type::EventType;
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId};
+use crate::key::Key;
+use crate::secret::Sealer;
+
+mod commit;
+mod list;
+mod open;
+mod read;
+mod rows;
+mod setting;
+
+/// How many idle read connections are kept.
+const READERS_IDLE_MAX: usize = 4;
+
+/// A database file, open for one writer and any number of readers.
+pub struct Sqlite {
+    path: PathBuf,
+    sealer: Sealer,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Sqlite {
+    /// Opens or creates the file and brings its schema up to date.
+    ///
+    /// Error, in words for the operator: a newer schema, another program's database, a SQLite before 3.51.3,
+    /// a network file system, or whatever the system says.
+    pub fn open(path: &Path, sealer: Sealer) -> Result<Self> {
+        let writer = open::writer(path)?;
+        Ok(Self { path: path.to_owned(), sealer, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
+    }
+
+    /// Runs one question on a read connection of its own.
+    fn read<T>(&self, question: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = self.readers.lock().expect("no panic while held").pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open::reader(&self.path)?,
+        };
+        let answer = question(&connection);
+        let mut readers = self.readers.lock().expect("no panic while held");
+        if readers.len() < READERS_IDLE_MAX {
+            readers.push(connection);
+        }
+        answer
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::internal(format!("sqlite: {error}"))
+    }
+}
+
+impl Store for Sqlite {
+    fn commit(&self, batch: &Batch) -> Result<Durable<Receipt>, super::CommitFailed> {
+        let mut writer = self.writer.lock().expect("no panic while held");
+        commit::commit(&mut writer, &self.sealer, batch).map(Durable)
+    }
+
+    fn opening(&self, wall_ms: i64) -> Result<Opening> {
+        self.read(|db| read::opening(db, &self.sealer, wall_ms))
+    }
+
+    fn unwritten(&self, from: EventId, limit: usize) -> Result<Unwritten> {
+        self.read(|db| read::unwritten(db, from, limit))
+    }
+
+    fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<DueSlice> {
+        self.read(|db| read::due(db, endpoint, until_ms, limit))
+    }
+
+    fn backlog(&self) -> Result<Backlog> {
+        self.read(read::backlog)
+    }
+
+    fn bodies(&self, events: &[EventId]) -> Result<Vec<Option<Bytes>>> {
+        self.read(|db| events.iter().map(|&event| read::body(db, event)).collect())
+    }
+
+    fn keys(&self) -> Result<Vec<Key>> {
+        self.read(read::keys)
+    }
+
+    fn answer(&self, once: &Once, wall_ms: i64) -> Result<Option<Answer>> {
+        self.read(|db| setting::answer(db, once, wall_ms))
+    }
+
+    fn application(&self, environment: EnvironmentId, application: &ApplicationRef) -> Result<Option<Application>> {
+        self.read(|db| read::application(db, environment, application))
+    }
+
+    fn applications(&self, environment: EnvironmentId, page: Page<ApplicationId>) -> Result<Listed<Application>> {
+        self.read(|db| list::applications(db, environment, page))
+    }
+
+    fn endpoint(&self, application: ApplicationId, endpoint: EndpointId) -> Result<Option<Endpoint>> {
+        self.read(|db| read::endpoint(db, &self.sealer, application, endpoint))
+    }
+
+    fn endpoint_by_uid(&self, application: ApplicationId, uid: &str) -> Result<Option<Endpoint>> {
+        self.read(|db| read::endpoint_by_uid(db, &self.sealer, application, uid))
+    }
+
+    fn endpoints(&self, application: ApplicationId, page: Page<EndpointId>) -> Result<Listed<Endpoint>> {
+        self.read(|db| list::endpoints(db, &self.sealer, application, page))
+    }
+
+    fn event_type(&self, environment: EnvironmentId, name: &str) -> Result<Option<EventType>> {
+        self.read(|db| read::event_type(db, environment, name))
+    }
+
+    fn event_types(&self, environment: EnvironmentId, page: Page<String>, archived: bool) -> Result<Listed<EventType>> {
+        self.read(|db| list::event_types(db, environment, &page, archived))
+    }
+
+    fn event(&self, application: ApplicationId, event: EventId) -> Result<Option<Event>> {
+        self.read(|db| read::event(db, application, event))
+    }
+
+    fn event_by_uid(&self, application: ApplicationId, uid: &str) -> Result<Option<Event>> {
+        self.read(|db| read::event_by_uid(db, application, uid))
+    }
+
+    fn events(
+        &self,
+        application: ApplicationId,
+        page: Page<EventId>,
+        filter: &Filter,
+        bodies: bool,
+    ) -> Result<Listed<Event>> {
+        self.read(|db| list::events(db, application, page, filter, bodies))
+    }
+
+    fn attempts(&self, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Result<Listed<AttemptRow>> {
+        self.read(|db| list::attempts(db, of, page, filter))
+    }
+
+    fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
+        self.read(|db| read::deliveries(db, event))
+    }
+}

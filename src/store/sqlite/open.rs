@@ -1,0 +1,152 @@
+//! Opening a database file: what is checked, which settings hold, how the schema comes up to date.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Error, Kind, Result};
+
+/// The schema's steps, oldest first; the database's `user_version` counts those taken.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_first.sql")];
+/// Marks the file as ours (`post`), so that another program's database is not taken over.
+const APPLICATION_ID: i32 = 0x706f_7374;
+/// SQLite before 3.51.3 can lose a commit when the write-ahead log is reset under a reader.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// How long the writer waits for another process that holds the lock (a `key create` beside a server).
+const WRITER_WAIT: Duration = Duration::from_secs(10);
+const READER_WAIT: Duration = Duration::from_secs(5);
+/// The write-ahead log is copied into the database after so many pages of 8 KiB: 32 MiB.
+const CHECKPOINT_PAGES: i32 = 4_096;
+/// How many prepared statements a connection keeps; above the number that exist.
+const STATEMENTS_MAX: usize = 64;
+/// File systems on other machines, by the number that statfs gives: NFS, SMB, CIFS, SMB2, AFS, Ceph, 9P, GFS2, OCFS2.
+/// SQLite's log needs shared memory and locks that they do not keep.
+const NETWORK_FILE_SYSTEMS: [u32; 9] =
+    [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x5346_414f, 0x00c3_6400, 0x0102_1997, 0x0116_1970, 0x7461_636f];
+
+/// The one connection that writes.
+pub(super) fn writer(path: &Path) -> Result<Connection> {
+    check_version(rusqlite::version_number())?;
+    check_file_system(path)?;
+    let mut connection = Connection::open(path).map_err(|error| failed(path, &error))?;
+    connection.busy_timeout(WRITER_WAIT)?;
+    check_owner(&connection, path)?;
+    connection.pragma_update(None, "page_size", 8_192)?;
+    let mode: String = connection
+        .query_row("pragma journal_mode = wal", (), |row| row.get(0))
+        .map_err(|error| failed(path, &error))?;
+    if mode != "wal" {
+        let detail = format!(
+            "{} cannot keep a write-ahead log (journal mode {mode}); use a local disk that can be written",
+            path.display()
+        );
+        return Err(refused(detail));
+    }
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", 128 * 1_024 * 1_024)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    migrate(&mut connection, path)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(super) fn reader(path: &Path) -> Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(READER_WAIT)?;
+    connection.pragma_update(None, "cache_size", -4_096)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
+fn refused(detail: String) -> Error {
+    Error::new(Kind::Invalid, "database", detail)
+}
+
+fn failed(path: &Path, error: &rusqlite::Error) -> Error {
+    refused(format!("cannot open {}: {error}; the folder must exist and be writable", path.display()))
+}
+
+fn check_version(version: i32) -> Result<()> {
+    if version >= SQLITE_VERSION_MIN {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "SQLite {version} is too old: it may lose a commit; build with 3.51.3 or newer (the bundled one is)"
+    )))
+}
+
+fn check_file_system(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(found) = rustix::fs::statfs(folder) else {
+        return Ok(()); // a missing folder is told better by the attempt to open the file
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the numbers are 32 bits wide on every platform"
+    )]
+    let kind = found.f_type as u32;
+    if NETWORK_FILE_SYSTEMS.contains(&kind) {
+        let detail =
+            format!("{} is on a network file system, where SQLite loses data; use a local disk", path.display());
+        return Err(refused(detail));
+    }
+    Ok(())
+}
+
+fn check_owner(connection: &Connection, path: &Path) -> Result<()> {
+    let tables: i64 = connection
+        .query_row("select count(*) from sqlite_schema", (), |row| row.get(0))
+        .map_err(|error| failed(path, &error))?;
+    let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if tables > 0 && owner != APPLICATION_ID {
+        return Err(refused(format!("{} is another program's database; choose another file", path.display())));
+    }
+    Ok(())
+}
+
+/// Takes the steps that are missing, each in a transaction of its own.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
+    loop {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let taken: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if taken > MIGRATIONS.len() {
+            let detail = format!(
+                "{} has schema {taken}, this build knows {}; start the newer posthaste",
+                path.display(),
+                MIGRATIONS.len()
+            );
+            return Err(refused(detail));
+        }
+        let Some(step) = MIGRATIONS.get(taken) else {
+            return Ok(());
+        };
+        transaction.execute_batch(step)?;
+        if taken == 0 {
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            let mut id_key = [0_u8; 16];
+            aws_lc_rs::rand::fill(&mut id_key).map_err(|_| Error::internal("the system gives no random bytes"))?;
+            transaction
+                .execute("insert into engine (one, id_key, mark, last_id) values (1, ?1, 0, 0)", (&id_key[..],))?;
+        }
+        transaction.pragma_update(None, "user_version", taken + 1)?;
+        transaction.commit()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_sqlite_is_refused() {
+        assert!(check_version(3_051_002).is_err() && check_version(3_051_003).is_ok());
+    }
+}

@@ -1,0 +1,224 @@
+//! Reads of one thing, and what recovery and the lanes ask for.
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows::{self, APPLICATION, DELIVERY, ENDPOINT, EVENT, EVENT_TYPE};
+use crate::application::{Application, ApplicationRef};
+use crate::delivery::{Delivery, Due};
+use crate::endpoint::Endpoint;
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::event::{self, Event, Once};
+use crate::event_type::EventType;
+use crate::fan_out;
+use crate::id::{self, ApplicationId, EndpointId, EnvironmentId, EventId, Id};
+use crate::key::Key;
+use crate::secret::Sealer;
+use crate::store::{BRIEF_KEY_MS, Backlog, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged, uid_hash};
+
+type Sql<T> = rusqlite::Result<T>;
+
+pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<Opening> {
+    let (id_key, mark, last_id): ([u8; 16], i64, i64) =
+        db.query_row("select id_key, mark, last_id from engine", (), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let highest: i64 = db.query_row(
+        "select max(coalesce((select max(id) from event), 0), coalesce((select max(id) from attempt), 0),
+         coalesce((select max(id) from application), 0), coalesce((select max(id) from endpoint), 0))",
+        (),
+        |row| row.get(0),
+    )?;
+    let environments = all(db, "select id, name from environment order by id", |row| {
+        Ok(Environment { id: EnvironmentId::new(row.get(0)?), name: row.get(1)? })
+    })?;
+    let applications =
+        all(db, &format!("select {APPLICATION} from application where deleted = 0 order by id"), rows::application)?;
+    let due = due_heads(db)?;
+    let sql = format!(
+        "select {ENDPOINT} from endpoint where state < 4 or exists (select 1 from due where due.endpoint = endpoint.id) order by id"
+    );
+    let endpoints = all(db, &sql, |row| rows::endpoint(row, sealer))?;
+    let recent_keys = recent_keys(db, wall_ms)?;
+    Ok(Opening {
+        id_key,
+        last_id: last_id.max(highest),
+        mark: EventId::new(mark),
+        environments,
+        applications,
+        endpoints,
+        due,
+        recent_keys,
+    })
+}
+
+/// Jumps from endpoint to endpoint along the index, whatever stands between.
+fn due_heads(db: &Connection) -> Result<Vec<(EndpointId, i64)>> {
+    let mut sql =
+        db.prepare("select endpoint, due_ms from due where endpoint > ?1 order by endpoint, due_ms limit 1")?;
+    let mut heads: Vec<(EndpointId, i64)> = Vec::new();
+    loop {
+        let last = heads.last().map_or(-1, |(endpoint, _)| endpoint.value());
+        match sql.query_row((last,), |row| Ok((EndpointId::new(row.get(0)?), row.get(1)?))).optional()? {
+            Some(head) => heads.push(head),
+            None => return Ok(heads),
+        }
+    }
+}
+
+pub(super) fn backlog(db: &Connection) -> Result<Backlog> {
+    Ok(db.query_row("select count(*), min(event) from due", (), |row| {
+        Ok(Backlog { waiting: row.get(0)?, oldest: row.get::<_, Option<i64>>(1)?.map(EventId::new) })
+    })?)
+}
+
+fn recent_keys(db: &Connection, wall_ms: i64) -> Result<Vec<(EventId, Once)>> {
+    let mut sql =
+        db.prepare("select event, hash, request from recent_key where event >= ?1 order by event desc limit ?2")?;
+    let found = sql.query_map(params![id::floor_at(wall_ms - BRIEF_KEY_MS), RECENT_KEYS_MAX], |row| {
+        Ok((EventId::new(row.get(0)?), Once { key: row.get(1)?, request: row.get(2)?, brief: true }))
+    })?;
+    let mut keys: Vec<_> = found.collect::<Sql<_>>()?;
+    keys.reverse();
+    Ok(keys)
+}
+
+fn all<T>(db: &Connection, sql: &str, read: impl FnMut(&rusqlite::Row<'_>) -> Sql<T>) -> Result<Vec<T>> {
+    let mut statement = db.prepare(sql)?;
+    let found = statement.query_map((), read)?;
+    Ok(found.collect::<Sql<_>>()?)
+}
+
+pub(super) fn unwritten(db: &Connection, from: EventId, limit: usize) -> Result<Unwritten> {
+    let mut sql = db.prepare_cached("select id, fan_out from event where id >= ?1 order by id limit ?2")?;
+    let mut has_row = db.prepare_cached("select 1 from delivery where event = ?1 and endpoint = ?2")?;
+    let mut found = sql.query(params![from.value(), limit])?;
+    let mut slice = Unwritten::default();
+    let mut seen = 0;
+    while let Some(row) = found.next()? {
+        let id: i64 = row.get(0)?;
+        seen += 1;
+        slice.next = (seen == limit).then(|| EventId::new(id + 1));
+        let endpoints = fan_out::unpack(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)
+            .ok_or_else(|| damaged("a fan-out that was never packed"))?;
+        let mut missing = Vec::new();
+        for endpoint in endpoints {
+            if !has_row.exists(params![id, endpoint.value()])? {
+                missing.push(endpoint);
+            }
+        }
+        if !missing.is_empty() {
+            slice.deliveries.push((EventId::new(id), missing));
+        }
+    }
+    Ok(slice)
+}
+
+pub(super) fn due(db: &Connection, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<DueSlice> {
+    let sql = format!(
+        "select due.event, {} from due join delivery using (event, endpoint)
+         where due.endpoint = ?1 order by due.due_ms, due.event limit ?2",
+        DELIVERY.replace("due_ms", "due.due_ms")
+    );
+    let mut sql = db.prepare_cached(&sql)?;
+    let mut found = sql.query(params![endpoint.value(), limit + 1])?;
+    let mut slice = DueSlice::default();
+    while let Some(row) = found.next()? {
+        let delivery = rows::delivery(row, 1)?;
+        let due_ms = delivery.due_ms.ok_or_else(|| damaged("a line of the due index without its time"))?;
+        if due_ms > until_ms || slice.due.len() == limit {
+            slice.next_ms = Some(due_ms);
+            break;
+        }
+        slice.due.push(Due { event: EventId::new(row.get(0)?), endpoint, delivery });
+    }
+    Ok(slice)
+}
+
+pub(super) fn body(db: &Connection, event: EventId) -> Result<Option<Bytes>> {
+    let mut sql = db.prepare_cached("select sha256, payload from event where id = ?1")?;
+    let found: Option<([u8; 32], Vec<u8>)> =
+        sql.query_row(params![event.value()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(found.filter(|(sha256, body)| event::sha256(body) == *sha256).map(|(_, body)| body.into()))
+}
+
+pub(super) fn keys(db: &Connection) -> Result<Vec<Key>> {
+    all(db, "select id, environment, role, hash, hint, revoked_ms from key order by id", rows::key)
+}
+
+pub(super) fn application(
+    db: &Connection,
+    environment: EnvironmentId,
+    application: &ApplicationRef,
+) -> Result<Option<Application>> {
+    let found = match application {
+        ApplicationRef::Id(id) => {
+            let sql =
+                format!("select {APPLICATION} from application where environment = ?1 and id = ?2 and deleted = 0");
+            db.prepare_cached(&sql)?
+                .query_row(params![environment.value(), id.value()], rows::application)
+                .optional()?
+        }
+        ApplicationRef::Uid(uid) => {
+            let sql =
+                format!("select {APPLICATION} from application where environment = ?1 and uid = ?2 and deleted = 0");
+            db.prepare_cached(&sql)?.query_row(params![environment.value(), uid], rows::application).optional()?
+        }
+    };
+    Ok(found)
+}
+
+pub(super) fn endpoint(
+    db: &Connection,
+    sealer: &Sealer,
+    application: ApplicationId,
+    endpoint: EndpointId,
+) -> Result<Option<Endpoint>> {
+    let sql = format!("select {ENDPOINT} from endpoint where application = ?1 and id = ?2 and state < 4");
+    let found = db
+        .prepare_cached(&sql)?
+        .query_row(params![application.value(), endpoint.value()], |row| rows::endpoint(row, sealer))
+        .optional()?;
+    Ok(found)
+}
+
+pub(super) fn endpoint_by_uid(
+    db: &Connection,
+    sealer: &Sealer,
+    application: ApplicationId,
+    uid: &str,
+) -> Result<Option<Endpoint>> {
+    let sql = format!("select {ENDPOINT} from endpoint where application = ?1 and uid = ?2 and state < 4");
+    Ok(db
+        .prepare_cached(&sql)?
+        .query_row(params![application.value(), uid], |row| rows::endpoint(row, sealer))
+        .optional()?)
+}
+
+pub(super) fn event_type(db: &Connection, environment: EnvironmentId, name: &str) -> Result<Option<EventType>> {
+    let sql = format!("select {EVENT_TYPE} from event_type where environment = ?1 and name = ?2");
+    Ok(db.prepare_cached(&sql)?.query_row(params![environment.value(), name], rows::event_type).optional()?)
+}
+
+pub(super) fn event(db: &Connection, application: ApplicationId, event: EventId) -> Result<Option<Event>> {
+    let sql = format!("select {EVENT}, payload from event where id = ?1 and application = ?2");
+    Ok(db
+        .prepare_cached(&sql)?
+        .query_row(params![event.value(), application.value()], |row| rows::event(row, true))
+        .optional()?)
+}
+
+pub(super) fn event_by_uid(db: &Connection, application: ApplicationId, uid: &str) -> Result<Option<Event>> {
+    let mut sql = db.prepare_cached("select event from event_uid where hash = ?1")?;
+    let found: Option<i64> = sql.query_row(params![&uid_hash(application, uid)[..]], |row| row.get(0)).optional()?;
+    found.map_or(Ok(None), |id| event(db, application, EventId::new(id)))
+}
+
+pub(super) fn deliveries(db: &Connection, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
+    let mut sql =
+        db.prepare_cached(&format!("select endpoint, {DELIVERY} from delivery where event = ?1 order by endpoint"))?;
+    let found =
+        sql.query_map(params![event.value()], |row| Ok((EndpointId::new(row.get(0)?), rows::delivery(row, 1)?)))?;
+    Ok(found.collect::<Sql<_>>()?)
+}

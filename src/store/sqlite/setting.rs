@@ -1,0 +1,173 @@
+//! Changes of settings, and the answers kept for retried requests.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows::{json, seal_headers, seal_secrets};
+use crate::application::Application;
+use crate::endpoint::Endpoint;
+use crate::error::Result;
+use crate::event::Once;
+use crate::event_type::EventType;
+use crate::id::Id;
+use crate::key::Key;
+use crate::secret::Sealer;
+use crate::store::{Answer, Change, Refused, Setting, day, key_lives_ms};
+
+type Sql<T> = rusqlite::Result<T>;
+
+pub(super) fn apply(db: &Connection, sealer: &Sealer, setting: &Setting, wall_ms: i64) -> Sql<Option<Refused>> {
+    if let Some(answer) = &setting.answer
+        && let Some(refused) = known_answer(db, &answer.once, wall_ms)?
+    {
+        return Ok(Some(refused));
+    }
+    let changed = match &setting.change {
+        Change::Environment(environment) => {
+            let mut sql =
+                db.prepare_cached("insert into environment (id, name) values (?1, ?2) on conflict do nothing")?;
+            sql.execute(params![environment.id.value(), environment.name])?
+        }
+        Change::Application(application) => put_application(db, application)?,
+        Change::Endpoint(endpoint) if endpoint.revision == 1 => insert_endpoint(db, sealer, endpoint)?,
+        Change::Endpoint(endpoint) => return update_endpoint(db, sealer, endpoint),
+        Change::EventType(event_type) => put_event_type(db, event_type)?,
+        Change::Key(key) => insert_key(db, key)?,
+        Change::Revoke { key, at_ms } => {
+            let mut sql = db.prepare_cached("update key set revoked_ms = ?2 where id = ?1 and revoked_ms is null")?;
+            sql.execute(params![key.value(), at_ms])?
+        }
+    };
+    if changed == 0 {
+        return Ok(Some(Refused::Taken));
+    }
+    if let Some(answer) = &setting.answer {
+        keep_answer(db, answer, wall_ms)?;
+    }
+    Ok(None)
+}
+
+fn put_application(db: &Connection, application: &Application) -> Sql<usize> {
+    let mut sql = db.prepare_cached(
+        "insert into application (id, environment, uid, name, metadata, updated_ms, deleted) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         on conflict (id) do update set uid = excluded.uid, name = excluded.name, metadata = excluded.metadata,
+         updated_ms = excluded.updated_ms, deleted = excluded.deleted
+         on conflict (environment, uid) where uid is not null and deleted = 0 do nothing",
+    )?;
+    let Application { id, environment, uid, name, metadata, updated_ms, deleted } = application;
+    if *deleted {
+        db.prepare_cached(
+            "update endpoint set state = 4, revision = revision + 1 where application = ?1 and state < 4",
+        )?
+        .execute((id.value(),))?;
+    }
+    sql.execute(params![id.value(), environment.value(), uid, name, json(metadata), updated_ms, deleted])
+}
+
+fn insert_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql<usize> {
+    let mut sql = db.prepare_cached(
+        "insert into endpoint (id, application, uid, url, description, state, event_types, channels, headers, metadata, secrets, updated_ms, revision)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1) on conflict do nothing",
+    )?;
+    sql.execute(params![
+        endpoint.id.value(),
+        endpoint.application.value(),
+        endpoint.uid,
+        endpoint.url,
+        endpoint.description,
+        endpoint.state as i64,
+        json(&endpoint.event_types),
+        json(&endpoint.channels),
+        seal_headers(sealer, endpoint),
+        json(&endpoint.metadata),
+        seal_secrets(sealer, endpoint),
+        endpoint.updated_ms
+    ])
+}
+
+fn update_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql<Option<Refused>> {
+    let mut sql = db.prepare_cached(
+        "update or ignore endpoint set uid = ?3, url = ?4, description = ?5, state = ?6, event_types = ?7, channels = ?8, headers = ?9, metadata = ?10,
+         secrets = ?11, failing_since_ms = iif(?6 = 0 and state <> 0, null, failing_since_ms),
+         clock_runs = iif(?6 = 0 and state <> 0, 0, clock_runs), updated_ms = ?12, revision = ?2 where id = ?1 and revision = ?2 - 1",
+    )?;
+    let changed = sql.execute(params![
+        endpoint.id.value(),
+        endpoint.revision,
+        endpoint.uid,
+        endpoint.url,
+        endpoint.description,
+        endpoint.state as i64,
+        json(&endpoint.event_types),
+        json(&endpoint.channels),
+        seal_headers(sealer, endpoint),
+        json(&endpoint.metadata),
+        seal_secrets(sealer, endpoint),
+        endpoint.updated_ms
+    ])?;
+    if changed > 0 {
+        return Ok(None);
+    }
+    let mut sql = db.prepare_cached("select revision from endpoint where id = ?1")?;
+    let revision: Option<i64> = sql.query_row(params![endpoint.id.value()], |row| row.get(0)).optional()?;
+    Ok(Some(if revision == Some(endpoint.revision - 1) { Refused::Taken } else { Refused::Stale }))
+}
+
+/// A name may come back from the archive; a living one is taken.
+fn put_event_type(db: &Connection, event_type: &EventType) -> Sql<usize> {
+    let mut sql = db.prepare_cached(
+        "insert into event_type (environment, name, description, schemas, archived, deprecated, created_ms, updated_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         on conflict (environment, name) do update set description = excluded.description, schemas = excluded.schemas, archived = excluded.archived,
+         deprecated = excluded.deprecated, updated_ms = excluded.updated_ms where event_type.archived = 1",
+    )?;
+    let EventType { environment, name, description, schemas, archived, deprecated, created_ms, updated_ms } =
+        event_type;
+    sql.execute(params![environment.value(), name, description, schemas, archived, deprecated, created_ms, updated_ms])
+}
+
+fn insert_key(db: &Connection, key: &Key) -> Sql<usize> {
+    let mut sql = db.prepare_cached("insert into key (id, environment, role, hash, hint, revoked_ms) values (?1, ?2, ?3, ?4, ?5, ?6) on conflict do nothing")?;
+    sql.execute(params![
+        key.id.value(),
+        key.environment.value(),
+        key.role as i64,
+        &key.hash[..],
+        key.hint,
+        key.revoked_ms
+    ])
+}
+
+fn known_answer(db: &Connection, once: &Once, wall_ms: i64) -> Sql<Option<Refused>> {
+    let found = kept_answer(db, once, wall_ms)?;
+    Ok(found
+        .map(|answer| if answer.once.request == once.request { Refused::Answered(answer) } else { Refused::KeyReused }))
+}
+
+/// The answer kept under a key; whether it was to the same request is the caller's to compare.
+pub(super) fn answer(db: &Connection, once: &Once, wall_ms: i64) -> Result<Option<Answer>> {
+    Ok(kept_answer(db, once, wall_ms)?)
+}
+
+fn kept_answer(db: &Connection, once: &Once, wall_ms: i64) -> Sql<Option<Answer>> {
+    let mut sql = db.prepare_cached("select request, brief, status, body from answer where day in (?1, ?1 - 1) and hash = ?2 and at_ms > ?3 order by day desc limit 1")?;
+    let since_ms = wall_ms - key_lives_ms(once.brief);
+    sql.query_row(params![day(wall_ms), &once.key[..], since_ms], |row| {
+        let once = Once { key: once.key, request: row.get(0)?, brief: row.get(1)? };
+        Ok(Answer { once, status: row.get(2)?, body: row.get::<_, Vec<u8>>(3)?.into() })
+    })
+    .optional()
+}
+
+fn keep_answer(db: &Connection, answer: &Answer, wall_ms: i64) -> Sql<()> {
+    let mut sql = db.prepare_cached("insert or replace into answer (day, hash, request, at_ms, brief, status, body) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    let once = &answer.once;
+    sql.execute(params![
+        day(wall_ms),
+        &once.key[..],
+        &once.request[..],
+        wall_ms,
+        once.brief,
+        answer.status,
+        &answer.body[..]
+    ])
+    .map(|_| ())
+}
