@@ -1,23 +1,43 @@
-//! Posthaste.
+//! Posthaste: webhooks for money, in one binary.
+//!
+//! An event's life, as the code runs it:
+//!
+//! ```text
+//! http::api        a caller is authenticated, the request read within its limits   -> NewEvent
+//! engine::accept   the event gets its id; fan_out says which endpoints want it
+//! store            it becomes durable together with whatever else waits            -> Durable
+//! http::api        202
+//! engine::lanes    it waits in the lane of each endpoint, never longer than it must
+//! egress           the guard judges the address, the courier signs and sends       -> Report
+//! engine::outcome  attempt -> delivery -> endpoint: done, or due again by the ladder
+//! store            the outcome rides with the next commit
+//! engine::timers   what is due again is read back from the disk; so is what a crash left
+//! ```
+//!
+//! Nouns and rules stand at the root and do no I/O; machinery stands in folders. ARCHITECTURE.md has the map.
+
+// nouns and rules
 pub mod application;
 pub mod attempt;
-pub mod bench;
-pub mod cli;
 pub mod clock;
 pub mod delivery;
-pub mod egress;
 pub mod endpoint;
-pub mod engine;
 pub mod environment;
 pub mod error;
 pub mod event;
 pub mod event_type;
 pub mod fan_out;
-pub mod http;
 pub mod id;
 pub mod key;
 pub mod name;
 pub mod retry;
 pub mod secret;
 pub mod signature;
+// machinery: the doors in and out, what decides, what is durable
+pub mod egress;
+pub mod engine;
+pub mod http;
 pub mod store;
+// beside the server
+pub mod bench;
+pub mod cli;

@@ -26,7 +26,7 @@ mod request;
 mod run;
 mod server;
 mod sink;
-mod target;
+pub(crate) mod target;
 mod wire;
 
 use std::fmt;

@@ -83,23 +83,26 @@ pub async fn tear_down(target: &Target, application: &Application) -> Result<(),
 }
 
 /// A connection for calls whose time does not count.
-struct Calls<'a> {
+pub struct Calls<'a> {
     target: &'a Target,
     connection: Connection,
 }
 
 impl<'a> Calls<'a> {
-    async fn open(target: &'a Target) -> Result<Self, BenchError> {
+    /// Connects. Error: nobody listens there.
+    pub async fn open(target: &'a Target) -> Result<Self, BenchError> {
         let connection = Connection::open(target.address).await?;
         Ok(Self { target, connection })
     }
 
-    async fn post<T: DeserializeOwned>(&mut self, path: &str, body: &str) -> Result<T, BenchError> {
+    /// Creates something. Error: any answer but 2xx, with its text.
+    pub async fn post<T: DeserializeOwned>(&mut self, path: &str, body: &str) -> Result<T, BenchError> {
         let answer = self.call("POST", path, body).await?;
         parse(path, answer)
     }
 
-    async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
+    /// Reads something. Error: any answer but 2xx, with its text.
+    pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
         let answer = self.call("GET", path, "").await?;
         parse(path, answer)
     }

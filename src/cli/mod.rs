@@ -61,7 +61,7 @@ pub fn run(
     let done = match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Key(args) => key::run(args),
-        Command::Demo(args) => demo::run(args),
+        Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(args),
     };
     done.unwrap_or_else(|error| fail(&error))

@@ -112,9 +112,8 @@ impl Server {
         let address = listener.local_addr()?;
         let opening = store.opening(clock.now().wall_ms)?;
         let guard = Guard::new(args.allow_network.clone(), vec![address]);
-        let lookup = Dns::system().map_err(|error| Error::internal(format!("no name servers: {error}")))?;
-        let courier = Courier::new(Resolver::new(guard, lookup), IdText::new(opening.id_key), Arc::clone(&clock));
-        let judge_url = judge_by(courier.clone());
+        let courier = Courier::new(resolver(&guard)?, IdText::new(opening.id_key), Arc::clone(&clock));
+        let judge_url = judge_by(resolver(&guard)?);
         let seed = rand::rngs::StdRng::from_os_rng().next_u64();
         let parts = Parts { store: Arc::clone(&store), sender: courier, clock: Arc::clone(&clock), seed };
         let (engine, end) = Engine::start(parts, opening).await?;
@@ -145,12 +144,19 @@ impl Server {
     }
 }
 
+/// Names are asked for on the runtime that asks first: the API and the senders have one each.
+fn resolver(guard: &Guard) -> Result<Resolver<Dns>, Error> {
+    let lookup = Dns::system().map_err(|error| Error::internal(format!("no name servers: {error}")))?;
+    Ok(Resolver::new(guard.clone(), lookup))
+}
+
 /// The guard's verdict in the API's words.
-fn judge_by<L: crate::egress::resolve::Lookup + Send + Sync + 'static>(courier: Courier<L, SystemClock>) -> JudgeUrl {
+fn judge_by(resolver: Resolver<Dns>) -> JudgeUrl {
+    let resolver = Arc::new(resolver);
     Arc::new(move |url| {
-        let courier = courier.clone();
+        let resolver = Arc::clone(&resolver);
         Box::pin(async move {
-            courier.judge(&url).await.map_err(|refused| {
+            resolver.judge(&url).await.map_err(|refused| {
                 let mut error = Error::field("url", refused.to_string());
                 error.code = refused.code();
                 error

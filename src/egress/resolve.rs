@@ -155,6 +155,16 @@ impl<L: Lookup> Resolver<L> {
         &self.guard
     }
 
+    /// The verdict on a URL, the same as at delivery: a name is looked up and all its addresses judged.
+    /// A name that has no address now is no refusal.
+    pub async fn judge(&self, url: &str) -> Result<(), Refused> {
+        let target = self.guard.target(url)?;
+        match self.resolve(&target).await {
+            Err(ResolveError::Refused(refused)) => Err(refused),
+            Ok(_) | Err(ResolveError::Unresolved(_)) => Ok(()),
+        }
+    }
+
     /// Gives the addresses to dial, in the order to try them: all were judged, and dialling
     /// anything else (the name again, say) would undo that. Makes exactly one lookup, and none
     /// for a literal address or `localhost`, which are judged anew.

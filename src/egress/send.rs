@@ -56,16 +56,6 @@ impl<L: Lookup + Send + Sync + 'static, C: Clock> Courier<L, C> {
         let pool = Pool::new(TlsConnector::from(Arc::new(tls)));
         Self { inner: Arc::new(Inner { resolver, pool, text, clock }) }
     }
-
-    /// The verdict on a URL, the same as at delivery: names are resolved and all their addresses judged.
-    /// A name that has no address now is no refusal.
-    pub async fn judge(&self, url: &str) -> Result<(), Refused> {
-        let target = self.inner.resolver.guard().target(url)?;
-        match self.inner.resolver.resolve(&target).await {
-            Err(ResolveError::Refused(refused)) => Err(refused),
-            Ok(_) | Err(ResolveError::Unresolved(_)) => Ok(()),
-        }
-    }
 }
 
 impl<L: Lookup + Send + Sync + 'static, C: Clock> Sender for Courier<L, C> {
@@ -94,12 +84,8 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
             Ok(target) => target,
             Err(refused) => return blocked(&refused),
         };
-        let request = match self.request(order, &target) {
-            Ok(request) => request,
-            Err(error) => return failure(Cause::Internal, format!("the request cannot be written: {error}")),
-        };
         if let Some(connection) = self.pool.take(endpoint.id)
-            && let Exchange::Answered(answer) = self.exchange(endpoint, &target, connection, request.clone()).await
+            && let Exchange::Answered(answer) = self.exchange(order, &target, connection).await
         {
             return answer;
         }
@@ -112,7 +98,7 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
             Ok(connection) => connection,
             Err(NotConnected { cause, detail }) => return failure(cause, detail),
         };
-        match self.exchange(endpoint, &target, connection, request).await {
+        match self.exchange(order, &target, connection).await {
             Exchange::Answered(answer) => answer,
             Exchange::Stale => failure(Cause::Connect, "the connection was closed before a response came".to_owned()),
         }
@@ -150,13 +136,13 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
         Ok(request)
     }
 
-    async fn exchange(
-        &self,
-        endpoint: &Endpoint,
-        target: &Arc<Target>,
-        mut connection: Connection,
-        request: Request<Full<Bytes>>,
-    ) -> Exchange {
+    async fn exchange(&self, order: &Order, target: &Arc<Target>, mut connection: Connection) -> Exchange {
+        let request = match self.request(order, target) {
+            Ok(request) => request,
+            Err(error) => {
+                return Exchange::Answered(failure(Cause::Internal, format!("the request cannot be written: {error}")));
+            }
+        };
         let response = match connection.requests.send_request(request).await {
             Ok(response) => response,
             Err(error) if error.is_canceled() || error.is_closed() || error.is_incomplete_message() => {
@@ -176,7 +162,7 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
             }
         };
         if ended {
-            self.pool.give_back(endpoint.id, target, connection);
+            self.pool.give_back(order.endpoint.id, target, connection);
         }
         let retry_after_secs = self.retry_after(&head.headers);
         Exchange::Answered(Answer::Response { status: head.status.as_u16(), retry_after_secs, excerpt })

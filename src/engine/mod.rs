@@ -18,4 +18,5 @@ mod payloads;
 mod recent;
 mod recover;
 pub mod run;
+mod senders;
 mod timers;

@@ -9,7 +9,8 @@ use tokio::task::spawn_blocking;
 
 use super::core::{Answer, Core, Input, NotChanged, Output};
 use super::gate::Gate;
-use crate::attempt::{self, Cause, Lease, Order, Report, Sender};
+use super::senders::{Means, Senders};
+use crate::attempt::{Lease, Report, Sender};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::event::NewEvent;
@@ -61,13 +62,19 @@ impl Engine {
         let ids = Arc::new(IdSource::new(0, opening.last_id));
         let text = IdText::new(opening.id_key);
         let from = opening.mark;
-        let core = Core::recover(Arc::clone(&ids), opening, parts.seed, now);
+        let mut core = Core::recover(Arc::clone(&ids), opening, parts.seed, now);
+        find_unwritten(&mut core, &parts, from).await?;
         let (messages, inbox) = mpsc::unbounded_channel();
+        let (reports, landed) = mpsc::unbounded_channel();
         let gate = Arc::new(Gate::default());
         let engine = Self { messages: messages.clone(), gate: Arc::clone(&gate), ids, text };
         let (ended, end) = oneshot::channel();
-        let shell = Shell { core, inbox, messages, gate, parts, failed: None, stopping: None };
-        let shell = shell.recover(from).await?;
+        let (store, clock) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let (batches, failed) = start_writer(Arc::clone(&store), messages.clone())?;
+        let means = Means { store: parts.store, sender: parts.sender, clock: parts.clock, reports };
+        let senders = Senders::start(&means)?;
+        let shell =
+            Shell { core, inbox, landed, messages, gate, store, clock, batches, failed, senders, stopping: None };
         tokio::spawn(async move {
             let outcome = shell.run().await;
             let _ = ended.send(outcome); // nobody asks when the process is already leaving
@@ -139,38 +146,68 @@ fn unknown() -> Error {
     Error::new(crate::error::Kind::Overloaded, "unknown", detail)
 }
 
-struct Shell<S, C> {
+/// Finds deliveries without rows, slice by slice.
+async fn find_unwritten<S, C: Clock>(core: &mut Core<Reply>, parts: &Parts<S, C>, mut from: EventId) -> Result<()> {
+    loop {
+        let store = Arc::clone(&parts.store);
+        let found = spawn_blocking(move || store.unwritten(from, RECOVERY_SLICE)).await.map_err(Error::internal)??;
+        let next = found.next;
+        core.step(parts.clock.now(), Input::Found(found));
+        match next {
+            Some(next) => from = next,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// One thread, one batch at a time; after a commit that may stand or not it says why and ends.
+fn start_writer(store: Arc<dyn Store>, messages: mpsc::UnboundedSender<Message>) -> Result<(Batches, Failed)> {
+    let (batches, incoming) = thread_mpsc::channel::<Arc<Batch>>();
+    let (fail, failed) = oneshot::channel();
+    let writer = std::thread::Builder::new().name("writer".to_owned());
+    let thread = writer.spawn(move || {
+        for batch in incoming {
+            let input = match store.commit(&batch) {
+                Ok(receipt) => Input::Stored(receipt),
+                Err(CommitFailed::NotDone(detail)) => {
+                    tracing::warn!(detail, "nothing could be written; trying again in a second");
+                    Input::NotStored(detail)
+                }
+                Err(CommitFailed::Unknown(detail)) => {
+                    let _ = fail.send(format!("a commit may stand or not: {detail}")); // the shell may have ended
+                    return;
+                }
+            };
+            drop(batch);
+            let _ = messages.send(Message::Input(input)); // the shell may have ended
+        }
+    });
+    thread.map_err(Error::internal)?;
+    Ok((batches, failed))
+}
+
+type Batches = thread_mpsc::Sender<Arc<Batch>>;
+type Failed = oneshot::Receiver<String>;
+
+struct Shell<C> {
     core: Core<Reply>,
     inbox: mpsc::UnboundedReceiver<Message>,
+    landed: mpsc::UnboundedReceiver<(Lease, Report)>,
     messages: mpsc::UnboundedSender<Message>,
     gate: Arc<Gate>,
-    parts: Parts<S, C>,
-    failed: Option<oneshot::Receiver<String>>,
+    store: Arc<dyn Store>,
+    clock: Arc<C>,
+    batches: Batches,
+    failed: Failed,
+    senders: Senders,
     stopping: Option<oneshot::Sender<()>>,
 }
 
-impl<S: Sender, C: Clock> Shell<S, C> {
-    /// Finds deliveries without rows, slice by slice.
-    async fn recover(mut self, mut from: EventId) -> Result<Self> {
-        loop {
-            let store = Arc::clone(&self.parts.store);
-            let found =
-                spawn_blocking(move || store.unwritten(from, RECOVERY_SLICE)).await.map_err(Error::internal)??;
-            let next = found.next;
-            self.core.step(self.parts.clock.now(), Input::Found(found));
-            match next {
-                Some(next) => from = next,
-                None => return Ok(self),
-            }
-        }
-    }
-
+impl<C: Clock> Shell<C> {
     async fn run(mut self) -> Result<()> {
-        let (batches, failed) = self.start_writer()?;
-        self.failed = Some(failed);
         loop {
-            self.core.step(self.parts.clock.now(), Input::Drained);
-            self.perform(&batches);
+            self.core.step(self.clock.now(), Input::Drained);
+            self.perform();
             self.gate.show(&self.core);
             if self.core.idle()
                 && let Some(done) = self.stopping.take()
@@ -187,17 +224,20 @@ impl<S: Sender, C: Clock> Shell<S, C> {
     /// Waits for inputs or time and tells the core; gives why the writer failed, when it did.
     async fn take_turn(&mut self) -> Option<String> {
         let wake_ms = self.core.wake_ms();
-        let sleep_ms = wake_ms.map_or(0, |at| (at - self.parts.clock.now().steady_ms).max(0));
+        let sleep_ms = wake_ms.map_or(0, |at| (at - self.clock.now().steady_ms).max(0));
         let sleep = tokio::time::sleep(Duration::from_millis(sleep_ms.unsigned_abs()));
-        let failed = self.failed.as_mut().expect("set when the writer started");
         tokio::select! {
             biased;
-            message = self.inbox.recv() => match message {
-                Some(message) => self.take(message),
-                None => return Some("nobody is left to ask the engine".to_owned()),
-            },
-            detail = failed => return Some(detail.unwrap_or_else(|_| "the writer ended".to_owned())),
+            Some((lease, report)) = self.landed.recv() => self.core.step(self.clock.now(), Input::Done(lease, report)),
+            Some(message) = self.inbox.recv() => self.take(message),
+            detail = &mut self.failed => return Some(detail.unwrap_or_else(|_| "the writer ended".to_owned())),
             () = sleep, if wake_ms.is_some() => {}
+        }
+        for _ in 0..INPUTS_PER_TURN {
+            let Ok((lease, report)) = self.landed.try_recv() else {
+                break;
+            };
+            self.core.step(self.clock.now(), Input::Done(lease, report));
         }
         for _ in 0..INPUTS_PER_TURN {
             let Ok(message) = self.inbox.try_recv() else {
@@ -205,7 +245,7 @@ impl<S: Sender, C: Clock> Shell<S, C> {
             };
             self.take(message);
         }
-        let now = self.parts.clock.now();
+        let now = self.clock.now();
         if self.core.wake_ms().is_some_and(|at| at <= now.steady_ms) {
             self.core.step(now, Input::Tick);
         }
@@ -214,7 +254,7 @@ impl<S: Sender, C: Clock> Shell<S, C> {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Input(input) => self.core.step(self.parts.clock.now(), input),
+            Message::Input(input) => self.core.step(self.clock.now(), input),
             Message::Stop(done) => {
                 self.core.hold();
                 self.stopping = Some(done);
@@ -222,26 +262,18 @@ impl<S: Sender, C: Clock> Shell<S, C> {
         }
     }
 
-    fn perform(&mut self, batches: &thread_mpsc::Sender<Arc<Batch>>) {
-        let mut unread = Vec::new();
+    fn perform(&mut self) {
         for output in self.core.outputs() {
             match output {
                 Output::Store(batch) => {
-                    let _ = batches.send(batch); // a writer that ended says so on its own channel
+                    let _ = self.batches.send(batch); // a writer that ended says so on its own channel
                 }
                 Output::Reply(reply, answer) => {
                     let _ = reply.send(answer); // the caller hung up
                 }
-                Output::Send(order) if order.body.is_some() => {
-                    tokio::spawn(attempt(
-                        self.parts.sender.clone(),
-                        order,
-                        Landing::new(&self.messages, &self.parts.clock),
-                    ));
-                }
-                Output::Send(order) => unread.push((order, Landing::new(&self.messages, &self.parts.clock))),
+                Output::Send(order) => self.senders.send(order),
                 Output::Load { endpoint, until_ms, limit } => {
-                    let (store, messages) = (Arc::clone(&self.parts.store), self.messages.clone());
+                    let (store, messages) = (Arc::clone(&self.store), self.messages.clone());
                     spawn_blocking(move || {
                         let slice = store.due(endpoint, until_ms, limit).unwrap_or_else(|error| {
                             tracing::error!(%error, "a due index could not be read; trying again");
@@ -252,103 +284,5 @@ impl<S: Sender, C: Clock> Shell<S, C> {
                 }
             }
         }
-        if !unread.is_empty() {
-            tokio::spawn(read_then_send(Arc::clone(&self.parts.store), self.parts.sender.clone(), unread));
-        }
-    }
-
-    /// One thread, one batch at a time; after a commit that may stand or not it says why and ends.
-    fn start_writer(&self) -> Result<(thread_mpsc::Sender<Arc<Batch>>, oneshot::Receiver<String>)> {
-        let (batches, incoming) = thread_mpsc::channel::<Arc<Batch>>();
-        let (fail, failed) = oneshot::channel();
-        let (store, messages) = (Arc::clone(&self.parts.store), self.messages.clone());
-        let writer = std::thread::Builder::new().name("writer".to_owned());
-        let thread = writer.spawn(move || {
-            for batch in incoming {
-                let input = match store.commit(&batch) {
-                    Ok(receipt) => Input::Stored(receipt),
-                    Err(CommitFailed::NotDone(detail)) => {
-                        tracing::warn!(detail, "nothing could be written; trying again in a second");
-                        Input::NotStored(detail)
-                    }
-                    Err(CommitFailed::Unknown(detail)) => {
-                        let _ = fail.send(format!("a commit may stand or not: {detail}"));
-                        return;
-                    }
-                };
-                drop(batch);
-                let _ = messages.send(Message::Input(input));
-            }
-        });
-        thread.map_err(Error::internal)?;
-        Ok((batches, failed))
-    }
-}
-
-/// Reads bodies that are no longer in memory, all at once, then makes the attempts.
-async fn read_then_send<S: Sender, C: Clock>(store: Arc<dyn Store>, sender: S, unread: Vec<(Order, Landing<C>)>) {
-    let events: Vec<_> = unread.iter().map(|(order, _)| order.lease.event).collect();
-    let bodies = spawn_blocking(move || store.bodies(&events)).await;
-    let bodies = bodies.map_err(Error::internal).and_then(|read| read).unwrap_or_else(|error| {
-        tracing::error!(%error, "bodies could not be read");
-        vec![None; unread.len()]
-    });
-    for ((order, landing), body) in unread.into_iter().zip(bodies) {
-        match body {
-            Some(body) => {
-                tokio::spawn(attempt(sender.clone(), Order { body: Some(body), ..order }, landing));
-            }
-            None => landing.with(order.lease).give_up("the stored payload is missing or damaged"),
-        }
-    }
-}
-
-async fn attempt<S: Sender, C: Clock>(sender: S, order: Order, landing: Landing<C>) {
-    let landing = landing.with(order.lease);
-    let report = sender.send(order).await;
-    landing.land(report);
-}
-
-/// Gives a lease back exactly once, also when the attempt panics.
-struct Landing<C: Clock> {
-    lease: Option<Lease>,
-    messages: mpsc::UnboundedSender<Message>,
-    clock: Arc<C>,
-}
-
-impl<C: Clock> Landing<C> {
-    fn new(messages: &mpsc::UnboundedSender<Message>, clock: &Arc<C>) -> Self {
-        Self { lease: None, messages: messages.clone(), clock: Arc::clone(clock) }
-    }
-
-    fn with(mut self, lease: Lease) -> Self {
-        self.lease = Some(lease);
-        self
-    }
-
-    fn land(mut self, report: Report) {
-        self.report(report);
-    }
-
-    fn give_up(mut self, detail: &str) {
-        self.report_internal(detail);
-    }
-
-    fn report_internal(&mut self, detail: &str) {
-        let answer = attempt::Answer::Failure { cause: Cause::Internal, detail: detail.to_owned() };
-        let report = Report { started_ms: self.clock.now().wall_ms, duration_ms: 0, answer };
-        self.report(report);
-    }
-
-    fn report(&mut self, report: Report) {
-        if let Some(lease) = self.lease.take() {
-            let _ = self.messages.send(Message::Input(Input::Done(lease, report))); // nobody listens after the end
-        }
-    }
-}
-
-impl<C: Clock> Drop for Landing<C> {
-    fn drop(&mut self) {
-        self.report_internal("the attempt was cut short inside posthaste");
     }
 }

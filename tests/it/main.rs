@@ -3,4 +3,5 @@
 mod delivery;
 mod guard;
 mod publish;
+mod tidy;
 mod world;
