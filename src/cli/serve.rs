@@ -19,7 +19,8 @@ use crate::engine::run::{Engine, Parts};
 use crate::environment::{self, Environment};
 use crate::error::{Error, Kind};
 use crate::http;
-use crate::http::api::{Api, JudgeUrl};
+use crate::http::api;
+use crate::http::state::{Api, JudgeUrl};
 use crate::id::{EnvironmentId, Id as _, IdSource, IdText};
 use crate::key::{Key, KeyText, Role};
 use crate::secret::Sealer;
@@ -120,7 +121,7 @@ impl Server {
         let payload_max = usize::try_from(args.payload_max).unwrap_or(usize::MAX);
         let api = Api::new(engine.clone(), store, clock, judge_url, payload_max);
         let (stop, stopped) = oneshot::channel::<()>();
-        let door = tokio::spawn(http::serve(listener, api.router(), async move {
+        let door = tokio::spawn(http::serve(listener, api::router(api), async move {
             let _ = stopped.await; // a dropped sender is a stop too
         }));
         Ok(Self { url: format!("http://{address}"), admin_key, engine, stop: Some(stop), door, end })

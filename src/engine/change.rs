@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::core::{Answer, Core, NotChanged, Output};
+use super::core::Core;
+use super::message::{Answer, NotChanged, Output};
 use crate::application::Application;
 use crate::clock::Now;
 use crate::endpoint::{Endpoint, Health, State};

@@ -9,108 +9,14 @@ use rand::rngs::SmallRng;
 use super::directory::Directory;
 use super::group::Groups;
 use super::lanes::Lanes;
+use super::message::{Counters, Input, Output};
 use super::payloads::Payloads;
 use super::recent::RecentKeys;
-use crate::attempt::{Lease, Order, Report};
 use crate::clock::Now;
-use crate::error::Error;
-use crate::event::NewEvent;
-use crate::id::{EndpointId, EventId, Id, IdSource};
-use crate::store::{Batch, DueSlice, Durable, Receipt, Refused, Setting, Unwritten};
+use crate::id::{EventId, Id, IdSource};
 
 /// How many attempts run at one time, over all endpoints.
 pub const IN_FLIGHT_MAX: usize = 4_096;
-
-/// What happened. `R` is whatever the caller needs to be answered.
-#[derive(Debug)]
-pub enum Input<R> {
-    /// Events of one request ask to be accepted.
-    Accept {
-        /// In the order of the request.
-        events: Vec<NewEvent>,
-        /// Gets [`Answer::Events`].
-        reply: R,
-    },
-    /// A setting asks to be changed.
-    Change {
-        /// The change.
-        setting: Box<Setting>,
-        /// Gets [`Answer::Changed`].
-        reply: R,
-    },
-    /// A person asks for one attempt now.
-    Resend {
-        /// What.
-        event: EventId,
-        /// Where to.
-        endpoint: EndpointId,
-        /// Gets [`Answer::Changed`].
-        reply: R,
-    },
-    /// The batch that was last given out is durable.
-    Stored(Durable<Receipt>),
-    /// Nothing of it is, for certain (the disk is full): the engine tries again later.
-    NotStored(String),
-    /// A slice of an endpoint's due index was read.
-    Loaded(EndpointId, DueSlice),
-    /// Recovery found deliveries without rows.
-    Found(Unwritten),
-    /// An attempt ended.
-    Done(Lease, Report),
-    /// Time passed.
-    Tick,
-    /// Nothing else waits to be told: what gathered may be committed.
-    Drained,
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub enum Output<R> {
-    /// Make this durable, then say [`Input::Stored`]; one at a time.
-    Store(Arc<Batch>),
-    /// Tell the caller.
-    Reply(R, Answer),
-    /// Make one attempt, then say [`Input::Done`].
-    Send(Order),
-    /// Read this endpoint's lines due by then, then say [`Input::Loaded`].
-    Load {
-        /// Whose.
-        endpoint: EndpointId,
-        /// Due at this time or before, on the steady scale.
-        until_ms: i64,
-        /// At most so many.
-        limit: usize,
-    },
-}
-
-/// What a caller is told.
-#[derive(Debug)]
-pub enum Answer {
-    /// One for each event of the request, in its order.
-    Events(Vec<Result<Durable<EventId>, Error>>),
-    /// The setting is durable and obeyed, or why not.
-    Changed(Result<Durable<()>, NotChanged>),
-}
-
-/// Why a setting did not change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotChanged {
-    /// The store refused it.
-    Refused(Refused),
-    /// Nothing could be written.
-    Failed(Error),
-}
-
-/// What the metrics show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Events accepted.
-    pub accepted: u64,
-    /// Deliveries that succeeded.
-    pub delivered: u64,
-    /// Attempts that did not.
-    pub failed: u64,
-}
 
 /// The engine's state between two steps.
 pub struct Core<R> {

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::core::{Core, IN_FLIGHT_MAX, Output};
+use super::core::{Core, IN_FLIGHT_MAX};
 use super::lanes::{Fresh, WINDOW};
+use super::message::Output;
 use crate::attempt::{Lease, Order};
 use crate::clock::Now;
 use crate::delivery::{Delivery, Due};

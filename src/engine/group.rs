@@ -1,14 +1,12 @@
-//! Group commit: what gathers while a batch is on its way to the disk, and who waits for it.
+//! Groups: what gathers while a batch is on its way to the disk, and who waits for it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::core::{Answer, Core, NotChanged, Output};
 use crate::clock::Now;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::event::Once;
-use crate::id::EventId;
-use crate::store::{Batch, Durable, NewRow, Op, Receipt, Refused};
+use crate::store::{Batch, NewRow, Op};
 
 /// A batch is closed when it holds so many operations, or so many bytes of bodies.
 const OPS_MAX: usize = 2_048;
@@ -31,19 +29,21 @@ pub(super) enum Entry {
 
 /// Somebody who waits for a commit.
 #[derive(Debug)]
-enum Wait<R> {
+pub(super) enum Wait<R> {
+    /// For events.
     Events(R, Vec<Entry>),
+    /// For a change at this place of the batch, or for the commit alone.
     Change(R, Option<usize>),
 }
 
 /// What becomes durable together, and what follows when it is.
 #[derive(Debug)]
-struct Group<R> {
-    ops: Vec<Op>,
+pub(super) struct Group<R> {
+    pub(super) ops: Vec<Op>,
     bytes: usize,
-    waits: Vec<Wait<R>>,
+    pub(super) waits: Vec<Wait<R>>,
     /// Lanes that get a line in the due index, and when it is due.
-    lines: Vec<(usize, i64)>,
+    pub(super) lines: Vec<(usize, i64)>,
 }
 
 impl<R> Default for Group<R> {
@@ -149,7 +149,7 @@ impl<R> Groups<R> {
     }
 
     /// The next batch, when one is wanted and none is on its way.
-    fn take(&mut self, now: Now) -> Option<Arc<Batch>> {
+    pub(super) fn take(&mut self, now: Now) -> Option<Arc<Batch>> {
         let wanted = self.gathering.len() > 1
             || self.gathering.front().is_some_and(|group| !group.waits.is_empty())
             || self.flush_ms.is_some_and(|at| at <= now.steady_ms);
@@ -164,135 +164,15 @@ impl<R> Groups<R> {
         self.committing = Some((Arc::clone(&batch), group));
         Some(batch)
     }
-}
 
-impl<R> Core<R> {
-    /// Sends what has gathered on its way to the disk.
-    pub(super) fn drained(&mut self, now: Now) {
-        if let Some(batch) = self.groups.take(now) {
-            self.out.push(Output::Store(batch));
-        }
+    /// The batch that was on its way, and who waits for it.
+    pub(super) fn landed(&mut self) -> Option<(Arc<Batch>, Group<R>)> {
+        self.committing.take()
     }
 
-    /// A batch is durable: obey its settings, answer who waits, send its events.
-    pub(super) fn stored(&mut self, now: Now, receipt: &Durable<Receipt>) {
-        let Some((batch, group)) = self.groups.committing.take() else {
-            return;
-        };
-        for op in &batch.ops {
-            match op {
-                Op::Tried(tried) => self.lanes.settled(tried.endpoint, tried.event),
-                Op::Resend { event, endpoint, .. } => self.lanes.settled(*endpoint, *event),
-                _ => {}
-            }
-        }
-        for (lane, due_ms) in group.lines {
-            self.note_due(now, lane, due_ms);
-        }
-        for wait in group.waits {
-            match wait {
-                Wait::Events(reply, entries) => {
-                    let answers = entries.into_iter().map(|entry| self.settle(now, &batch, receipt, entry)).collect();
-                    self.out.push(Output::Reply(reply, Answer::Events(answers)));
-                }
-                Wait::Change(reply, position) => {
-                    let refused = position.and_then(|position| refused_at(receipt.get(), position));
-                    if let (None, Some(position)) = (&refused, position) {
-                        self.obey(now, &batch.ops[position]);
-                    }
-                    let answer =
-                        refused.map_or_else(|| Ok(receipt.vouch(())), |refused| Err(NotChanged::Refused(refused)));
-                    self.out.push(Output::Reply(reply, Answer::Changed(answer)));
-                }
-            }
-        }
+    /// Keeps operations that could not be written for the commit after a pause, before all others.
+    pub(super) fn keep(&mut self, now: Now, kept: Group<R>) {
+        self.pause_until_ms = Some(now.steady_ms + PAUSE_MS);
+        self.gathering.push_front(kept);
     }
-
-    /// What one event of a request came to.
-    fn settle(
-        &mut self,
-        now: Now,
-        batch: &Batch,
-        receipt: &Durable<Receipt>,
-        entry: Entry,
-    ) -> Result<Durable<EventId>, Error> {
-        match entry {
-            Entry::Refused(error) => Err(error),
-            Entry::Repeat(once) => match self.recent.get(&once) {
-                Some((event, request)) if request == once.request => Ok(receipt.vouch(event)),
-                Some(_) => Err(key_reused()),
-                None => Err(uid_taken()),
-            },
-            Entry::New { position, lanes } => {
-                let Op::Event(row) = &batch.ops[position] else {
-                    return Err(Error::internal("an event's place holds no event"));
-                };
-                let event = row.event.id;
-                let Some(refused) = refused_at(receipt.get(), position) else {
-                    self.counters.accepted += 1;
-                    self.enqueue(now, event, &row.event.body, &lanes);
-                    return Ok(receipt.vouch(event));
-                };
-                self.withdraw(row);
-                match refused {
-                    Refused::Repeated(first) => Ok(receipt.vouch(first)),
-                    Refused::KeyReused => Err(key_reused()),
-                    _ => Err(uid_taken()),
-                }
-            }
-        }
-    }
-
-    /// An event that was refused leaves no trace.
-    fn withdraw(&mut self, row: &NewRow) {
-        self.open.remove(&row.event.id);
-        if let Some(once) = &row.once {
-            self.recent.drop(once, row.event.id);
-        }
-    }
-
-    /// Nothing of the batch stands: those who wait are told, the engine's own operations are kept for later.
-    pub(super) fn not_stored(&mut self, now: Now, detail: &str) {
-        let Some((batch, group)) = self.groups.committing.take() else {
-            return;
-        };
-        self.groups.pause_until_ms = Some(now.steady_ms + PAUSE_MS);
-        let error = Error::new(
-            Kind::Overloaded,
-            "not_stored",
-            format!("nothing could be written, so nothing was accepted ({detail}); try again"),
-        );
-        for wait in group.waits {
-            let answer = match wait {
-                Wait::Events(reply, entries) => {
-                    (reply, Answer::Events(entries.iter().map(|_| Err(error.clone())).collect()))
-                }
-                Wait::Change(reply, _) => (reply, Answer::Changed(Err(NotChanged::Failed(error.clone())))),
-            };
-            self.out.push(Output::Reply(answer.0, answer.1));
-        }
-        let mut kept = Group { lines: group.lines, ..Group::default() };
-        for op in &batch.ops {
-            match op {
-                Op::Event(row) => self.withdraw(row),
-                Op::Resend { event, endpoint, .. } => self.lanes.settled(*endpoint, *event),
-                Op::Setting(_) => {}
-                ours => kept.ops.push(ours.clone()),
-            }
-        }
-        self.groups.gathering.push_front(kept);
-    }
-}
-
-fn refused_at(receipt: &Receipt, position: usize) -> Option<Refused> {
-    let found = receipt.refused.binary_search_by_key(&position, |(position, _)| *position).ok()?;
-    Some(receipt.refused[found].1.clone())
-}
-
-fn key_reused() -> Error {
-    Error::conflict("this Idempotency-Key was used with another body; choose a new key for a new request")
-}
-
-fn uid_taken() -> Error {
-    Error::conflict("an event with this eventId exists already; it was accepted and is being delivered")
 }

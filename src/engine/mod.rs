@@ -1,18 +1,20 @@
 //! The engine: decides. A core without I/O, and the thin shell that drives it.
 //!
-//! An event's life, in the order of the files: `accept` gives it an id and its endpoints; `group` makes it durable with
+//! An event's life, in the order of the files: `accept` gives it an id and its endpoints; `commit` makes it durable with
 //! whatever else waits, then answers; `lanes` and `dispatch` send it, endpoint by endpoint; `outcome` writes down what
 //! came of it and when it is due again; `timers` wake what is due; `recover` takes up what a crash left.
 //! `change` obeys settings in the order of their commits. `run` is the shell: channels, the writer, the senders.
 
 mod accept;
 mod change;
+mod commit;
 pub mod core;
 mod directory;
 mod dispatch;
 pub mod gate;
 mod group;
 mod lanes;
+pub mod message;
 mod outcome;
 mod payloads;
 mod recent;

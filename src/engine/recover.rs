@@ -10,7 +10,7 @@ use crate::id::IdSource;
 use crate::store::{Op, Opening, Unwritten};
 
 impl<R> Core<R> {
-    /// Takes what the store holds. What it does not say (deliveries without rows) comes as [`super::core::Input::Found`].
+    /// Takes what the store holds. What it does not say (deliveries without rows) comes as [`super::message::Input::Found`].
     pub fn recover(ids: Arc<IdSource>, opening: Opening, seed: u64, now: Now) -> Self {
         let mut core = Self::empty(ids, seed);
         for application in &opening.applications {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
-use super::core::{Answer, Core, Input, NotChanged, Output};
+use super::core::Core;
 use super::gate::Gate;
+use super::message::{Answer, Input, NotChanged, Output};
 use super::senders::{Means, Senders};
 use crate::attempt::{Lease, Report, Sender};
 use crate::clock::Clock;

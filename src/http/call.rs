@@ -13,8 +13,8 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 
-use super::api::Api;
 use super::problem::{encoded, json, text};
+use super::state::Api;
 use crate::error::{Error, Kind, Result};
 use crate::event::Once;
 use crate::id::Id;

@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::api::Api;
+use super::state::Api;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::store::Store;

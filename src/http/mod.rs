@@ -22,6 +22,7 @@ mod call;
 mod metrics;
 mod page;
 mod problem;
+pub mod state;
 
 /// How many connections are open at one time; more wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 8_192;

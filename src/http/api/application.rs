@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Api, empty, not_changed, unserved};
 use crate::application::{Application, ApplicationRef};
-use crate::engine::core::NotChanged;
+use crate::engine::message::NotChanged;
 use crate::error::Result;
 use crate::http::call::{Call, answer};
 use crate::http::page::{Asked, time};

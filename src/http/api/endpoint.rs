@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{Api, empty, not_changed, unserved};
 use crate::application::Application;
 use crate::endpoint::{Endpoint, Health, State as EndpointState};
-use crate::engine::core::NotChanged;
+use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
 use crate::http::page::{Asked, time};

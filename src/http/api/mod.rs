@@ -1,28 +1,22 @@
 //! The API in the Svix dialect: one noun per file; here the routes, and what all of them need.
 
-use std::pin::Pin;
-use std::sync::Arc;
-
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::task::spawn_blocking;
 
-use super::auth::Auth;
 use super::call::Call;
 use super::metrics::metrics;
 use super::problem::{json, no_method, no_route, status};
+use super::state::Api;
 use crate::application::{Application, ApplicationRef};
-use crate::clock::Clock;
-use crate::engine::core::NotChanged;
-use crate::engine::run::Engine;
+use crate::engine::message::NotChanged;
 use crate::error::{Error, Kind, Result};
 use crate::event::Once;
 use crate::id::{ApplicationId, Id as _};
 use crate::key::Caller;
-use crate::store::{Answer, Change, Refused, Setting, Store};
+use crate::store::{Answer, Change, Refused, Setting};
 
 mod application;
 mod attempt;
@@ -35,83 +29,41 @@ mod header;
 mod health;
 mod secret;
 
-/// Judges a URL as delivery will; the error says which address was refused and how to allow it.
-pub type JudgeUrl = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
-
-/// What every route may use.
-#[derive(Clone)]
-pub struct Api {
-    pub(super) engine: Engine,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) auth: Arc<Auth>,
-    pub(super) judge_url: JudgeUrl,
-    /// The largest payload of one event, in bytes.
-    pub(super) payload_bytes_max: usize,
+/// All routes.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        // the caller's customers
+        .route("/api/v1/app", get(application::list).post(application::create))
+        .route("/api/v1/app/{app}", get(application::read).delete(application::delete))
+        // where their events go
+        .route("/api/v1/app/{app}/endpoint", get(endpoint::list).post(endpoint::create))
+        .route("/api/v1/app/{app}/endpoint/{ep}", get(endpoint::read).patch(endpoint::patch).delete(endpoint::delete))
+        .route("/api/v1/app/{app}/endpoint/{ep}/headers", get(header::read).put(header::replace).patch(header::merge))
+        .route("/api/v1/app/{app}/endpoint/{ep}/secret", get(secret::read))
+        .route("/api/v1/app/{app}/endpoint/{ep}/secret/rotate", post(secret::rotate))
+        .route("/api/v1/app/{app}/endpoint/{ep}/send-example", post(example::send))
+        // events in
+        .route("/api/v1/app/{app}/msg", get(event::list).post(event::publish))
+        .route("/api/v1/app/{app}/msg/batch", post(batch::publish))
+        .route("/api/v1/app/{app}/msg/{msg}", get(event::read))
+        // what became of them
+        .route("/api/v1/app/{app}/attempt/endpoint/{ep}", get(attempt::of_endpoint))
+        .route("/api/v1/app/{app}/attempt/msg/{msg}", get(attempt::of_event))
+        .route("/api/v1/app/{app}/msg/{msg}/attempt/{atmpt}", get(attempt::read))
+        .route("/api/v1/app/{app}/msg/{msg}/endpoint/{ep}/resend", post(attempt::resend))
+        // the names of events
+        .route("/api/v1/event-type", get(event_type::list).post(event_type::create))
+        .route("/api/v1/event-type/{name}", get(event_type::read))
+        // for machines that watch
+        .route("/api/v1/health", get(health::health))
+        .route("/api/v1/health/ping", get(health::ping))
+        .route("/metrics", get(metrics))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .with_state(api)
 }
 
 impl Api {
-    /// Joins the parts; `payload_bytes_max` is what `--payload-max` says.
-    pub fn new(
-        engine: Engine,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        judge_url: JudgeUrl,
-        payload_bytes_max: usize,
-    ) -> Self {
-        let auth = Arc::new(Auth::new(Arc::clone(&store), Arc::clone(&clock)));
-        Self { engine, store, clock, auth, judge_url, payload_bytes_max }
-    }
-
-    /// All routes.
-    pub fn router(self) -> Router {
-        Router::new()
-            // the caller's customers
-            .route("/api/v1/app", get(application::list).post(application::create))
-            .route("/api/v1/app/{app}", get(application::read).delete(application::delete))
-            // where their events go
-            .route("/api/v1/app/{app}/endpoint", get(endpoint::list).post(endpoint::create))
-            .route(
-                "/api/v1/app/{app}/endpoint/{ep}",
-                get(endpoint::read).patch(endpoint::patch).delete(endpoint::delete),
-            )
-            .route(
-                "/api/v1/app/{app}/endpoint/{ep}/headers",
-                get(header::read).put(header::replace).patch(header::merge),
-            )
-            .route("/api/v1/app/{app}/endpoint/{ep}/secret", get(secret::read))
-            .route("/api/v1/app/{app}/endpoint/{ep}/secret/rotate", post(secret::rotate))
-            .route("/api/v1/app/{app}/endpoint/{ep}/send-example", post(example::send))
-            // events in
-            .route("/api/v1/app/{app}/msg", get(event::list).post(event::publish))
-            .route("/api/v1/app/{app}/msg/batch", post(batch::publish))
-            .route("/api/v1/app/{app}/msg/{msg}", get(event::read))
-            // what became of them
-            .route("/api/v1/app/{app}/attempt/endpoint/{ep}", get(attempt::of_endpoint))
-            .route("/api/v1/app/{app}/attempt/msg/{msg}", get(attempt::of_event))
-            .route("/api/v1/app/{app}/msg/{msg}/attempt/{atmpt}", get(attempt::read))
-            .route("/api/v1/app/{app}/msg/{msg}/endpoint/{ep}/resend", post(attempt::resend))
-            // the names of events
-            .route("/api/v1/event-type", get(event_type::list).post(event_type::create))
-            .route("/api/v1/event-type/{name}", get(event_type::read))
-            // for machines that watch
-            .route("/api/v1/health", get(health::health))
-            .route("/api/v1/health/ping", get(health::ping))
-            .route("/metrics", get(metrics))
-            .fallback(no_route)
-            .method_not_allowed_fallback(no_method)
-            .with_state(self)
-    }
-
-    /// Asks the store on a thread that may block.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&dyn Store) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let store = Arc::clone(&self.store);
-        spawn_blocking(move || question(&*store)).await.map_err(Error::internal)?
-    }
-
     /// How the path names an application. Error: 404 for what can be neither id nor uid.
     pub(super) fn application_ref(&self, text: &str) -> Result<ApplicationRef> {
         if text.starts_with(ApplicationId::PREFIX) {
