@@ -16,7 +16,7 @@ use super::resolve::{Lookup, ResolveError, Resolver};
 use crate::attempt::{self, Answer, Cause, EXCERPT_BYTES_MAX, EXCERPT_SUCCESS_BYTES_MAX, Order, Report, Sender};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
-use crate::id::IdText;
+use crate::id::{EndpointId, IdText};
 use crate::retry;
 use crate::signature;
 
@@ -89,19 +89,24 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
         {
             return answer;
         }
-        let addresses = match self.resolver.resolve(&target).await {
-            Ok(addresses) => addresses,
-            Err(ResolveError::Refused(refused)) => return blocked(&refused),
-            Err(ResolveError::Unresolved(detail)) => return failure(Cause::Unresolved, detail),
-        };
-        let connection = match self.pool.dial(endpoint.id, &target, &addresses).await {
+        // boxed: a new connection is rare, and its state would make every attempt's task four times as large
+        let connection = match Box::pin(self.connect(endpoint.id, &target)).await {
             Ok(connection) => connection,
-            Err(NotConnected { cause, detail }) => return failure(cause, detail),
+            Err(answer) => return answer,
         };
         match self.exchange(order, &target, connection).await {
             Exchange::Answered(answer) => answer,
             Exchange::Stale => failure(Cause::Connect, "the connection was closed before a response came".to_owned()),
         }
+    }
+
+    async fn connect(&self, endpoint: EndpointId, target: &Target) -> Result<Connection, Answer> {
+        let addresses = self.resolver.resolve(target).await.map_err(|error| match error {
+            ResolveError::Refused(refused) => blocked(&refused),
+            ResolveError::Unresolved(detail) => failure(Cause::Unresolved, detail),
+        })?;
+        let dialled = self.pool.dial(endpoint, target, &addresses).await;
+        dialled.map_err(|NotConnected { cause, detail }| failure(cause, detail))
     }
 
     fn target(&self, endpoint: &Endpoint) -> Result<Arc<Target>, Refused> {

@@ -77,7 +77,7 @@ impl Gate {
         {
             return Ok(Pass { _ops: ops, _kibibytes: kibibytes });
         }
-        match tokio::time::timeout(DELAY_MAX, self.wait(ops, kibibytes)).await {
+        match Box::pin(tokio::time::timeout(DELAY_MAX, self.wait(ops, kibibytes))).await {
             Ok(pass) => Ok(pass),
             Err(_) => Err(Error::new(
                 Kind::Overloaded,

@@ -12,7 +12,7 @@ use super::gate::Gate;
 use super::message::{Answer, Input, NotChanged, Output};
 use super::senders::{Means, Senders};
 use crate::attempt::{Lease, Report, Sender};
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::error::{Error, Result};
 use crate::event::NewEvent;
 use crate::id::{EndpointId, EventId, IdSource, IdText};
@@ -207,7 +207,6 @@ struct Shell<C> {
 impl<C: Clock> Shell<C> {
     async fn run(mut self) -> Result<()> {
         loop {
-            self.core.step(self.clock.now(), Input::Drained);
             self.perform();
             self.gate.show(&self.core);
             if self.core.idle()
@@ -227,35 +226,38 @@ impl<C: Clock> Shell<C> {
         let wake_ms = self.core.wake_ms();
         let sleep_ms = wake_ms.map_or(0, |at| (at - self.clock.now().steady_ms).max(0));
         let sleep = tokio::time::sleep(Duration::from_millis(sleep_ms.unsigned_abs()));
+        let mut first = None;
         tokio::select! {
             biased;
-            Some((lease, report)) = self.landed.recv() => self.core.step(self.clock.now(), Input::Done(lease, report)),
-            Some(message) = self.inbox.recv() => self.take(message),
+            Some((lease, report)) = self.landed.recv() => first = Some(Message::Input(Input::Done(lease, report))),
+            Some(message) = self.inbox.recv() => first = Some(message),
             detail = &mut self.failed => return Some(detail.unwrap_or_else(|_| "the writer ended".to_owned())),
             () = sleep, if wake_ms.is_some() => {}
         }
+        let now = self.clock.now();
+        first.into_iter().for_each(|message| self.take(now, message));
         for _ in 0..INPUTS_PER_TURN {
             let Ok((lease, report)) = self.landed.try_recv() else {
                 break;
             };
-            self.core.step(self.clock.now(), Input::Done(lease, report));
+            self.core.step(now, Input::Done(lease, report));
         }
         for _ in 0..INPUTS_PER_TURN {
             let Ok(message) = self.inbox.try_recv() else {
                 break;
             };
-            self.take(message);
+            self.take(now, message);
         }
-        let now = self.clock.now();
         if self.core.wake_ms().is_some_and(|at| at <= now.steady_ms) {
             self.core.step(now, Input::Tick);
         }
+        self.core.step(now, Input::Drained);
         None
     }
 
-    fn take(&mut self, message: Message) {
+    fn take(&mut self, now: Now, message: Message) {
         match message {
-            Message::Input(input) => self.core.step(self.clock.now(), input),
+            Message::Input(input) => self.core.step(now, input),
             Message::Stop(done) => {
                 self.core.hold();
                 self.stopping = Some(done);
