@@ -76,35 +76,39 @@ impl<R> Default for Groups<R> {
 }
 
 impl<R> Groups<R> {
-    /// Puts an operation into the next commit; gives its place there. Nobody waits for it: it may linger.
-    pub(super) fn push(&mut self, now: Now, op: Op) -> usize {
+    /// Puts an operation into the next commit. Nobody waits for it: it may linger.
+    pub(super) fn push(&mut self, now: Now, op: Op) {
         self.flush_ms.get_or_insert(now.steady_ms + self.linger_ms);
-        self.append(op)
+        self.open().ops.push(op);
     }
 
-    /// Remembers that a lane has a line in the due index once the next commit is made.
+    /// Remembers that a lane has a line in the due index once the operation just put in is durable.
     pub(super) fn line(&mut self, lane: usize, due_ms: i64) {
-        self.last().lines.push((lane, due_ms));
+        self.same().lines.push((lane, due_ms));
     }
 
     /// Puts a request's events into one commit, all of them.
     pub(super) fn wait_events(&mut self, reply: R, rows: Vec<NewRow>, mut entries: Vec<Entry>) {
-        let first = self.last().ops.len();
-        for row in rows {
-            self.append_here(Op::Event(row));
-        }
+        let group = self.open();
+        let first = group.ops.len();
         for entry in &mut entries {
             if let Entry::New { position, .. } = entry {
                 *position += first;
             }
         }
-        self.last().waits.push(Wait::Events(reply, entries));
+        group.bytes += rows.iter().map(|row| row.event.body.len()).sum::<usize>();
+        group.ops.extend(rows.into_iter().map(Op::Event));
+        group.waits.push(Wait::Events(reply, entries));
     }
 
     /// Lets somebody wait for the next commit and, in it, for this operation.
     pub(super) fn wait_change(&mut self, reply: R, op: Option<Op>) {
-        let position = op.map(|op| self.append(op));
-        self.last().waits.push(Wait::Change(reply, position));
+        let group = self.open();
+        let position = op.map(|op| {
+            group.ops.push(op);
+            group.ops.len() - 1
+        });
+        group.waits.push(Wait::Change(reply, position));
     }
 
     /// When a commit is wanted though nobody waits.
@@ -112,7 +116,7 @@ impl<R> Groups<R> {
         if self.committing.is_some() {
             return None;
         }
-        self.pause_until_ms.filter(|_| !self.gathering.is_empty()).or(self.flush_ms)
+        self.flush_ms.map(|flush_ms| self.pause_until_ms.map_or(flush_ms, |until_ms| flush_ms.max(until_ms)))
     }
 
     /// Nothing lingers from now on.
@@ -126,26 +130,17 @@ impl<R> Groups<R> {
         self.committing.is_none() && self.gathering.iter().all(|group| group.ops.is_empty() && group.waits.is_empty())
     }
 
-    fn last(&mut self) -> &mut Group<R> {
+    /// The group that takes one more request: the last one, or a new one when that is full.
+    fn open(&mut self) -> &mut Group<R> {
         if self.gathering.back().is_none_or(|group| group.ops.len() >= OPS_MAX || group.bytes >= BYTES_MAX) {
             self.gathering.push_back(Group::default());
         }
-        self.gathering.back_mut().expect("one was just made sure of")
+        self.same()
     }
 
-    fn append(&mut self, op: Op) -> usize {
-        let group = self.last();
-        group.ops.push(op);
-        group.ops.len() - 1
-    }
-
-    /// Appends without closing the group: a request's events stay together.
-    fn append_here(&mut self, op: Op) {
-        let group = self.gathering.back_mut().expect("asked for before");
-        if let Op::Event(row) = &op {
-            group.bytes += row.event.body.len();
-        }
-        group.ops.push(op);
+    /// The group that took the last operation, full or not: what belongs to an operation stays with it.
+    fn same(&mut self) -> &mut Group<R> {
+        self.gathering.back_mut().expect("asked for only after an operation was put in")
     }
 
     /// The next batch, when one is wanted and none is on its way.
@@ -172,7 +167,56 @@ impl<R> Groups<R> {
 
     /// Keeps operations that could not be written for the commit after a pause, before all others.
     pub(super) fn keep(&mut self, now: Now, kept: Group<R>) {
-        self.pause_until_ms = Some(now.steady_ms + PAUSE_MS);
+        let until_ms = now.steady_ms + PAUSE_MS;
+        self.pause_until_ms = Some(until_ms);
         self.gathering.push_front(kept);
+        self.flush_ms = Some(self.flush_ms.map_or(until_ms, |flush_ms| flush_ms.min(until_ms)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Now;
+    use crate::id::{EndpointId, EventId, Id as _};
+
+    const NOW: Now = Now { steady_ms: 0, wall_ms: 0 };
+
+    fn resend() -> Op {
+        Op::Resend { event: EventId::new(1), endpoint: EndpointId::new(1), due_ms: 0 }
+    }
+
+    /// The last operation that fits closes the group; whoever waits for it was once put into the next one.
+    #[test]
+    fn who_waits_for_an_operation_is_in_its_group_even_when_it_fills_it() {
+        let mut groups = Groups::default();
+        for _ in 0..OPS_MAX - 1 {
+            groups.push(NOW, Op::Forget);
+        }
+        groups.wait_change("first", Some(resend()));
+        groups.line(7, 0);
+        groups.wait_change("second", Some(resend()));
+        let batch = groups.take(NOW).expect("somebody waits");
+        let (_, group) = groups.landed().expect("on its way");
+        assert!(matches!(group.waits[..], [Wait::Change("first", Some(position))] if position == OPS_MAX - 1));
+        assert_eq!((batch.ops.len(), group.lines), (OPS_MAX, vec![(7, 0)]));
+        let batch = groups.take(NOW).expect("somebody waits");
+        assert_eq!(batch.ops.len(), 1);
+    }
+
+    /// What a full disk refused was once kept without a time to try again, and the shell woke for it for ever.
+    #[test]
+    fn what_could_not_be_written_is_tried_again_after_a_pause_and_then_wakes_nobody() {
+        let mut groups = Groups::<()>::default();
+        groups.push(NOW, Op::Forget);
+        let later = Now { steady_ms: LINGER_MS, wall_ms: 0 };
+        groups.take(later).expect("lingered long enough");
+        let (_, group) = groups.landed().expect("on its way");
+        groups.keep(later, group);
+        let pause_ends = LINGER_MS + PAUSE_MS;
+        assert_eq!((groups.take(later).is_some(), groups.wake_ms()), (false, Some(pause_ends)));
+        assert!(groups.take(Now { steady_ms: pause_ends, wall_ms: 0 }).is_some());
+        groups.landed();
+        assert_eq!(groups.wake_ms(), None);
     }
 }

@@ -108,3 +108,24 @@ fn an_event_goes_to_the_endpoints_that_want_its_type_and_channel() {
     assert_eq!(channel.wait_for(1)[0].body, br#"{"n":2}"#);
     assert_eq!((typed.received().len(), channel.received().len()), (1, 1));
 }
+
+#[test]
+fn batches_that_fill_more_than_one_commit_are_answered_and_delivered_whole() {
+    let (world, receiver) = (World::start(), Receiver::good());
+    let (app, _) = world.subscribe(&receiver.url);
+    let message = |n: usize| format!(r#"{{"eventType":"a","payload":{{"n":{n}}}}}"#);
+    let publish = &|first: usize| {
+        let messages: Vec<_> = (first..first + 1_000).map(message).collect();
+        let body = format!(r#"{{"messages":[{}]}}"#, messages.join(","));
+        world.call("POST", &format!("/api/v1/app/{app}/msg/batch"), body).expect(202)
+    };
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..5).map(|batch| scope.spawn(move || publish(batch * 1_000))).collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    let accepted =
+        |answer: &serde_json::Value| answer["data"].as_array().unwrap().iter().all(|part| part["status"] == 202);
+    assert!(answers.iter().all(accepted));
+    let bodies: BTreeSet<_> = receiver.wait_for(5_000).into_iter().map(|received| received.body).collect();
+    assert_eq!(bodies.len(), 5_000);
+}
