@@ -18,6 +18,8 @@ pub mod serve;
 /// The exit code of a failure, and of a wrong command line or configuration.
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
+/// How many reads of the store run at one time; each has a connection of its own.
+const READERS_MAX: usize = 8;
 
 /// Webhooks for money: one binary that sends them, receives them, and rehearses the providers that send them.
 ///
@@ -69,7 +71,7 @@ pub fn run(
 
 /// One thread for everything but the writer and the reads: no hand-over between threads on the hot path.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(READERS_MAX).build()?)
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

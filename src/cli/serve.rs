@@ -221,6 +221,7 @@ pub(super) fn write(store: &dyn Store, changes: Vec<Change>, wall_ms: i64) -> cr
 /// Runs until a signal.
 pub(super) fn run(args: &ServeArgs) -> Result<ExitCode> {
     start_log(&args.log)?;
+    raise_file_limit();
     super::runtime()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -239,6 +240,16 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode> {
         server.stop().await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Takes as many open files as the system allows: each connection, in and out, is one.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the number of open files stays limited");
+    }
 }
 
 fn start_log(filter: &str) -> Result<(), Error> {

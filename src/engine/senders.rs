@@ -17,6 +17,9 @@ const ORDERS_PER_TURN: usize = 256;
 /// At most so many threads; half the machine's processors, one at least.
 const THREADS_MAX: usize = 8;
 
+/// How many reads of payloads one thread has under way.
+const READERS_MAX: usize = 4;
+
 /// Where finished attempts are told.
 pub(super) type Reports = mpsc::UnboundedSender<(Lease, Report)>;
 
@@ -62,7 +65,11 @@ impl Senders {
 
 fn start_thread<S: Sender, C: Clock>(means: Means<S, C>) -> Result<mpsc::UnboundedSender<Order>> {
     let (orders, incoming) = mpsc::unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READERS_MAX)
+        .build()
+        .map_err(Error::internal)?;
     let thread = thread::Builder::new().name("sender".to_owned());
     thread.spawn(move || runtime.block_on(take_orders(incoming, means))).map_err(Error::internal)?;
     Ok(orders)

@@ -199,7 +199,8 @@ fn park(db: &Connection, due: &Due) -> Sql<()> {
 
 fn insert_untried(db: &Connection, event: EventId, endpoint: EndpointId, delivery: &Delivery) -> Sql<()> {
     let mut sql = db.prepare_cached(
-        "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger) values (?1, ?2, ?3, 0, 0, ?4, ?5)",
+        "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger) values (?1, ?2, ?3, 0, 0, ?4, ?5)
+         on conflict (event, endpoint) do nothing",
     )?;
     sql.execute(params![
         event.value(),
