@@ -132,6 +132,15 @@ pub fn check_size(bytes: usize, bytes_max: usize) -> Result<()> {
     Err(Error::new(Kind::TooLarge, "payload_too_large", detail))
 }
 
+/// Says of a request that was too large to be read whole how large its payload may be.
+pub fn of_size(error: Error, bytes_max: usize) -> Error {
+    if error.kind != Kind::TooLarge {
+        return error;
+    }
+    let detail = format!("{}; a payload may have {bytes_max} (serve --payload-max)", error.detail);
+    Error { detail, ..error }
+}
+
 /// An accepted event as it is stored and read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

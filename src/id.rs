@@ -9,6 +9,7 @@ use siphasher::sip::SipHasher13;
 /// KSUIDs count from here: 2014-05-13T16:53:20Z, in ms since 1970.
 const EPOCH_MS: i64 = 1_400_000_000_000;
 /// An id is 41 bits of ms, 10 bits of node, 12 bits of sequence.
+const MS_BITS: u32 = 41;
 const NODE_BITS: u32 = 10;
 const SEQUENCE_BITS: u32 = 12;
 /// How many base62 characters write the 20 bytes of a KSUID.
@@ -85,9 +86,10 @@ fn time_ms(value: i64) -> i64 {
     (value >> (NODE_BITS + SEQUENCE_BITS)) + EPOCH_MS
 }
 
-/// The lowest id of a millisecond: a time as a bound of an id range.
+/// The lowest id of a millisecond: a time as a bound of an id range. Times that no id can have, before 2014 and
+/// after 2084, are the first and the last.
 pub fn floor_at(ms: i64) -> i64 {
-    (ms - EPOCH_MS).max(0) << (NODE_BITS + SEQUENCE_BITS)
+    (ms - EPOCH_MS).clamp(0, (1 << MS_BITS) - 1) << (NODE_BITS + SEQUENCE_BITS)
 }
 
 /// Hands out ids that only grow, whatever the clock does.

@@ -253,10 +253,18 @@ fn raise_file_limit() {
 }
 
 fn start_log(filter: &str) -> Result<(), Error> {
-    let wrong = |error: tracing_subscriber::filter::ParseError| {
-        Error::new(Kind::Invalid, "log", format!("--log {filter}: {error}; use error, warn, info or debug"))
+    let wrong = |error: &dyn std::fmt::Display| {
+        Error::new(
+            Kind::Invalid,
+            "log",
+            format!("--log {filter}: {error}; use error, warn, info, debug, or a filter such as posthaste=debug"),
+        )
     };
-    let filter = tracing_subscriber::EnvFilter::builder().parse(filter).map_err(wrong)?;
+    // a filter of one word may name a module, so that a misspelt level would silence all others
+    if !filter.contains('=') && filter.parse::<tracing_subscriber::filter::LevelFilter>().is_err() {
+        return Err(wrong(&"this is no level"));
+    }
+    let filter = tracing_subscriber::EnvFilter::builder().parse(filter).map_err(|error| wrong(&error))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::guard::Target;
+use super::heard::Heard;
 use crate::attempt::{Cause, TIMEOUT};
 use crate::id::EndpointId;
 
@@ -40,6 +42,14 @@ pub(super) struct NotConnected {
 pub(super) struct Connection {
     pub(super) requests: http1::SendRequest<Full<Bytes>>,
     since: Instant,
+    heard: Arc<AtomicUsize>,
+}
+
+impl Connection {
+    /// How many bytes came over it so far.
+    pub(super) fn heard(&self) -> usize {
+        self.heard.load(Ordering::Relaxed)
+    }
 }
 
 /// Where an endpoint's attempts go, and its idle connections there.
@@ -140,6 +150,7 @@ impl Pool {
         endpoint: EndpointId,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> Result<Connection, NotConnected> {
+        let (stream, heard) = Heard::new(stream);
         let handshake = http1::Builder::new()
             .max_headers(HEADERS_MAX)
             .max_header_size(HEADER_BYTES_MAX)
@@ -157,6 +168,6 @@ impl Pool {
                 route.idle.retain(|connection| !connection.requests.is_closed());
             }
         });
-        Ok(Connection { requests, since: Instant::now() })
+        Ok(Connection { requests, since: Instant::now(), heard })
     }
 }

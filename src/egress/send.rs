@@ -73,7 +73,7 @@ impl<L: Lookup + Send + Sync + 'static, C: Clock> Sender for Courier<L, C> {
 /// What one exchange came to.
 enum Exchange {
     Answered(Answer),
-    /// The kept connection was closed by the other side before any response: it may be tried on a new one.
+    /// The connection ended before a single byte of a response: a kept one was stale, and a new one may be tried.
     Stale,
 }
 
@@ -148,15 +148,16 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
                 return Exchange::Answered(failure(Cause::Internal, format!("the request cannot be written: {error}")));
             }
         };
+        let heard = connection.heard();
         let response = match connection.requests.send_request(request).await {
             Ok(response) => response,
-            Err(error) if error.is_canceled() || error.is_closed() || error.is_incomplete_message() => {
-                return Exchange::Stale;
-            }
             Err(error) if error.is_parse() => {
                 return Exchange::Answered(failure(Cause::Protocol, format!("no HTTP/1.1 response: {error}")));
             }
-            Err(error) => return Exchange::Answered(failure(Cause::Connect, format!("the connection broke: {error}"))),
+            Err(_) if connection.heard() == heard => return Exchange::Stale,
+            Err(error) => {
+                return Exchange::Answered(failure(Cause::Protocol, format!("the response broke off: {error}")));
+            }
         };
         let (head, body) = response.into_parts();
         let kept_max = if head.status.is_success() { EXCERPT_SUCCESS_BYTES_MAX } else { EXCERPT_BYTES_MAX };

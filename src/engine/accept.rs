@@ -27,8 +27,8 @@ impl<R> Core<R> {
         let lanes: Vec<usize> = resident.lanes.iter().copied().filter(wants).collect();
         let mut once = new.once;
         if let Some(brief) = once.as_mut().filter(|once| once.brief) {
-            if self.recent.find(brief, now.steady_ms).is_some() {
-                return Entry::Repeat(*brief);
+            if let Some((first, _)) = self.recent.find(brief, now.steady_ms) {
+                return Entry::Repeat(*brief, first);
             }
             brief.brief = self.recent.has_room(now.steady_ms);
         }

@@ -25,15 +25,12 @@ impl<R> Core<R> {
             return;
         };
         let here = &mut self.lanes[lane];
-        if here.flies(event)
-            || here.settling.contains_key(&event)
-            || here.fresh.iter().any(|fresh| fresh.event == event)
-        {
+        if here.flies(event) || here.fresh.iter().any(|fresh| fresh.event == event) {
             self.groups.wait_change(reply, None);
             return;
         }
         here.backlog.retain(|due| due.event != event);
-        here.settling.insert(event, false);
+        here.settle(event);
         self.groups.wait_change(reply, Some(Op::Resend { event, endpoint, due_ms: now.steady_ms }));
         self.groups.line(lane, now.steady_ms);
     }

@@ -23,7 +23,7 @@ impl<R> Core<R> {
         };
         for op in &batch.ops {
             match op {
-                Op::Tried(tried) => self.lanes.settled(tried.endpoint, tried.event),
+                Op::Tried(tried) if tried.was_due_ms.is_some() => self.lanes.settled(tried.endpoint, tried.event),
                 Op::Resend { event, endpoint, .. } => self.lanes.settled(*endpoint, *event),
                 _ => {}
             }
@@ -60,7 +60,7 @@ impl<R> Core<R> {
     ) -> Result<Durable<EventId>, Error> {
         match entry {
             Entry::Refused(error) => Err(error),
-            Entry::Repeat(once) => match self.recent.get(&once) {
+            Entry::Repeat(once, first) => match self.recent.get(&once).filter(|(event, _)| *event == first) {
                 Some((event, request)) if request == once.request => Ok(receipt.vouch(event)),
                 Some(_) => Err(key_reused()),
                 None => Err(uid_taken()),
@@ -122,7 +122,24 @@ impl<R> Core<R> {
                 ours => kept.ops.push(ours.clone()),
             }
         }
+        self.refuse_repeats(&error);
         self.groups.keep(now, kept);
+    }
+
+    /// Whoever repeats an event that was not stored is told so too, not that it exists.
+    fn refuse_repeats(&mut self, error: &Error) {
+        for wait in self.groups.waiting() {
+            let Wait::Events(_, entries) = wait else {
+                continue;
+            };
+            for entry in entries {
+                if let Entry::Repeat(once, first) = entry
+                    && self.recent.get(once).is_none_or(|(event, _)| event != *first)
+                {
+                    *entry = Entry::Refused(error.clone());
+                }
+            }
+        }
     }
 }
 

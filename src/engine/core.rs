@@ -38,6 +38,8 @@ pub struct Core<R> {
     pub(super) counters: Counters,
     /// When the lanes are looked over again; `None` while nothing is in memory.
     pub(super) sweep_ms: Option<i64>,
+    /// Recovery has more to find: until then the mark stays where it is.
+    pub(super) recovering: bool,
     /// The mark as last written, and when keys were last forgotten.
     pub(super) marked: EventId,
     pub(super) forgot_ms: i64,
@@ -64,6 +66,7 @@ impl<R> Core<R> {
             in_flight: 0,
             counters: Counters::default(),
             sweep_ms: None,
+            recovering: true,
             marked: EventId::new(0),
             forgot_ms: 0,
             held: false,

@@ -127,6 +127,7 @@ impl<R> Core<R> {
         };
         let here = &mut self.lanes[lane];
         here.loading = false;
+        let mut next_ms = slice.next_ms;
         match here.endpoint.state {
             State::Enabled => {
                 for due in slice.due {
@@ -138,13 +139,15 @@ impl<R> Core<R> {
             State::Deleted if !slice.due.is_empty() => {
                 self.groups.push(now, Op::Cancel { endpoint, count: slice.due.len() });
                 self.groups.line(lane, now.steady_ms);
+                // until that is done the next read would find the same lines
+                next_ms = None;
             }
             State::Deleted => {}
             _ => here.next_due_ms = Some(now.steady_ms),
         }
         let here = &mut self.lanes[lane];
-        here.settling.retain(|_, settled| !*settled);
-        if let Some(next_ms) = slice.next_ms {
+        here.settling.retain(|_, changes| *changes > 0);
+        if let Some(next_ms) = next_ms {
             self.note_due(now, lane, next_ms);
         }
         self.want(now, lane);

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::clock::Now;
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::event::Once;
-use crate::store::{Batch, NewRow, Op};
+use crate::id::EventId;
+use crate::store::{Batch, Change, NewRow, Op};
 
 /// A batch is closed when it holds so many operations, or so many bytes of bodies.
 const OPS_MAX: usize = 2_048;
@@ -21,8 +23,8 @@ const PAUSE_MS: i64 = 1_000;
 pub(super) enum Entry {
     /// It is at this place of the batch, for these lanes.
     New { position: usize, lanes: Vec<usize> },
-    /// Its brief key is known: whatever became of the first is the answer.
-    Repeat(Once),
+    /// Its brief key is known: whatever becomes of that first event is the answer.
+    Repeat(Once, EventId),
     /// It never got that far.
     Refused(Error),
 }
@@ -111,6 +113,20 @@ impl<R> Groups<R> {
         group.waits.push(Wait::Change(reply, position));
     }
 
+    /// Whether a setting of this endpoint, or of its application, is on its way to the disk.
+    pub(super) fn changes(&self, endpoint: &Endpoint) -> bool {
+        let of_it = |op: &Op| match op {
+            Op::Setting(setting) => match &setting.change {
+                Change::Endpoint(other) => other.id == endpoint.id,
+                Change::Application(application) => application.id == endpoint.application,
+                _ => false,
+            },
+            _ => false,
+        };
+        let committing = self.committing.iter().flat_map(|(batch, _)| &batch.ops);
+        committing.chain(self.gathering.iter().flat_map(|group| &group.ops)).any(of_it)
+    }
+
     /// When a commit is wanted though nobody waits.
     pub(super) fn wake_ms(&self) -> Option<i64> {
         if self.committing.is_some() {
@@ -160,6 +176,11 @@ impl<R> Groups<R> {
         Some(batch)
     }
 
+    /// What waits for the batches behind the one on its way.
+    pub(super) fn waiting(&mut self) -> impl Iterator<Item = &mut Wait<R>> {
+        self.gathering.iter_mut().flat_map(|group| &mut group.waits)
+    }
+
     /// The batch that was on its way, and who waits for it.
     pub(super) fn landed(&mut self) -> Option<(Arc<Batch>, Group<R>)> {
         self.committing.take()
@@ -178,7 +199,7 @@ impl<R> Groups<R> {
 mod tests {
     use super::*;
     use crate::clock::Now;
-    use crate::id::{EndpointId, EventId, Id as _};
+    use crate::id::{EndpointId, Id as _};
 
     const NOW: Now = Now { steady_ms: 0, wall_ms: 0 };
 

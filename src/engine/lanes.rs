@@ -49,8 +49,8 @@ pub(super) struct Lane {
     /// Read from the due index; the lines stay on disk until their outcome.
     pub(super) backlog: VecDeque<Due>,
     pub(super) flights: Vec<Flight>,
-    /// Deliveries whose lines are about to change on disk, and whether they have: what a read still shows of them is old.
-    pub(super) settling: BTreeMap<EventId, bool>,
+    /// Deliveries whose lines are about to change on disk, and how often still: what a read shows of them is old.
+    pub(super) settling: BTreeMap<EventId, u32>,
     /// Whether a read of its due index is on its way.
     pub(super) loading: bool,
     /// When its earliest line that is not in memory is due.
@@ -110,6 +110,11 @@ impl Lane {
     /// Whether an attempt of this delivery is on its way.
     pub(super) fn flies(&self, event: EventId) -> bool {
         self.flights.iter().any(|flight| flight.event == event)
+    }
+
+    /// The line of this delivery is about to change on disk, once more.
+    pub(super) fn settle(&mut self, event: EventId) {
+        *self.settling.entry(event).or_default() += 1;
     }
 
     /// Takes the next delivery off its queue and gives it a slot.
@@ -276,10 +281,11 @@ impl Lanes {
             return;
         };
         let lane = &mut self.all[lane];
-        if !lane.loading {
-            lane.settling.remove(&event);
-        } else if let Some(settled) = lane.settling.get_mut(&event) {
-            *settled = true;
+        if let Some(changes) = lane.settling.get_mut(&event) {
+            *changes = changes.saturating_sub(1);
+            if *changes == 0 && !lane.loading {
+                lane.settling.remove(&event);
+            }
         }
     }
 }

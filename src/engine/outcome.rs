@@ -61,7 +61,7 @@ impl<R> Core<R> {
 
     fn write(&mut self, now: Now, lane: usize, tried: Tried) {
         if tried.was_due_ms.is_some() {
-            self.lanes[lane].settling.insert(tried.event, false);
+            self.lanes[lane].settle(tried.event);
         } else {
             self.written(tried.event);
         }
@@ -73,6 +73,7 @@ impl<R> Core<R> {
     }
 
     /// What the attempt says about the endpoint; our own failures say nothing.
+    /// While a person's setting of it is on its way the engine does not switch it off: the next attempt will tell again.
     fn judge(&mut self, now: Now, lane: usize, report: &Report, outcome: Outcome) {
         if matches!(report.answer, Answer::Failure { cause: Cause::Internal, .. }) {
             return;
@@ -87,7 +88,7 @@ impl<R> Core<R> {
             _ if disable => Some(State::Failing),
             _ => None,
         }
-        .filter(|_| here.enabled());
+        .filter(|_| here.enabled() && !self.groups.changes(&here.endpoint));
         if health == here.health && state.is_none() {
             return;
         }

@@ -10,7 +10,7 @@ use crate::store::{BRIEF_KEY_MS, RECENT_KEYS_MAX};
 #[derive(Debug, Default)]
 pub(super) struct RecentKeys {
     events: HashMap<[u8; 16], (EventId, [u8; 16])>,
-    order: VecDeque<([u8; 16], i64)>,
+    order: VecDeque<([u8; 16], EventId, i64)>,
     /// When the map was last too full for a key; until 15 minutes later keys go to the index, which is asked too.
     full_ms: Option<i64>,
 }
@@ -18,9 +18,9 @@ pub(super) struct RecentKeys {
 impl RecentKeys {
     /// The event a key became, and the hash of what was asked; keys past their time are forgotten first.
     pub(super) fn find(&mut self, once: &Once, now_ms: i64) -> Option<(EventId, [u8; 16])> {
-        while self.order.front().is_some_and(|(_, at_ms)| now_ms - at_ms > BRIEF_KEY_MS) {
-            let (key, _) = self.order.pop_front().expect("looked at just now");
-            self.events.remove(&key);
+        while self.order.front().is_some_and(|(.., at_ms)| now_ms - at_ms > BRIEF_KEY_MS) {
+            let (key, event, _) = self.order.pop_front().expect("looked at just now");
+            self.forget(key, event);
         }
         self.get(once)
     }
@@ -41,13 +41,18 @@ impl RecentKeys {
     /// Keeps a key.
     pub(super) fn keep(&mut self, once: &Once, event: EventId, now_ms: i64) {
         self.events.insert(once.key, (event, once.request));
-        self.order.push_back((once.key, now_ms));
+        self.order.push_back((once.key, event, now_ms));
     }
 
     /// Lets a key go whose event was refused.
     pub(super) fn drop(&mut self, once: &Once, event: EventId) {
-        if self.get(once).is_some_and(|(kept, _)| kept == event) {
-            self.events.remove(&once.key);
+        self.forget(once.key, event);
+    }
+
+    /// A key that became another event since stays.
+    fn forget(&mut self, key: [u8; 16], event: EventId) {
+        if self.events.get(&key).is_some_and(|(kept, _)| *kept == event) {
+            self.events.remove(&key);
         }
     }
 }

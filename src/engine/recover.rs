@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::core::Core;
+use super::dispatch::SWEEP_MS;
 use crate::clock::Now;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::State;
@@ -38,6 +39,10 @@ impl<R> Core<R> {
 
     /// Queues deliveries that nobody tried, or whose outcome was lost with the crash.
     pub(super) fn found(&mut self, now: Now, unwritten: Unwritten) {
+        if unwritten.next.is_none() {
+            self.recovering = false;
+            self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
+        }
         for (event, endpoints) in unwritten.deliveries {
             if let Ok(count @ 1..) = u32::try_from(endpoints.len()) {
                 self.open.insert(event, count);

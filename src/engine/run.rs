@@ -235,7 +235,9 @@ impl<C: Clock> Shell<C> {
             () = sleep, if wake_ms.is_some() => {}
         }
         let now = self.clock.now();
-        first.into_iter().for_each(|message| self.take(now, message));
+        if let Some(message) = first {
+            self.take(now, message);
+        }
         for _ in 0..INPUTS_PER_TURN {
             let Ok((lease, report)) = self.landed.try_recv() else {
                 break;

@@ -35,7 +35,7 @@ impl<R> Core<R> {
             self.write_flights(now, lane);
         }
         let mark = self.oldest().unwrap_or_else(|| EventId::new(self.ids.last() + 1));
-        if mark != self.marked {
+        if mark != self.marked && !self.recovering {
             self.marked = mark;
             self.groups.push(now, Op::Mark { mark, last_id: self.ids.last() });
         }

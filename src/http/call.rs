@@ -43,7 +43,8 @@ impl FromRequest<Api> for Call {
     async fn from_request(request: Request<Body>, api: &Api) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let caller = api.auth.caller(&parts.headers).await.map_err(Error::into_response)?;
-        if let Some(encoding) = parts.headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
+        if let Some(encoding) = parts.headers.get_all(CONTENT_ENCODING).iter().find(|encoding| *encoding != "identity")
+        {
             return Err(encoded(encoding.to_str().unwrap_or("?")));
         }
         let params = RawPathParams::from_request_parts(&mut parts, api).await;
@@ -100,7 +101,7 @@ impl Call {
             Error::new(
                 Kind::TooLarge,
                 "payload_too_large",
-                format!("the body is larger than {bytes_max} bytes, the most this route takes"),
+                format!("the body is larger than {bytes_max} bytes, the most this route takes; send less at a time"),
             )
         };
         let declared =
@@ -149,14 +150,20 @@ fn is_index(rest: &str) -> bool {
         .is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Reads JSON. Error: 422 that names the field and says what was expected there.
+/// Reads a JSON object. Error: 422 that names the field and says what was expected there.
 pub(super) fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T> {
-    serde_json::from_slice(body).map_err(|error| locate::<T>(body, &error))
+    // serde_json skips what it ignores without looking at its bytes
+    let text = std::str::from_utf8(body).map_err(|_| Error::json("is not UTF-8; send JSON in UTF-8"))?;
+    if text.trim_ascii_start().starts_with('[') {
+        // serde would take a list for the fields in the order in which they are declared
+        return Err(Error::json("is a list; this takes a JSON object"));
+    }
+    serde_json::from_str(text).map_err(|error| locate::<T>(text, &error))
 }
 
 /// Reads it again, slower, to find out where it is wrong.
-fn locate<'de, T: Deserialize<'de>>(body: &'de [u8], error: &serde_json::Error) -> Error {
-    let mut reader = serde_json::Deserializer::from_slice(body);
+fn locate<'de, T: Deserialize<'de>>(text: &'de str, error: &serde_json::Error) -> Error {
+    let mut reader = serde_json::Deserializer::from_str(text);
     let Err(located) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
         return Error::json(format!("is not one JSON document: {error}"));
     };

@@ -3,12 +3,15 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::Request;
-use hyper::body::Incoming;
+use axum::response::IntoResponse as _;
+use http::header::{HOST, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, Version};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -16,9 +19,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::Service as _;
 
+use crate::error::{Error, Kind, Result};
+
 pub mod api;
 mod auth;
 mod call;
+mod linger;
 mod metrics;
 mod page;
 mod problem;
@@ -73,7 +79,11 @@ fn connect(
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     // small answers must not wait for the peer's delayed acknowledgement; a socket that refuses it still works
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
+    let unread = Arc::new(AtomicBool::new(true)); // what closes it now closes it inside a request's head
+    let stream = linger::Lingering::new(stream, Arc::clone(&unread));
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        answer(router.clone(), request, Arc::clone(&unread))
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_MAX)
@@ -82,9 +92,38 @@ fn connect(
         .serve_connection(TokioIo::new(stream), service)
 }
 
-async fn answer(mut router: Router, mut request: Request<Incoming>) -> Result<http::Response<Body>, Infallible> {
+async fn answer(
+    mut router: Router,
+    mut request: Request<Incoming>,
+    unread: Arc<AtomicBool>,
+) -> Result<http::Response<Body>, Infallible> {
+    unread.store(!request.body().is_end_stream(), Ordering::Relaxed);
+    if let Err(error) = check_head(&request) {
+        return Ok(error.into_response());
+    }
     trim_slash(&mut request);
-    router.call(request).await
+    let response = router.call(request).await?;
+    if response.status().is_success() {
+        unread.store(false, Ordering::Relaxed);
+    }
+    Ok(response)
+}
+
+/// Refuses what a proxy on the way may have read in another way (RFC 9112 §3.2, §6.1): no host or two, a coding
+/// that is never undone. Of a length beside chunks hyper drops the length, and the connection after it.
+fn check_head(request: &Request<Incoming>) -> Result<()> {
+    let headers = request.headers();
+    let hosts = headers.get_all(HOST).iter().count();
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    let wrong = if hosts > 1 || (hosts == 0 && request.version() >= Version::HTTP_11) {
+        "the request must have one Host header; send it once"
+    } else if !codings.next().is_none_or(chunked) || codings.next().is_some() {
+        "no Transfer-Encoding but `chunked` is read; send the body as it is"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(Kind::Invalid, "generic_error", wrong))
 }
 
 /// `/api/v1/app/` is `/api/v1/app`.

@@ -1,7 +1,12 @@
 //! The one test binary: a story file per capability, the store's conformance, the simulation, the rulebook.
 
+mod cli;
 mod delivery;
 mod guard;
+mod malformed;
+#[cfg(feature = "peers")]
+mod peers;
 mod publish;
 mod tidy;
 mod world;
+mod zoo;

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,40 @@ impl World {
         let flags = flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
         let (server, url) = spawn(&database(dir.path()), &flags);
         Self { dir, url, server, flags }
+    }
+
+    /// Starts a server whose log, panics included, [`Self::log`] shows.
+    pub fn start_logged(flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let flags = flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
+        let log = std::fs::File::create(dir.path().join("log")).expect("a file");
+        let (server, url) = launch(command(&database(dir.path()), &flags).stderr(log));
+        Self { dir, url, server, flags }
+    }
+
+    /// What a server started by [`Self::start_logged`] logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).expect("it was started with its log kept")
+    }
+
+    /// Runs the program beside the server, on its database.
+    pub fn beside(&self, arguments: &[&str]) -> Output {
+        let database = format!("sqlite:{}", self.database().display());
+        program().args(arguments).args(["--database", &database]).output().expect("the program starts")
+    }
+
+    /// Makes a key.
+    pub fn key(&self, role: &str, environment: &str) -> String {
+        let made = self.beside(&["key", "create", "--role", role, "--environment", environment]);
+        assert!(made.status.success(), "{made:?}");
+        String::from_utf8(made.stdout).expect("text").trim().to_owned()
+    }
+
+    /// How much memory the server holds.
+    pub fn rss_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.server.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says so");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// Ends the server as a power cut ends a process, and starts it anew on the same database.
@@ -72,6 +106,7 @@ impl World {
     }
 
     /// One call with this key and these headers.
+    #[expect(clippy::too_many_arguments, reason = "a call is just these")]
     pub fn call_as(&self, key: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut head =
             format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
@@ -86,12 +121,7 @@ impl World {
 
     /// Sends bytes as they are and reads to the end.
     pub fn raw(&self, bytes: &[u8]) -> Answer {
-        let mut stream = connect(&self.url);
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        let _ = stream.write_all(bytes); // a refused request may be cut off
-        let mut text = Vec::new();
-        let _ = stream.read_to_end(&mut text);
-        Answer::parse(&text)
+        exchange(&self.url, bytes)
     }
 
     /// Makes an application with an endpoint at this URL; gives both ids.
@@ -147,9 +177,17 @@ pub fn program() -> Command {
 }
 
 fn spawn(database: &Path, flags: &[String]) -> (Child, String) {
+    launch(&mut command(database, flags))
+}
+
+fn command(database: &Path, flags: &[String]) -> Command {
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--database"]);
     command.arg(format!("sqlite:{}", database.display())).args(flags).env("POSTHASTE_BOOTSTRAP_KEY", KEY);
+    command
+}
+
+fn launch(command: &mut Command) -> (Child, String) {
     let mut server = command.stdout(Stdio::piped()).spawn().expect("the program starts");
     let mut lines = BufReader::new(server.stdout.take().expect("piped")).lines();
     let url = lines.find_map(|line| Some(line.expect("text").strip_prefix("listening on ")?.to_owned()));
@@ -159,6 +197,16 @@ fn spawn(database: &Path, flags: &[String]) -> (Child, String) {
 #[expect(clippy::disallowed_methods, reason = "a story calls the server as its users do")]
 pub fn connect(url: &str) -> TcpStream {
     TcpStream::connect(url.strip_prefix("http://").expect("http")).expect("the server listens")
+}
+
+/// Sends bytes to a server as they are and reads to the end.
+pub fn exchange(url: &str, bytes: &[u8]) -> Answer {
+    let mut stream = connect(url);
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let _ = stream.write_all(bytes); // a refused request may be cut off
+    let mut text = Vec::new();
+    let _ = stream.read_to_end(&mut text);
+    Answer::parse(&text)
 }
 
 /// A test's own watch.

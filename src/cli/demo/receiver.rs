@@ -115,8 +115,8 @@ impl Receiver {
             return (400, Duration::ZERO);
         };
         seen.requests += 1;
-        let fails = seen.requests % FAILS_EVERY == 0;
-        let dawdles = seen.requests % DAWDLES_EVERY == 0;
+        let fails = seen.requests.is_multiple_of(FAILS_EVERY);
+        let dawdles = seen.requests.is_multiple_of(DAWDLES_EVERY);
         let attempts = seen.attempts.entry(id.to_owned()).or_default();
         *attempts += 1;
         let attempt = *attempts;

@@ -11,6 +11,7 @@ use crate::application::Application;
 use crate::endpoint::{Endpoint, Health, State as EndpointState};
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
+use crate::event::Once;
 use crate::http::call::{Call, answer};
 use crate::http::page::{Asked, time};
 use crate::http::problem::text;
@@ -119,6 +120,16 @@ pub(super) async fn find(api: &Api, call: &Call, application: &Application) -> R
 
 /// Reads the endpoint in the path, changes it, writes it; again when somebody else came first.
 pub(super) async fn change(api: &Api, call: &Call, edit: impl Fn(&mut Endpoint) -> Result<()>) -> Result<Endpoint> {
+    change_once(api, call, None, edit).await
+}
+
+/// As [`change`]; a retry of the request with the same key changes nothing more.
+pub(super) async fn change_once(
+    api: &Api,
+    call: &Call,
+    once: Option<Once>,
+    edit: impl Fn(&mut Endpoint) -> Result<()>,
+) -> Result<Endpoint> {
     call.may(Action::Manage)?;
     let application = api.application(call).await?;
     for _ in 0..TRIES_MAX {
@@ -127,7 +138,7 @@ pub(super) async fn change(api: &Api, call: &Call, edit: impl Fn(&mut Endpoint) 
         endpoint.check()?;
         endpoint.revision += 1;
         endpoint.updated_ms = api.clock.now().wall_ms;
-        match api.change(None, Change::Endpoint(endpoint.clone()), StatusCode::OK, String::new()).await {
+        match api.change(once, Change::Endpoint(endpoint.clone()), StatusCode::OK, String::new()).await {
             Ok(_) => return Ok(endpoint),
             Err(NotChanged::Refused(Refused::Stale)) => {}
             Err(error) => return Err(not_changed(error, UID_TAKEN)),

@@ -31,7 +31,8 @@ pub(super) struct Envelope<'a> {
     payload: &'a RawValue,
     event_id: Option<String>,
     channels: Option<Vec<String>>,
-    transformations_params: Option<Raw>,
+    #[serde(borrow)]
+    transformations_params: Option<&'a RawValue>,
     #[serde(borrow)]
     application: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -76,7 +77,9 @@ impl Envelope<'_> {
                 "must be a JSON object; for other bytes use transformationsParams.rawPayload",
             ));
         }
-        let payload = match self.transformations_params.and_then(|params| params.raw_payload) {
+        let params = self.transformations_params.map(|params| parse::<Raw>(params.get().as_bytes()));
+        let params = params.transpose().map_err(|error| Error::field("transformationsParams", error.detail))?;
+        let payload = match params.and_then(|params| params.raw_payload) {
             Some(raw) => Bytes::from(raw),
             None => own(body, self.payload.get()),
         };
@@ -126,7 +129,8 @@ pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Respon
     call.may(Action::Publish)?;
     let application = api.application_ref(call.param("app"))?;
     let with_content = call.query_flag("with_content", true)?;
-    let body = call.body(api.payload_bytes_max + ENVELOPE_BYTES_MAX).await?;
+    let body = call.body(api.payload_bytes_max + ENVELOPE_BYTES_MAX).await;
+    let body = body.map_err(|error| event::of_size(error, api.payload_bytes_max))?;
     let once = call.once(&body)?;
     let draft = parse::<Envelope>(&body)?.draft(&api, &body, &application, once)?;
     let event = NewEvent::published(&call.caller, draft)?;

@@ -37,19 +37,21 @@ pub(super) async fn rotate(State(api): State<Api>, call: Call) -> Result<Respons
     sees_secrets(&call.caller)?;
     let (input, body) = call.json::<RotateIn>().await?;
     let once = call.once(&body)?;
-    if let Some(response) = api.answered(once).await? {
-        return Ok(response);
+    if api.answered(once).await?.is_some() {
+        return read(State(api), call).await; // secrets are sealed at rest: none is kept with the answer
     }
     let grace_secs = input.grace_period_seconds.unwrap_or(GRACE_SECS);
     if !(0..=GRACE_SECS_MAX).contains(&grace_secs) {
         return Err(Error::field("gracePeriodSeconds", format!("must be 0 to {GRACE_SECS_MAX} (7 days)")));
     }
     let secret = match input.key.as_deref() {
-        Some(text) => Secret::parse(text)?,
+        Some(text) => Secret::parse(text).map_err(|error| Error::field("key", error.detail))?,
         None => Secret::generate(&mut rand::rngs::StdRng::from_os_rng()),
     };
     let now_ms = api.clock.now().wall_ms;
-    endpoint::change(&api, &call, |endpoint| secret::rotate(&mut endpoint.secrets, secret.clone(), grace_secs, now_ms))
-        .await?;
-    Ok(answer(StatusCode::OK, &SecretOut { key: secret.text() }))
+    endpoint::change_once(&api, &call, once, |endpoint| {
+        secret::rotate(&mut endpoint.secrets, secret.clone(), grace_secs, now_ms)
+    })
+    .await?;
+    read(State(api), call).await // the same request may have come twice at once, and the other one rotated
 }

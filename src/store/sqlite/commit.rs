@@ -60,9 +60,11 @@ fn apply(db: &Connection, sealer: &Sealer, op: &Op, wall_ms: i64) -> Sql<Option<
             sql.execute(params![mark.value(), last_id]).map(|_| None)
         }
         Op::Health { endpoint, health, state } => {
+            // a person may have disabled or deleted it meanwhile: that stands
             let mut sql = db.prepare_cached(
-                "update endpoint set failing_since_ms = ?2, clock_runs = ?3, state = coalesce(?4, state),
-                 revision = revision + (?4 is not null) where id = ?1",
+                "update endpoint set failing_since_ms = ?2, clock_runs = ?3,
+                 state = iif(state = 0, coalesce(?4, state), state),
+                 revision = revision + (state = 0 and ?4 is not null) where id = ?1",
             )?;
             let state = state.map(|state| state as i64);
             sql.execute(params![endpoint.value(), health.failing_since_ms, health.clock_runs, state]).map(|_| None)
@@ -115,9 +117,12 @@ fn event(db: &Connection, row: &NewRow, wall_ms: i64) -> Sql<Option<Refused>> {
     Ok(None)
 }
 
-/// Whether a caller's own key was used within its 24 hours.
+/// Whether a caller's own key was used within its 24 hours. Tomorrow counts too: a clock may be set back over midnight.
 fn known_key(db: &Connection, once: &Once, wall_ms: i64) -> Sql<Option<Refused>> {
-    let mut sql = db.prepare_cached("select event, request from event_key where day in (?1, ?1 - 1) and hash = ?2 and at_ms > ?3 order by day desc limit 1")?;
+    let mut sql = db.prepare_cached(
+        "select event, request from event_key
+         where day in (?1 - 1, ?1, ?1 + 1) and hash = ?2 and at_ms > ?3 order by day desc limit 1",
+    )?;
     let found = sql
         .query_row(params![day(wall_ms), &once.key[..], wall_ms - KEY_MS], |row| {
             Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))
@@ -192,24 +197,28 @@ fn move_due(db: &Connection, event: i64, endpoint: i64, from_ms: Option<i64>, to
     Ok(())
 }
 
+/// One that has a row already keeps it, and its one line in the due index.
 fn park(db: &Connection, due: &Due) -> Sql<()> {
-    insert_untried(db, due.event, due.endpoint, &due.delivery)?;
-    move_due(db, due.event.value(), due.endpoint.value(), None, due.delivery.due_ms)
+    insert_untried(db, due.event, due.endpoint, &due.delivery)
 }
 
+/// Writes the row and the line of a delivery that has none.
 fn insert_untried(db: &Connection, event: EventId, endpoint: EndpointId, delivery: &Delivery) -> Sql<()> {
     let mut sql = db.prepare_cached(
         "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger) values (?1, ?2, ?3, 0, 0, ?4, ?5)
          on conflict (event, endpoint) do nothing",
     )?;
-    sql.execute(params![
+    let inserted = sql.execute(params![
         event.value(),
         endpoint.value(),
         delivery.status as i64,
         delivery.due_ms,
         delivery.trigger as i64
-    ])
-    .map(|_| ())
+    ])?;
+    if inserted == 0 {
+        return Ok(());
+    }
+    move_due(db, event.value(), endpoint.value(), None, delivery.due_ms)
 }
 
 fn resend(db: &Connection, event: EventId, endpoint: EndpointId, due_ms: i64) -> Sql<()> {
@@ -218,8 +227,7 @@ fn resend(db: &Connection, event: EventId, endpoint: EndpointId, due_ms: i64) ->
         sql.query_row(params![event.value(), endpoint.value()], |row| row.get(0)).optional()?;
     let Some(was_due_ms) = row else {
         let delivery = Delivery { trigger: crate::attempt::Trigger::Manual, ..Delivery::fresh(due_ms) };
-        insert_untried(db, event, endpoint, &delivery)?;
-        return move_due(db, event.value(), endpoint.value(), None, Some(due_ms));
+        return insert_untried(db, event, endpoint, &delivery);
     };
     db.prepare_cached("update delivery set due_ms = ?3, trigger = 1 where event = ?1 and endpoint = ?2")?
         .execute(params![event.value(), endpoint.value(), due_ms])?;

@@ -34,8 +34,9 @@ const READERS_IDLE_MAX: usize = 4;
 pub struct Sqlite {
     path: PathBuf,
     sealer: Sealer,
-    writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// Stands last, so that it is closed last: then its log is copied into the file and goes.
+    writer: Mutex<Connection>,
 }
 
 impl Sqlite {
@@ -66,7 +67,17 @@ impl Sqlite {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        Self::internal(format!("sqlite: {error}"))
+        match error {
+            // our own words about a value (a seal that does not open) say more than the column's number
+            rusqlite::Error::FromSqlConversionFailure(column, kind, cause) => match cause.downcast::<Self>() {
+                Ok(ours) => *ours,
+                Err(cause) => Self::internal(format!(
+                    "sqlite: {}",
+                    rusqlite::Error::FromSqlConversionFailure(column, kind, cause)
+                )),
+            },
+            error => Self::internal(format!("sqlite: {error}")),
+        }
     }
 }
 

@@ -146,6 +146,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_writer_syncs_every_commit_and_checks_what_it_reads() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let connection = writer(&folder.path().join("state.db")).expect("opens");
+        for (pragma, value) in [
+            ("synchronous", 2),
+            ("foreign_keys", 1),
+            ("cell_size_check", 1),
+            ("page_size", 8_192),
+            ("wal_autocheckpoint", 4_096),
+        ] {
+            let found: i64 = connection.pragma_query_value(None, pragma, |row| row.get(0)).expect(pragma);
+            assert_eq!(found, value, "{pragma}");
+        }
+    }
+
+    #[test]
     fn an_old_sqlite_is_refused() {
         assert!(check_version(3_051_002).is_err() && check_version(3_051_003).is_ok());
     }

@@ -26,7 +26,10 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
         })?;
     let highest: i64 = db.query_row(
         "select max(coalesce((select max(id) from event), 0), coalesce((select max(id) from attempt), 0),
-         coalesce((select max(id) from application), 0), coalesce((select max(id) from endpoint), 0))",
+         coalesce((select max(id) from application), 0), coalesce((select max(id) from endpoint), 0),
+         coalesce((select max(id) from environment), 0), coalesce((select max(id) from key), 0),
+         coalesce((select max(first) from (select (select max(attempt) from delivery
+             where delivery.endpoint = endpoint.id and attempt is not null) as first from endpoint)), 0))",
         (),
         |row| row.get(0),
     )?;

@@ -21,54 +21,80 @@ pub(super) fn apply(db: &Connection, sealer: &Sealer, setting: &Setting, wall_ms
     {
         return Ok(Some(refused));
     }
-    let changed = match &setting.change {
+    let refused = match &setting.change {
         Change::Environment(environment) => {
             let mut sql =
                 db.prepare_cached("insert into environment (id, name) values (?1, ?2) on conflict do nothing")?;
-            sql.execute(params![environment.id.value(), environment.name])?
+            taken_if_none(sql.execute(params![environment.id.value(), environment.name])?)
         }
         Change::Application(application) => put_application(db, application)?,
         Change::Endpoint(endpoint) if endpoint.revision == 1 => insert_endpoint(db, sealer, endpoint)?,
-        Change::Endpoint(endpoint) => return update_endpoint(db, sealer, endpoint),
-        Change::EventType(event_type) => put_event_type(db, event_type)?,
-        Change::Key(key) => insert_key(db, key)?,
+        Change::Endpoint(endpoint) => update_endpoint(db, sealer, endpoint)?,
+        Change::EventType(event_type) => taken_if_none(put_event_type(db, event_type)?),
+        Change::Key(key) => taken_if_none(insert_key(db, key)?),
         Change::Revoke { key, at_ms } => {
             let mut sql = db.prepare_cached("update key set revoked_ms = ?2 where id = ?1 and revoked_ms is null")?;
-            sql.execute(params![key.value(), at_ms])?
+            taken_if_none(sql.execute(params![key.value(), at_ms])?)
         }
     };
-    if changed == 0 {
-        return Ok(Some(Refused::Taken));
-    }
-    if let Some(answer) = &setting.answer {
+    if let (None, Some(answer)) = (&refused, &setting.answer) {
         keep_answer(db, answer, wall_ms)?;
     }
-    Ok(None)
+    Ok(refused)
 }
 
-fn put_application(db: &Connection, application: &Application) -> Sql<usize> {
-    let mut sql = db.prepare_cached(
-        "insert into application (id, environment, uid, name, metadata, updated_ms, deleted) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         on conflict (id) do update set uid = excluded.uid, name = excluded.name, metadata = excluded.metadata,
-         updated_ms = excluded.updated_ms, deleted = excluded.deleted
-         on conflict (environment, uid) where uid is not null and deleted = 0 do nothing",
-    )?;
+/// A name or id that stood in the way left no row changed.
+fn taken_if_none(changed: usize) -> Option<Refused> {
+    (changed == 0).then_some(Refused::Taken)
+}
+
+/// Makes or changes a living application; its deletion closes its endpoints and is final.
+fn put_application(db: &Connection, application: &Application) -> Sql<Option<Refused>> {
     let Application { id, environment, uid, name, metadata, updated_ms, deleted } = application;
-    if *deleted {
+    let mut sql = db.prepare_cached("select deleted from application where id = ?1")?;
+    let was_deleted: Option<bool> = sql.query_row(params![id.value()], |row| row.get(0)).optional()?;
+    let sql = match was_deleted {
+        None => {
+            "insert into application (id, environment, uid, name, metadata, updated_ms, deleted)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7) on conflict do nothing"
+        }
+        Some(false) => {
+            "update or ignore application set uid = ?3, name = ?4, metadata = ?5, updated_ms = ?6, deleted = ?7
+             where id = ?1 and environment = ?2"
+        }
+        Some(true) => return Ok(Some(Refused::Stale)),
+    };
+    let changed = db.prepare_cached(sql)?.execute(params![
+        id.value(),
+        environment.value(),
+        uid,
+        name,
+        json(metadata),
+        updated_ms,
+        deleted
+    ])?;
+    if *deleted && changed > 0 {
         db.prepare_cached(
             "update endpoint set state = 4, revision = revision + 1 where application = ?1 and state < 4",
         )?
         .execute((id.value(),))?;
     }
-    sql.execute(params![id.value(), environment.value(), uid, name, json(metadata), updated_ms, deleted])
+    Ok(taken_if_none(changed))
 }
 
-fn insert_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql<usize> {
+/// Makes an endpoint of a living application; one that was deleted meanwhile takes none.
+fn insert_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql<Option<Refused>> {
+    if !db
+        .prepare_cached("select 1 from application where id = ?1 and deleted = 0")?
+        .exists((endpoint.application.value(),))?
+    {
+        return Ok(Some(Refused::Stale));
+    }
     let mut sql = db.prepare_cached(
         "insert into endpoint (id, application, uid, url, description, state, event_types, channels, headers, metadata, secrets, updated_ms, revision)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1) on conflict do nothing",
     )?;
-    sql.execute(params![
+    let changed = sql.execute(params![
         endpoint.id.value(),
         endpoint.application.value(),
         endpoint.uid,
@@ -81,7 +107,8 @@ fn insert_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql
         json(&endpoint.metadata),
         seal_secrets(sealer, endpoint),
         endpoint.updated_ms
-    ])
+    ])?;
+    Ok(taken_if_none(changed))
 }
 
 fn update_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql<Option<Refused>> {
@@ -148,7 +175,10 @@ pub(super) fn answer(db: &Connection, once: &Once, wall_ms: i64) -> Result<Optio
 }
 
 fn kept_answer(db: &Connection, once: &Once, wall_ms: i64) -> Sql<Option<Answer>> {
-    let mut sql = db.prepare_cached("select request, brief, status, body from answer where day in (?1, ?1 - 1) and hash = ?2 and at_ms > ?3 order by day desc limit 1")?;
+    let mut sql = db.prepare_cached(
+        "select request, brief, status, body from answer
+         where day in (?1 - 1, ?1, ?1 + 1) and hash = ?2 and at_ms > ?3 order by day desc limit 1",
+    )?;
     let since_ms = wall_ms - key_lives_ms(once.brief);
     sql.query_row(params![day(wall_ms), &once.key[..], since_ms], |row| {
         let once = Once { key: once.key, request: row.get(0)?, brief: row.get(1)? };

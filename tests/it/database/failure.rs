@@ -1,0 +1,114 @@
+//! When the file fails: a foreign lock, a full disk, a refused statement, damaged rows.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use posthaste::environment::Environment;
+use posthaste::error::Kind;
+use posthaste::id::{EventId, Id};
+use posthaste::secret::Sealer;
+use posthaste::store::sqlite::Sqlite;
+use posthaste::store::{Batch, Change, CommitFailed, Op, Store};
+use rusqlite::Connection;
+
+use super::{a_folder, open};
+use crate::store::subject::{NOON_MS, set};
+
+/// How long the test looks on while a commit must not succeed.
+const LOOK_ON: Duration = Duration::from_millis(100);
+
+fn new_environment(name: &str) -> Op {
+    set(Change::Environment(Environment { id: Id::new(1), name: name.to_owned() }))
+}
+
+#[test]
+fn a_foreign_lock_delays_a_commit_and_no_read() {
+    let (_folder, path) = a_folder();
+    let store = Sqlite::open(&path, Sealer::plain()).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("begin immediate; update engine set last_id = 5").unwrap();
+    let batch = Batch { wall_ms: NOON_MS, ops: vec![new_environment("test")] };
+    thread::scope(|scope| {
+        let (say, hear) = mpsc::channel();
+        let (store, batch) = (&store, &batch);
+        scope.spawn(move || {
+            say.send("begins").unwrap();
+            assert!(store.commit(batch).unwrap().get().refused.is_empty());
+            say.send("is done").unwrap();
+        });
+        assert_eq!(hear.recv(), Ok("begins"));
+        assert_eq!(hear.recv_timeout(LOOK_ON), Err(mpsc::RecvTimeoutError::Timeout));
+        let opening = store.opening(NOON_MS).unwrap();
+        assert_eq!((opening.last_id, opening.environments.len()), (0, 0));
+        other.execute_batch("commit").unwrap();
+        assert_eq!(hear.recv(), Ok("is done"));
+    });
+    let opening = store.opening(NOON_MS).unwrap();
+    assert_eq!((opening.last_id, opening.environments.len()), (5, 1));
+}
+
+/// A trigger on `environment` stands for what may happen to any statement.
+fn with_trigger(trigger: &str, check: impl FnOnce(&CommitFailed)) {
+    let (_folder, path) = a_folder();
+    let subject = open(&path);
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch(trigger).unwrap();
+    let row = subject.new_event(&subject.new_application(subject.id(), None), &[]);
+    let batch = Batch { wall_ms: NOON_MS, ops: vec![Op::Event(row), new_environment("test")] };
+    check(&subject.commit_result(&batch).unwrap_err());
+    assert_eq!(subject.opening(NOON_MS).unwrap().last_id, 0, "nothing of it stands");
+    other.execute_batch("drop trigger fails").unwrap();
+    assert_eq!(subject.commit_result(&batch), Ok(Vec::new()), "and the next commit is as good as any");
+}
+
+/// SQLite says "full" of a disk and of a counter alike; a used-up counter is the one that a test can make.
+#[test]
+fn a_commit_on_a_full_disk_leaves_nothing_and_may_be_tried_again() {
+    let full = "create table counter (id integer primary key autoincrement);
+        insert into counter values (9223372036854775807);
+        create trigger fails before insert on environment begin insert into counter values (null); end";
+    with_trigger(full, |failed| {
+        assert_eq!(*failed, CommitFailed::NotDone("sqlite: database or disk is full".to_owned()));
+    });
+}
+
+#[test]
+fn a_commit_that_fails_otherwise_leaves_nothing_and_says_that_it_does_not_know() {
+    let trigger = "create trigger fails before insert on environment begin select raise(abort, 'no'); end";
+    with_trigger(trigger, |failed| {
+        assert!(matches!(failed, CommitFailed::Unknown(detail) if detail.contains("no")), "{failed:?}");
+    });
+}
+
+#[test]
+fn a_damaged_body_is_none_and_harms_no_other() {
+    let (_folder, path) = a_folder();
+    let subject = open(&path);
+    let application = subject.make_application();
+    let [flipped, cut, hashed, whole] = [(), (), (), ()].map(|()| subject.accept(&application, &[]));
+    let body = subject.bodies(&[whole]).unwrap();
+    let damage =
+        |sql: &str, event: EventId| assert_eq!(Connection::open(&path).unwrap().execute(sql, (event.value(),)), Ok(1));
+    damage("update event set payload = zeroblob(length(payload)) where id = ?1", flipped);
+    damage("update event set payload = substr(payload, 1, 5) where id = ?1", cut);
+    damage("update event set sha256 = zeroblob(32) where id = ?1", hashed);
+    assert_eq!(subject.bodies(&[flipped, cut, whole, hashed]).unwrap(), [None, None, body[0].clone(), None]);
+}
+
+#[test]
+fn damage_that_the_schema_rules_out_is_told_as_such() {
+    let (_folder, path) = a_folder();
+    let subject = open(&path);
+    let application = subject.make_application();
+    let event = subject.accept(&application, &[]);
+    Connection::open(&path)
+        .unwrap()
+        .execute("update event set fan_out = x'80' where id = ?1", (event.value(),))
+        .unwrap();
+    let error = subject.unwritten(event, 1).unwrap_err();
+    assert_eq!(
+        (error.kind, error.detail.as_str()),
+        (Kind::Internal, "the database is damaged: a fan-out that was never packed")
+    );
+}

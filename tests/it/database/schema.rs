@@ -1,0 +1,167 @@
+//! Released schemas: each is kept as a small database that this build must open and read.
+
+use std::path::{Path, PathBuf};
+
+use posthaste::application::Application;
+use posthaste::endpoint::{Endpoint, Health, State};
+use posthaste::event_type::EventType;
+use posthaste::id::{EventId, Id};
+use posthaste::key::Role;
+use posthaste::secret::Sealer;
+use posthaste::store::sqlite::Sqlite;
+use posthaste::store::{Answer, Change, Op, Setting};
+use rusqlite::Connection;
+
+use super::a_folder;
+use crate::store::answers::{Topics, check_alike};
+use crate::store::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, brief, once, park, set, with_key, with_type, with_uid};
+
+/// The schemas that were released, by the number of their last step.
+const RELEASED: [&str; 1] = ["0001"];
+/// Names the one that is to be written: `POSTHASTE_TEST_WRITE_SCHEMA=0001 cargo test --test it released`.
+const WRITE: &str = "POSTHASTE_TEST_WRITE_SCHEMA";
+
+fn kept(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/schema/{name}.db"))
+}
+
+fn open(path: &Path) -> Subject {
+    let sealer = Sealer::with_key("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
+    Subject::new(Box::new(Sqlite::open(path, sealer).unwrap()))
+}
+
+#[test]
+fn every_released_schema_is_opened_and_read() {
+    let (_fresh_folder, fresh_path) = a_folder();
+    let fresh = open(&fresh_path);
+    let topics = fill(&fresh);
+    if let Ok(name) = std::env::var(WRITE) {
+        write(&fresh_path, &kept(&name));
+    }
+    for name in RELEASED {
+        let (_folder, path) = a_folder();
+        std::fs::copy(kept(name), &path).unwrap();
+        let old = open(&path);
+        check_alike(&*old, &*fresh, &topics);
+        assert_eq!(schema(&path), schema(&fresh_path), "schema {name}: a released step is never edited");
+        let application = old.opening(NOON_MS).unwrap().applications.remove(0);
+        old.set_clock(NOON_MS + 30 * DAY_MS);
+        old.accept(&application, &[]);
+    }
+}
+
+/// Copies a database in smaller pages: the file need not be large to show how it is built.
+fn write(from: &Path, to: &Path) {
+    std::fs::remove_file(to).unwrap_or_default();
+    let connection = Connection::open(from).unwrap();
+    connection.pragma_update(None, "page_size", 2_048).unwrap();
+    connection.execute("vacuum into ?1", (to.to_str().unwrap(),)).unwrap();
+}
+
+/// What the tables and indices are made of.
+fn schema(path: &Path) -> Vec<(String, Option<String>)> {
+    let connection = Connection::open(path).unwrap();
+    let mut sql = connection.prepare("select type || ' ' || name, sql from sqlite_schema order by 1").unwrap();
+    let rows = sql.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// Writes something of everything; gives what there is to ask about. It must not change once a schema was released with it.
+pub fn fill(subject: &Subject) -> Topics {
+    let environments = vec![subject.make_environment("test"), subject.make_environment("live")];
+    let application = subject.new_application(environments[0], Some("acme"));
+    let deleted = subject.new_application(environments[1], Some("gone"));
+    let answered = Answer { once: once("setting", "body"), status: 201, body: b"{}".as_slice().into() };
+    subject.done(Op::Setting(Box::new(Setting {
+        change: Change::Application(application.clone()),
+        answer: Some(answered),
+    })));
+    subject.done(set(Change::Application(deleted.clone())));
+    subject.done(set(Change::Application(Application { deleted: true, ..deleted.clone() })));
+    fill_settings(subject, &application);
+    let endpoints = fill_endpoints(subject, &application);
+    let events = fill_events(subject, &application, &endpoints);
+    fill_deliveries(subject, &endpoints, &events);
+    Topics {
+        environments,
+        applications: vec![application.id, deleted.id],
+        endpoints: endpoints.iter().map(|endpoint| endpoint.id).collect(),
+        events,
+        uids: ["acme", "gone", "ledger", "invoice-1"].map(str::to_owned).into(),
+        names: ["payment.succeeded", "payment.failed", "eu"].map(str::to_owned).into(),
+        onces: vec![once("setting", "body"), once("event", "body"), brief("auto_event", "body")],
+        moments: vec![NOON_MS, NOON_MS + HOUR_MS, NOON_MS + 2 * DAY_MS],
+    }
+}
+
+fn fill_settings(subject: &Subject, application: &Application) {
+    let [kept, revoked] = [Role::Admin, Role::Viewer].map(|role| subject.new_key(application.environment, role));
+    for change in [
+        Change::Key(kept),
+        Change::Key(revoked.clone()),
+        Change::Revoke { key: revoked.id, at_ms: NOON_MS },
+        Change::EventType(subject.new_event_type(application.environment, "payment.succeeded")),
+        Change::EventType(EventType {
+            archived: true,
+            ..subject.new_event_type(application.environment, "payment.failed")
+        }),
+    ] {
+        subject.done(set(change));
+    }
+}
+
+/// One in each state; the deleted one has a delivery still to be canceled.
+fn fill_endpoints(subject: &Subject, application: &Application) -> Vec<Endpoint> {
+    let states = [State::Enabled, State::Disabled, State::Gone, State::Failing, State::Deleted];
+    let endpoints = states.map(|state| {
+        let uid = (state == State::Enabled).then_some("ledger");
+        let endpoint = subject.new_endpoint(application, uid);
+        subject.done(set(Change::Endpoint(endpoint.clone())));
+        let changed = Endpoint { state, revision: 2, ..endpoint };
+        subject.done(set(Change::Endpoint(changed.clone())));
+        changed
+    });
+    let health = Health { failing_since_ms: Some(NOON_MS), clock_runs: true };
+    subject.done(Op::Health { endpoint: endpoints[3].id, health, state: None });
+    endpoints.into()
+}
+
+fn fill_events(subject: &Subject, application: &Application, endpoints: &[Endpoint]) -> Vec<EventId> {
+    let endpoints: Vec<_> = endpoints.iter().map(|endpoint| endpoint.id).collect();
+    let new = || subject.new_event(application, &endpoints);
+    let rows = [
+        new(),
+        with_uid(new(), "invoice-1"),
+        with_key(new(), once("event", "body")),
+        with_key(new(), brief("auto_event", "body")),
+        with_type(new(), "payment.failed", &["eu", "us"]),
+    ];
+    let accept = |row: posthaste::store::NewRow| {
+        let id = row.event.id;
+        subject.done(Op::Event(row));
+        id
+    };
+    rows.map(accept).into()
+}
+
+/// Deliveries in every state, with and without attempts, due and not.
+fn fill_deliveries(subject: &Subject, endpoints: &[Endpoint], events: &[EventId]) {
+    let [enabled, disabled, gone, failing, deleted] = [0, 1, 2, 3, 4].map(|place| endpoints[place].id);
+    for (event, endpoint, statuses) in [
+        (0, enabled, &[200][..]),
+        (1, enabled, &[500, 0, 404]),
+        (2, enabled, &[500, 204]),
+        (0, gone, &[410]),
+        (0, failing, &[500; 10]),
+        (1, deleted, &[500]),
+    ] {
+        for &status in statuses {
+            subject.attempted(events[event], endpoint, status);
+        }
+    }
+    subject.done(Op::Cancel { endpoint: deleted, count: 1 });
+    subject.done(park(events[0], disabled, NOON_MS));
+    subject.done(park(events[0], deleted, NOON_MS));
+    subject.done(Op::Resend { event: events[3], endpoint: enabled, due_ms: NOON_MS + 1 });
+    subject.done(Op::Mark { mark: events[1], last_id: events[4].value() + 100 });
+}

@@ -1,0 +1,39 @@
+//! The official SDKs, unmodified: what they ask is answered as they expect, and what is delivered they verify.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::world::{KEY, World};
+
+/// What `scripts/test` installed.
+fn installed(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers").join(path);
+    assert!(path.exists(), "{} is missing; scripts/test installs it", path.display());
+    path
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
+}
+
+/// Runs a script to its end; its last line says how many deliveries it verified.
+fn check(command: &mut Command, language: &str, deliveries: usize) {
+    let output = command.env("NO_PROXY", "127.0.0.1").output().expect("the script starts");
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}\n{errors}");
+    assert_eq!(text.lines().last(), Some(format!("{language}: {deliveries} deliveries verified").as_str()), "{errors}");
+}
+
+#[test]
+fn the_python_sdk_finds_what_it_expects_and_every_delivery_verifies() {
+    let world = World::start();
+    let mut python = Command::new(installed("venv/bin/python"));
+    check(python.arg(script("story.py")).args([world.url.as_str(), KEY]), "python", 7);
+}
+
+#[test]
+fn the_javascript_sdk_finds_what_it_expects_and_every_delivery_verifies() {
+    let world = World::start();
+    let mut node = Command::new("node");
+    check(node.arg(script("story.mjs")).args([world.url.as_str(), KEY]).arg(installed("node")), "javascript", 5);
+}

@@ -1,0 +1,34 @@
+//! The store's conformance: every question is put to every store and must get the same answer.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be unwrapped fails its test")]
+
+/// One test per question and store. A new store is one more module here.
+macro_rules! ask {
+    ($($question:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[test]
+                fn $question() {
+                    super::$question(&crate::store::subject::Subject::sqlite());
+                }
+            )+
+        }
+    };
+}
+
+mod accept;
+pub mod answers;
+mod application;
+mod attempts;
+mod batch;
+mod delivery;
+mod due;
+mod endpoint;
+mod lists;
+mod model;
+mod once;
+mod opening;
+mod recovery;
+mod scan;
+mod setting;
+pub mod subject;

@@ -1,0 +1,205 @@
+//! Every read of a store, asked about everything in a small world: two stores that answer alike are alike.
+
+use std::fmt::Debug;
+
+use posthaste::application::{Application, ApplicationRef};
+use posthaste::endpoint::Endpoint;
+use posthaste::event::{Event, Once};
+use posthaste::event_type::EventType;
+use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id};
+use posthaste::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, Store};
+
+/// More answers than any small world has: a list that does not end is found out.
+const LINES_MAX: usize = 1_000_000;
+
+/// What there is to ask about.
+#[derive(Clone, Debug, Default)]
+pub struct Topics {
+    pub environments: Vec<EnvironmentId>,
+    pub applications: Vec<ApplicationId>,
+    pub endpoints: Vec<EndpointId>,
+    pub events: Vec<EventId>,
+    /// Of applications, endpoints and events.
+    pub uids: Vec<String>,
+    /// Of event types and of channels.
+    pub names: Vec<String>,
+    pub onces: Vec<Once>,
+    /// Moments, in ms since 1970.
+    pub moments: Vec<i64>,
+}
+
+/// The answers, one line each; the key of the public ids, which is random, is left out.
+fn answers(store: &dyn Store, topics: &Topics) -> Vec<String> {
+    let mut lines = Vec::new();
+    start(store, topics, &mut lines);
+    settings(store, topics, &mut lines);
+    history(store, topics, &mut lines);
+    lines
+}
+
+/// Fails at the first question that two stores answer differently.
+pub fn check_alike(one: &dyn Store, other: &dyn Store, topics: &Topics) {
+    let (one, other) = (answers(one, topics), answers(other, topics));
+    for (one, other) in one.iter().zip(&other) {
+        assert_eq!(one, other);
+    }
+    assert_eq!(one.len(), other.len());
+}
+
+fn line(lines: &mut Vec<String>, question: &str, answer: impl Debug) {
+    lines.push(format!("{question}: {answer:?}"));
+}
+
+/// An endpoint with the secrets that its own `Debug` hides.
+fn revealed(endpoint: &Endpoint) -> (Endpoint, Vec<String>) {
+    (endpoint.clone(), endpoint.secrets.iter().map(|slot| slot.secret.text()).collect())
+}
+
+/// What the engine asks.
+fn start(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
+    for &wall_ms in &topics.moments {
+        let opening = store.opening(wall_ms).unwrap();
+        line(lines, "opening", (opening.last_id, opening.mark, opening.environments, opening.applications));
+        line(
+            lines,
+            "opening",
+            (opening.endpoints.iter().map(revealed).collect::<Vec<_>>(), opening.due, opening.recent_keys),
+        );
+        for once in &topics.onces {
+            line(lines, "answer", store.answer(once, wall_ms).unwrap());
+        }
+        for &endpoint in &topics.endpoints {
+            for limit in [0, 2, 1_000] {
+                line(lines, "due", store.due(endpoint, wall_ms, limit).unwrap());
+            }
+        }
+    }
+    for &from in topics.events.iter().chain(&[EventId::new(0)]) {
+        for limit in [1, 3, 1_000] {
+            line(lines, "unwritten", store.unwritten(from, limit).unwrap());
+        }
+    }
+    line(lines, "backlog", store.backlog().unwrap());
+    line(lines, "bodies", store.bodies(&topics.events).unwrap());
+    line(lines, "keys", store.keys().unwrap());
+}
+
+/// Each page of a list, in both directions and in two sizes.
+fn pages<K: Clone, T: Debug>(
+    lines: &mut Vec<String>,
+    question: &str,
+    key: impl Fn(&T) -> K,
+    stopped: impl Fn(i64) -> Option<K>,
+    list: impl Fn(Page<K>) -> Listed<T>,
+) {
+    for (descending, limit) in [(false, 2), (true, 2), (false, 1_000), (true, 1_000)] {
+        let mut after = None;
+        loop {
+            let page = list(Page { after, descending, limit });
+            line(lines, question, &page);
+            assert!(page.done || !page.rows.is_empty() || page.stopped_at.is_some(), "{question} goes on nowhere");
+            assert!(lines.len() < LINES_MAX, "{question} does not end");
+            after = page.stopped_at.and_then(&stopped).or_else(|| page.rows.last().map(&key));
+            if page.done {
+                break;
+            }
+        }
+    }
+}
+
+/// What people ask about settings.
+fn settings(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
+    for &environment in &topics.environments {
+        for &application in &topics.applications {
+            line(lines, "application", store.application(environment, &ApplicationRef::Id(application)).unwrap());
+        }
+        for uid in &topics.uids {
+            line(
+                lines,
+                "application by uid",
+                store.application(environment, &ApplicationRef::Uid(uid.clone())).unwrap(),
+            );
+        }
+        for name in &topics.names {
+            line(lines, "event type", store.event_type(environment, name).unwrap());
+        }
+        pages(
+            lines,
+            "applications",
+            |row: &Application| row.id,
+            |id| Some(Id::new(id)),
+            |page| store.applications(environment, page).unwrap(),
+        );
+        for archived in [false, true] {
+            pages(
+                lines,
+                "event types",
+                |row: &EventType| row.name.clone(),
+                |_| None,
+                |page| store.event_types(environment, page, archived).unwrap(),
+            );
+        }
+    }
+    for &application in &topics.applications {
+        for &endpoint in &topics.endpoints {
+            line(lines, "endpoint", store.endpoint(application, endpoint).unwrap().as_ref().map(revealed));
+        }
+        for uid in &topics.uids {
+            line(lines, "endpoint by uid", store.endpoint_by_uid(application, uid).unwrap().as_ref().map(revealed));
+        }
+        pages(
+            lines,
+            "endpoints",
+            |row: &Endpoint| row.id,
+            |id| Some(Id::new(id)),
+            |page| store.endpoints(application, page).unwrap(),
+        );
+    }
+}
+
+/// What people ask about what happened.
+fn history(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
+    let filters = filters(topics);
+    for &application in &topics.applications {
+        for &event in &topics.events {
+            line(lines, "event", store.event(application, event).unwrap());
+        }
+        for uid in &topics.uids {
+            line(lines, "event by uid", store.event_by_uid(application, uid).unwrap());
+        }
+        for filter in &filters {
+            for bodies in [false, true] {
+                let list = |page| store.events(application, page, filter, bodies).unwrap();
+                pages(lines, "events", |row: &Event| row.id, |id| Some(Id::new(id)), list);
+            }
+        }
+    }
+    // an event has few attempts: three of the filters say it all
+    let events = topics.events.iter().map(|&event| (AttemptsOf::Event(event), &filters[..3]));
+    let endpoints = topics.endpoints.iter().map(|&endpoint| (AttemptsOf::Endpoint(endpoint), &filters[..]));
+    for (of, filters) in events.chain(endpoints) {
+        for filter in filters {
+            let list = |page| store.attempts(of, page, filter).unwrap();
+            pages(lines, "attempts", |row: &AttemptRow| row.attempt.id, |id| Some(Id::new(id)), list);
+        }
+    }
+    for &event in &topics.events {
+        line(lines, "deliveries", store.deliveries(event).unwrap());
+    }
+}
+
+fn filters(topics: &Topics) -> Vec<Filter> {
+    let all = Filter::default();
+    let middle = topics.events.get(topics.events.len() / 2).map(|event| event.value());
+    let mut filters = vec![
+        all.clone(),
+        Filter { succeeded: Some(true), ..all.clone() },
+        Filter { endpoint: topics.endpoints.first().copied(), ..all.clone() },
+        Filter { event_types: topics.names.iter().take(2).cloned().collect(), ..all.clone() },
+        Filter { channel: topics.names.first().cloned(), ..all.clone() },
+        Filter { above: middle, ..all.clone() },
+        Filter { below: middle, succeeded: Some(false), ..all.clone() },
+    ];
+    filters.extend([0, 200, 500].map(|class| Filter { status_class: Some(class), ..all.clone() }));
+    filters
+}

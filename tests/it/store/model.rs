@@ -1,0 +1,113 @@
+//! Any life whatsoever: two stores that were told the same answer every question alike.
+
+use posthaste::secret::Sealer;
+use posthaste::store::sqlite::Sqlite;
+use posthaste::store::{Batch, Store};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::Config;
+
+use super::answers::check_alike;
+use super::subject::{MINUTE_MS, Subject};
+use writer::Writer;
+
+mod writer;
+
+/// One thing that happens. Indices choose among what there is; small numbers are uids, names and keys.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Environment { live: bool, key: Option<u8> },
+    Application { of: Index, fresh: bool, deleted: bool, uid: Option<u8>, key: Option<u8> },
+    Endpoint { of: Index, fresh: bool, state: i64, uid: Option<u8>, missed: bool },
+    EventType { of: Index, name: usize, archived: bool },
+    Key { of: Index, revoke: bool },
+    Event { of: Index, wants: u8, kind: usize, uid: Option<u8>, key: Option<(u8, bool, bool)> },
+    Tried { of: Index, status: u16 },
+    Park { of: Index },
+    Resend { of: Index },
+    Cancel { of: Index, count: usize },
+    Health { of: Index, failing: bool, state: Option<i64> },
+    Mark { of: Index },
+    Forget,
+}
+
+/// Batches, and how many minutes pass before each.
+type Life = Vec<(i64, Vec<Step>)>;
+
+fn a_setting() -> impl Strategy<Value = Step> {
+    use prop::option::of as maybe;
+    let (of, any_bool, seldom) = (any::<Index>, any::<bool>, || prop::bool::weighted(0.1));
+    prop_oneof![
+        1 => (any_bool(), maybe(0..3_u8)).prop_map(|(live, key)| Step::Environment { live, key }),
+        4 => (of(), any_bool(), seldom(), maybe(0..3_u8), maybe(0..3_u8))
+            .prop_map(|(of, fresh, deleted, uid, key)| Step::Application { of, fresh, deleted, uid, key }),
+        8 => (of(), any_bool(), prop_oneof![4 => 0..2_i64, 1 => 0..5_i64], maybe(0..3_u8), seldom())
+            .prop_map(|(of, fresh, state, uid, missed)| Step::Endpoint { of, fresh, state, uid, missed }),
+        2 => (of(), 0..3_usize, any_bool()).prop_map(|(of, name, archived)| Step::EventType { of, name, archived }),
+        1 => (of(), any_bool()).prop_map(|(of, revoke)| Step::Key { of, revoke }),
+    ]
+}
+
+fn a_transition() -> impl Strategy<Value = Step> {
+    use prop::option::of as maybe;
+    let of = any::<Index>;
+    prop_oneof![
+        6 => (of(), prop::sample::select(vec![0, 200, 404, 500])).prop_map(|(of, status)| Step::Tried { of, status }),
+        3 => of().prop_map(|of| Step::Park { of }),
+        2 => of().prop_map(|of| Step::Resend { of }),
+        1 => (of(), 0..3_usize).prop_map(|(of, count)| Step::Cancel { of, count }),
+        2 => (of(), any::<bool>(), maybe(2..4_i64)).prop_map(|(of, failing, state)| Step::Health { of, failing, state }),
+        1 => of().prop_map(|of| Step::Mark { of }),
+        1 => Just(Step::Forget),
+    ]
+}
+
+fn an_event() -> impl Strategy<Value = Step> {
+    let key = (0..4_u8, any::<bool>(), prop::bool::weighted(0.8));
+    (any::<Index>(), 1..8_u8, 0..3_usize, prop::option::weighted(0.3, 0..6_u8), prop::option::weighted(0.3, key))
+        .prop_map(|(of, wants, kind, uid, key)| Step::Event { of, wants, kind, uid, key })
+}
+
+fn a_life() -> impl Strategy<Value = Life> {
+    let minutes = prop_oneof![8 => 0..3_i64, 1 => Just(10), 1 => Just(16), 1 => Just(13 * 60), 1 => Just(-20)];
+    let step = prop_oneof![2 => a_setting(), 3 => an_event(), 7 => a_transition()];
+    let batches = prop::collection::vec((minutes, prop::collection::vec(step, 1..10)), 1..25);
+    (any::<Index>(), batches).prop_map(|(of, batches)| [beginning(of), batches].concat())
+}
+
+/// Something to begin with: an environment, two applications, four endpoints, one after the other.
+fn beginning(of: Index) -> Life {
+    let environment = Step::Environment { live: false, key: None };
+    let application = Step::Application { of, fresh: true, deleted: false, uid: None, key: None };
+    let endpoint = Step::Endpoint { of, fresh: true, state: 0, uid: None, missed: false };
+    vec![(0, vec![environment]), (0, vec![application; 2]), (0, vec![endpoint; 4])]
+}
+
+/// Tells a life to SQLite and to a `peer`, which goes through `again` before each batch; they must agree throughout.
+fn check(life: &Life, mut peer: Box<dyn Store>, again: impl Fn(Box<dyn Store>) -> Box<dyn Store>) {
+    let subject = Subject::sqlite();
+    let mut writer = Writer::new(&subject);
+    for (minutes, steps) in life {
+        subject.set_clock(subject.wall_ms() + minutes * MINUTE_MS);
+        let batch = Batch { wall_ms: subject.wall_ms(), ops: writer.write(steps) };
+        let refused = subject.commit(batch.ops.clone());
+        peer = again(peer);
+        assert_eq!(refused, peer.commit(&batch).unwrap().get().refused, "{batch:?}");
+        writer.learn(&batch.ops, &refused);
+    }
+    check_alike(&*subject, &*again(peer), writer.topics());
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 24, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn sqlite_answers_alike_whether_it_stays_open_or_is_opened_anew(life in a_life()) {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Box::new(Sqlite::open(&folder.path().join("state.db"), Sealer::plain()).unwrap());
+        check(&life, open(), |closed| {
+            drop(closed);
+            open()
+        });
+    }
+}

@@ -1,0 +1,223 @@
+//! Turns steps into operations that an engine might write, from what the store has confirmed so far.
+
+use std::collections::BTreeSet;
+
+use posthaste::application::Application;
+use posthaste::delivery::{Delivery, Status};
+use posthaste::endpoint::{Endpoint, Health, State};
+use posthaste::environment::Environment;
+use posthaste::event::Once;
+use posthaste::event_type::EventType;
+use posthaste::fan_out;
+use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, KeyId};
+use posthaste::key::Role;
+use posthaste::store::{Answer, Change, Op, Refused, Setting};
+use proptest::sample::Index;
+
+use super::Step;
+use crate::store::answers::Topics;
+use crate::store::subject::{DAY_MS, NOON_MS, Subject, brief, once, park, with_key, with_uid};
+
+/// So few deliveries are told from, so that one of them often sees several transitions.
+const LATEST: usize = 12;
+
+pub struct Writer<'a> {
+    subject: &'a Subject,
+    topics: Topics,
+    applications: Vec<Application>,
+    endpoints: Vec<Endpoint>,
+    deliveries: Vec<(EventId, EndpointId)>,
+    keys: Vec<KeyId>,
+    /// Deliveries that the batch at hand has changed: what the store says of them is old.
+    touched: BTreeSet<(EventId, EndpointId)>,
+}
+
+fn pick<T>(index: Index, among: &[T]) -> Option<&T> {
+    (!among.is_empty()).then(|| index.get(among))
+}
+
+fn uid_text(uid: u8) -> String {
+    format!("uid-{uid}")
+}
+
+fn key_of(kind: &str, key: u8, is_brief: bool, same_body: bool) -> Once {
+    let make = if is_brief { brief } else { once };
+    make(&format!("{kind} {key} {is_brief}"), if same_body { "body" } else { "other" })
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(subject: &'a Subject) -> Self {
+        let event_keys = (0..4).flat_map(|key| [true, false].map(|is_brief| key_of("event", key, is_brief, true)));
+        let topics = Topics {
+            uids: (0..6).map(uid_text).collect(),
+            names: ["paid", "failed", "eu"].map(str::to_owned).into(),
+            onces: (0..3).map(|key| key_of("setting", key, key == 0, true)).chain(event_keys).collect(),
+            moments: [0, 1, 2, 14].map(|days| NOON_MS + days * DAY_MS).into(),
+            ..Topics::default()
+        };
+        let (applications, endpoints, deliveries, keys) = Default::default();
+        Self { subject, topics, applications, endpoints, deliveries, keys, touched: BTreeSet::new() }
+    }
+
+    /// What there is to ask about.
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// The operations of one batch; a step that nothing can be chosen for is left out.
+    pub fn write(&mut self, steps: &[Step]) -> Vec<Op> {
+        self.touched.clear();
+        steps.iter().filter_map(|&step| self.op(step)).collect()
+    }
+
+    fn op(&mut self, step: Step) -> Option<Op> {
+        let wall_ms = self.subject.wall_ms();
+        match step {
+            Step::Event { .. } => self.event(step),
+            Step::Tried { of, status } => self.tried(of, status),
+            Step::Park { of } => self.untouched(of).map(|(event, endpoint)| park(event, endpoint, wall_ms)),
+            Step::Resend { of } => {
+                self.untouched(of).map(|(event, endpoint)| Op::Resend { event, endpoint, due_ms: wall_ms })
+            }
+            Step::Cancel { of, count } => {
+                pick(of, &self.topics.endpoints).map(|&endpoint| Op::Cancel { endpoint, count })
+            }
+            Step::Health { of, failing, state } => {
+                let health = Health { failing_since_ms: failing.then_some(wall_ms), clock_runs: failing };
+                let state = state.and_then(State::from_number);
+                pick(of, &self.topics.endpoints).map(|&endpoint| Op::Health { endpoint, health, state })
+            }
+            Step::Mark { of } => pick(of, &self.topics.events).map(|&mark| Op::Mark { mark, last_id: mark.value() }),
+            Step::Forget => Some(Op::Forget),
+            setting => {
+                Some(Op::Setting(Box::new(Setting { change: self.change(setting)?, answer: self.answer(setting) })))
+            }
+        }
+    }
+
+    fn answer(&self, step: Step) -> Option<Answer> {
+        let (Step::Environment { key, .. } | Step::Application { key, .. }) = step else {
+            return None;
+        };
+        let once = key_of("setting", key?, key == Some(0), self.topics.events.len() % 3 != 2);
+        Some(Answer { once, status: 201, body: self.subject.wall_ms().to_string().into() })
+    }
+
+    fn change(&self, step: Step) -> Option<Change> {
+        let environment = |of: Index| -> Option<EnvironmentId> { pick(of, &self.topics.environments).copied() };
+        Some(match step {
+            Step::Environment { live, .. } => {
+                let name = if live { "live" } else { "test" };
+                Change::Environment(Environment { id: self.subject.id(), name: name.to_owned() })
+            }
+            Step::Application { of, fresh, deleted, uid, .. } => {
+                let new = self.subject.new_application(environment(of)?, None);
+                let known = pick(of, &self.applications).filter(|_| !fresh);
+                let deleted = deleted && known.is_some();
+                let chosen = known.cloned().unwrap_or(new);
+                Change::Application(Application {
+                    uid: uid.map(uid_text),
+                    deleted,
+                    updated_ms: self.subject.wall_ms(),
+                    ..chosen
+                })
+            }
+            Step::Endpoint { of, fresh, state, uid, missed } => {
+                let changed = self.endpoint(of, fresh, missed)?;
+                let state = if changed.revision == 1 { State::Enabled } else { State::from_number(state)? };
+                Change::Endpoint(Endpoint { uid: uid.map(uid_text), state, ..changed })
+            }
+            Step::EventType { of, name, archived } => {
+                let event_type = self.subject.new_event_type(environment(of)?, &self.topics.names[name]);
+                Change::EventType(EventType { archived, ..event_type })
+            }
+            Step::Key { of, revoke: true } => {
+                Change::Revoke { key: *pick(of, &self.keys)?, at_ms: self.subject.wall_ms() }
+            }
+            Step::Key { of, .. } => Change::Key(self.subject.new_key(environment(of)?, Role::Viewer)),
+            _ => return None,
+        })
+    }
+
+    /// A new endpoint, or one that exists with the revision its next change must have.
+    fn endpoint(&self, of: Index, fresh: bool, missed: bool) -> Option<Endpoint> {
+        let known = pick(of, &self.endpoints).filter(|_| !fresh);
+        let Some(known) = known else {
+            return pick(of, &self.applications).map(|application| self.subject.new_endpoint(application, None));
+        };
+        let living = self.subject.endpoint(known.application, known.id).unwrap();
+        let endpoint = living.unwrap_or_else(|| known.clone());
+        let revision = endpoint.revision + if missed { 2 } else { 1 };
+        Some(Endpoint { revision, updated_ms: self.subject.wall_ms(), ..endpoint })
+    }
+
+    fn event(&mut self, step: Step) -> Option<Op> {
+        let Step::Event { of, wants, kind, uid, key } = step else {
+            return None;
+        };
+        let application = pick(of, &self.applications)?;
+        let own = self.endpoints.iter().filter(|endpoint| endpoint.application == application.id);
+        let wanting = own.enumerate().filter(|(place, _)| (wants >> (place % 3)) & 1 == 1);
+        let endpoints: Vec<EndpointId> = wanting.map(|(_, endpoint)| endpoint.id).collect();
+        let mut row = self.subject.new_event(application, &endpoints);
+        row.event.event_type.clone_from(&self.topics.names[kind]);
+        row.event.channels = self.topics.names[kind + 1..].to_vec();
+        self.topics.events.push(row.event.id);
+        if let Some(uid) = uid {
+            row = with_uid(row, &uid_text(uid));
+        }
+        if let Some((key, is_brief, same_body)) = key {
+            row = with_key(row, key_of("event", key, is_brief, same_body));
+        }
+        Some(Op::Event(row))
+    }
+
+    fn tried(&mut self, of: Index, status: u16) -> Option<Op> {
+        let (event, endpoint) = self.untouched(of)?;
+        let mut tried = self.subject.tried(event, endpoint, status);
+        let known = self.endpoints.iter().find(|known| known.id == endpoint)?;
+        let deleted = self.subject.endpoint(known.application, endpoint).unwrap().is_none();
+        if deleted && tried.delivery.status == Status::Pending {
+            tried.delivery = Delivery { status: Status::Canceled, due_ms: None, ..tried.delivery };
+        }
+        Some(Op::Tried(Box::new(tried)))
+    }
+
+    /// One of the latest deliveries, that nothing in this batch has changed so far.
+    fn untouched(&mut self, of: Index) -> Option<(EventId, EndpointId)> {
+        let latest = self.deliveries.len().saturating_sub(LATEST);
+        let chosen = *pick(of, &self.deliveries[latest..])?;
+        self.touched.insert(chosen).then_some(chosen)
+    }
+
+    /// Learns from a commit what there is now.
+    pub fn learn(&mut self, ops: &[Op], refused: &[(usize, Refused)]) {
+        let stands = |place: usize| refused.iter().all(|(position, _)| *position != place);
+        for (_, op) in ops.iter().enumerate().filter(|(place, _)| stands(*place)) {
+            match op {
+                Op::Event(row) => {
+                    let endpoints = fan_out::unpack(&row.fan_out).unwrap();
+                    self.deliveries.extend(endpoints.into_iter().map(|endpoint| (row.event.id, endpoint)));
+                }
+                Op::Setting(setting) => self.learn_setting(&setting.change),
+                _ => {}
+            }
+        }
+    }
+
+    fn learn_setting(&mut self, change: &Change) {
+        match change {
+            Change::Environment(environment) => self.topics.environments.push(environment.id),
+            Change::Application(application) if !self.topics.applications.contains(&application.id) => {
+                self.topics.applications.push(application.id);
+                self.applications.push(application.clone());
+            }
+            Change::Endpoint(endpoint) if endpoint.revision == 1 => {
+                self.topics.endpoints.push(endpoint.id);
+                self.endpoints.push(endpoint.clone());
+            }
+            Change::Key(key) => self.keys.push(key.id),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,214 @@
+// The official JavaScript SDK, unmodified, goes through what it asks of Posthaste, and an older client's words too.
+//
+// Usage: story.mjs URL KEY PACKAGES. Its receiver is in this process; `standardwebhooks` verifies every delivery it got.
+// The last line is `javascript: N deliveries verified`; anything unexpected is an exception.
+
+import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+
+const [url, key, packages] = process.argv.slice(2);
+const installed = createRequire(`${packages}/`);
+const load = (name) => import(pathToFileURL(installed.resolve(name)));
+globalThis.crypto ??= webcrypto; // Node 18 has it without its name
+const { ApiException, MessageStatus, Ordering, Svix, Webhook: SvixWebhook } = await load("svix");
+const { Webhook } = await load("standardwebhooks");
+
+const PATIENCE_MS = 20_000;
+
+/** What `ask` gives, once it is something. */
+async function eventually(ask) {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
+    const answer = await ask();
+    if (answer) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.fail("waited in vain");
+}
+
+/** Answers 200 and keeps what came, with the path it came to. */
+async function receive() {
+  const deliveries = [];
+  const server = createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      deliveries.push({ path: request.url, headers: request.headers, body: Buffer.concat(chunks).toString() });
+      response.end("thank you");
+    });
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const at = (path) => deliveries.filter((delivery) => delivery.path === path);
+  const waitFor = (path, count) => eventually(() => at(path).length >= count && at(path));
+  return { deliveries, waitFor, server, url: `http://127.0.0.1:${server.address().port}` };
+}
+
+/** The SDK's own exception with this status; every 4xx body must be JSON for it. */
+async function refused(status, call) {
+  const error = await call().then(() => assert.fail(`${status} expected`), (error) => error);
+  assert.ok(error instanceof ApiException, error);
+  assert.equal(error.code, status);
+  return error.body;
+}
+
+async function applications(svix) {
+  const app = await svix.application.create({ name: "Acme", uid: "acme-js", metadata: { plan: "gold" } });
+  assert.deepEqual(await svix.application.getOrCreate({ name: "Other", uid: "acme-js" }), app);
+  assert.deepEqual(await svix.application.get("acme-js"), app);
+  assert.ok(app.createdAt instanceof Date && app.metadata.plan === "gold");
+  assert.equal((await refused(409, () => svix.application.create({ name: "Acme", uid: "acme-js" }))).code, "conflict");
+  return app;
+}
+
+async function eventTypes(svix) {
+  const schemas = { 1: { type: "object", examples: [{ amount: 42 }] } };
+  const created = await svix.eventType.create({ name: "refund.succeeded", description: "Money went", schemas });
+  assert.deepEqual(created.schemas, schemas);
+  await svix.eventType.create({ name: "refund.failed", description: "It did not" });
+  assert.equal((await refused(409, () => svix.eventType.create({ name: "refund.failed", description: "" }))).code, "conflict");
+  const names = (await svix.eventType.list({ order: Ordering.Descending })).data.map((eventType) => eventType.name);
+  assert.deepEqual(names, ["refund.succeeded", "refund.failed"]);
+}
+
+async function endpoints(svix, app, receiver) {
+  const all = await svix.endpoint.create(app.id, { url: `${receiver.url}/all`, uid: "all", headers: { "X-Team": "blue" } });
+  const failed = await svix.endpoint.create(app.id, { url: `${receiver.url}/failed`, eventTypes: ["refund.failed"] });
+  assert.deepEqual(failed.eventTypes, ["refund.failed"]);
+  assert.deepEqual(await svix.endpoint.get(app.id, "all"), all);
+  assert.equal((await svix.endpoint.patch(app.id, failed.id, { description: "failures" })).description, "failures");
+  const unknown = await refused(422, () => svix.endpoint.create(app.id, { url: receiver.url, eventTypes: ["nobody.knows"] }));
+  assert.deepEqual(unknown.detail[0].loc, ["body", "eventTypes"]);
+  const secret = await refused(422, () => svix.endpoint.create(app.id, { url: receiver.url, secret: "whsec_short" }));
+  assert.deepEqual(secret.detail[0].loc, ["body", "secret"]);
+  await svix.endpoint.setHeaders(app.id, all.id, { headers: { "X-Team": "red", "X-Api-Key": "k" } });
+  await svix.endpoint.patchHeaders(app.id, all.id, { headers: { "X-More": "1" }, deleteHeaders: ["X-Team"] });
+  assert.deepEqual(await svix.endpoint.getHeaders(app.id, all.id), { headers: { "X-More": "1" }, sensitive: ["X-Api-Key"] });
+  return { all, failed };
+}
+
+/** What SDKs before 2.0 and `svix-react` send: `filterTypes`, and `[]` for all. */
+async function olderClient(svix, app, receiver) {
+  const path = `${url}/api/v1/app/${app.id}/endpoint`;
+  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+  const post = (body) => fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+  const typed = await (await post({ url: `${receiver.url}/older`, version: 1, filterTypes: ["refund.failed"] })).json();
+  assert.deepEqual([typed.filterTypes, typed.version], [["refund.failed"], 1]);
+  const body = JSON.stringify({ filterTypes: [] });
+  const every = await (await fetch(`${path}/${typed.id}`, { method: "PATCH", headers, body })).json();
+  assert.equal(every.filterTypes, null);
+  await svix.endpoint.delete(app.id, typed.id);
+}
+
+async function events(svix, app, receiver) {
+  const first = { eventType: "refund.succeeded", eventId: "order-1", payload: { amount: "1.10", é: "\u2028" } };
+  const keyed = { idempotencyKey: "k-1" };
+  const published = await svix.message.create(app.id, first, keyed);
+  assert.deepEqual(await svix.message.create(app.id, first, keyed), published);
+  assert.equal(published.eventId, "order-1");
+  assert.equal((await refused(409, () => svix.message.create(app.id, first))).code, "conflict");
+  const other = { eventType: "refund.succeeded", payload: {} };
+  assert.equal((await refused(409, () => svix.message.create(app.id, other, keyed))).code, "conflict");
+  const second = { eventType: "refund.failed", payload: { n: 2 }, channels: ["eu"] };
+  assert.deepEqual((await svix.message.create(app.id, second, { withContent: true })).payload, { n: 2 });
+  const bodies = (await receiver.waitFor("/all", 2)).map((delivery) => delivery.body);
+  assert.deepEqual(bodies.sort(), [JSON.stringify(first.payload), JSON.stringify(second.payload)].sort());
+  assert.equal((await receiver.waitFor("/failed", 1))[0].body, '{"n":2}');
+  assert.deepEqual((await svix.message.get(app.id, "order-1", { withContent: true })).payload, first.payload);
+  return published;
+}
+
+async function attempts(svix, app, all, event, receiver) {
+  const byEvent = async (options) => (await svix.messageAttempt.listByMsg(app.id, event.id, options)).data;
+  const [attempt] = await eventually(async () => (await byEvent()).length > 0 && byEvent());
+  assert.deepEqual([attempt.status, attempt.responseStatusCode, attempt.response], [MessageStatus.Success, 200, "thank you"]);
+  assert.deepEqual([attempt.msgId, attempt.endpointId, attempt.url], [event.id, all.id, `${receiver.url}/all`]);
+  assert.deepEqual(await svix.messageAttempt.get(app.id, event.id, attempt.id), attempt);
+  assert.deepEqual(await byEvent({ status: MessageStatus.Fail }), []);
+  const ofEndpoint = await svix.messageAttempt.listByEndpoint(app.id, all.id, { eventTypes: ["refund.succeeded"] });
+  assert.deepEqual(ofEndpoint.data, [attempt]);
+  await svix.messageAttempt.resend(app.id, event.id, all.id);
+  assert.equal((await receiver.waitFor("/all", 3))[2].headers["webhook-id"], event.id);
+  const both = await eventually(async () => (await byEvent()).length === 2 && byEvent());
+  assert.deepEqual(both.map((attempt) => attempt.triggerType), [1, 0]);
+}
+
+async function rotation(svix, app, all, receiver) {
+  const old = (await svix.endpoint.getSecret(app.id, all.id)).key;
+  await svix.endpoint.rotateSecret(app.id, all.id, {});
+  const fresh = (await svix.endpoint.getSecret(app.id, all.id)).key;
+  assert.notEqual(fresh, old);
+  await svix.endpoint.sendExample(app.id, all.id, { eventType: "refund.succeeded" });
+  const { headers, body } = (await receiver.waitFor("/all", 4))[3];
+  assert.deepEqual([body, headers["x-more"], headers["x-api-key"]], ['{"amount":42}', "1", "k"]);
+  for (const secret of [old, fresh]) new Webhook(secret).verify(body, headers);
+  return old;
+}
+
+/** All pages forwards, then all of them backwards; both must show the same, and end. */
+async function walk(list) {
+  const forth = [];
+  let page = await list({ limit: 2 });
+  for (forth.push(...page.data); !page.done; forth.push(...page.data)) page = await list({ limit: 2, iterator: page.iterator });
+  const back = [...page.data];
+  do {
+    page = await list({ limit: 2, iterator: page.prevIterator });
+    back.unshift(...page.data);
+  } while (!page.done);
+  const ids = (rows) => rows.map((row) => row.id ?? row.name);
+  assert.deepEqual(ids(back), ids(forth));
+  assert.equal(new Set(ids(forth)).size, forth.length);
+  return forth.length;
+}
+
+async function pages(svix, app) {
+  for (const number of [1, 2, 3, 4]) await svix.eventType.create({ name: `page.${number}`, description: "" });
+  assert.equal(await walk((options) => svix.eventType.list(options)), 6);
+  assert.equal(await walk((options) => svix.message.list(app.id, options)), 3);
+  assert.equal(await walk((options) => svix.endpoint.list(app.id, options)), 2);
+  const typed = (await svix.message.list(app.id, { eventTypes: ["refund.failed"], withContent: true })).data;
+  assert.deepEqual(typed.map((event) => event.payload), [{ n: 2 }]);
+}
+
+async function ends(svix, app, failed) {
+  await svix.endpoint.delete(app.id, failed.id);
+  for (const call of [
+    () => svix.endpoint.get(app.id, failed.id),
+    () => svix.application.get("a/b ü"),
+    () => svix.message.create("nobody", { eventType: "a", payload: {} }),
+    () => svix.messageAttempt.listByMsg(app.id, "nobody"),
+    () => svix.eventType.get("nobody"),
+  ]) {
+    assert.equal((await refused(404, call)).code, "not_found");
+  }
+  const tooLarge = { eventType: "a", payload: { a: "x".repeat(3_000_000) } };
+  const once = new Svix(key, { serverUrl: url, retryScheduleInMs: [] });
+  for (let time = 0; time < 20; time++) {
+    assert.match((await refused(413, () => once.message.create(app.id, tooLarge))).detail, /1048576/);
+  }
+  await svix.application.delete(app.id);
+  assert.equal((await refused(404, () => svix.application.get(app.id))).code, "not_found");
+}
+
+const [svix, receiver] = [new Svix(key, { serverUrl: url }), await receive()];
+const stranger = new Svix(`sk_test_${"0".repeat(32)}`, { serverUrl: url });
+assert.equal((await refused(401, () => stranger.application.list())).code, "authentication_failed");
+const app = await applications(svix);
+await eventTypes(svix);
+const { all, failed } = await endpoints(svix, app, receiver);
+await olderClient(svix, app, receiver);
+const event = await events(svix, app, receiver);
+await attempts(svix, app, all, event, receiver);
+const failedSecret = (await svix.endpoint.getSecret(app.id, failed.id)).key;
+const allSecret = await rotation(svix, app, all, receiver);
+await pages(svix, app);
+await ends(svix, app, failed);
+for (const { path, headers, body } of receiver.deliveries) {
+  const secret = path === "/failed" ? failedSecret : allSecret;
+  new Webhook(secret).verify(body, headers);
+  new SvixWebhook(secret).verify(body, headers);
+}
+console.log(`javascript: ${receiver.deliveries.length} deliveries verified`);
+receiver.server.closeAllConnections();
+receiver.server.close();
