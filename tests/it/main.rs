@@ -1,5 +1,7 @@
 //! The one test binary: a story file per capability, the store's conformance, the simulation, the rulebook.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps in vain has failed")]
+
 mod cli;
 mod delivery;
 mod guard;
