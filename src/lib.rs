@@ -41,3 +41,5 @@ pub mod store;
 // beside the server
 pub mod bench;
 pub mod cli;
+#[cfg(feature = "sim")]
+pub mod sim;

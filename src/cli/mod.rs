@@ -14,6 +14,8 @@ mod config;
 mod demo;
 mod key;
 pub mod serve;
+#[cfg(feature = "sim")]
+mod sim;
 
 /// The exit code of a failure, and of a wrong command line or configuration.
 const FAILURE: u8 = 1;
@@ -44,6 +46,8 @@ enum Command {
     /// Shows it all in seconds: a server, a receiver that misbehaves now and then, events, a live table.
     Demo(demo::DemoArgs),
     Bench(bench::BenchArgs),
+    #[cfg(feature = "sim")]
+    Sim(sim::SimArgs),
 }
 
 /// Runs one command line; errors go to stderr in words.
@@ -65,6 +69,8 @@ pub fn run(
         Command::Key(args) => key::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(args),
+        #[cfg(feature = "sim")]
+        Command::Sim(args) => sim::run(&args),
     };
     done.unwrap_or_else(|error| fail(&error))
 }

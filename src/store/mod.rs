@@ -13,6 +13,8 @@ use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, KeyId};
 use crate::key::Key;
 
+#[cfg(feature = "sim")]
+pub mod memory;
 pub mod sqlite;
 
 /// How long a caller's own `Idempotency-Key` is remembered: 24 h.

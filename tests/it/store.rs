@@ -13,6 +13,16 @@ macro_rules! ask {
                 }
             )+
         }
+
+        #[cfg(feature = "sim")]
+        mod memory {
+            $(
+                #[test]
+                fn $question() {
+                    super::$question(&crate::store::subject::Subject::memory());
+                }
+            )+
+        }
     };
 }
 

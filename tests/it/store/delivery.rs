@@ -72,7 +72,7 @@ fn a_parked_delivery_waits_untried(subject: &Subject) {
 fn parking_spares_a_delivery_that_has_a_row(subject: &Subject) {
     let application = subject.make_application();
     let endpoint = subject.make_endpoint(&application);
-    for status in STATES.into_iter().filter(Option::is_some) {
+    for status in STATES.into_iter().flatten().map(Some) {
         let event = subject.accept(&application, &[endpoint.id]);
         brought_to(subject, &endpoint, event, status);
         let (before, due_before_ms) = (subject.delivery(event, endpoint.id), due_ms(subject, event, endpoint.id));

@@ -110,4 +110,10 @@ proptest! {
             open()
         });
     }
+
+    #[cfg(feature = "sim")]
+    #[test]
+    fn the_simulators_store_answers_as_sqlite_does(life in a_life()) {
+        check(&life, Box::new(posthaste::store::memory::Memory::new([7; 16])), |open| open);
+    }
 }

@@ -51,6 +51,12 @@ impl Subject {
         Self { _folder: Some(folder), ..Self::new(Box::new(store)) }
     }
 
+    /// The simulator's store.
+    #[cfg(feature = "sim")]
+    pub fn memory() -> Self {
+        Self::new(Box::new(posthaste::store::memory::Memory::new([7; 16])))
+    }
+
     /// Any store, at noon.
     pub fn new(store: Box<dyn Store>) -> Self {
         Self { store, ids: IdSource::new(1, 0), wall_ms: Cell::new(NOON_MS), _folder: None }

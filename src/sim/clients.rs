@@ -1,0 +1,76 @@
+//! The clients: what each of them wants, and the requests they sent.
+
+use bytes::Bytes;
+use rand::Rng as _;
+use rand::rngs::SmallRng;
+
+use super::faults::Options;
+use super::ledger::{CHANNELS, Draft, EVENT_TYPES};
+use crate::event::Once;
+use crate::id::{EndpointId, EventId};
+use crate::store::Setting;
+
+/// What a request asks.
+pub(super) enum Ask {
+    /// Wants of the ledger.
+    Publish(Vec<usize>),
+    /// A setting, and the endpoints it touches.
+    Change(Box<Setting>, Vec<usize>),
+    /// One more attempt, and what the ledger expects when that is acknowledged.
+    Resend(EventId, EndpointId, Option<(usize, u32)>),
+}
+
+/// One request.
+pub(super) struct Request {
+    pub(super) ask: Ask,
+    /// It is on its way, or waits for its answer.
+    pub(super) open: bool,
+    /// How often it was repeated though it was answered.
+    pub(super) repeats: u32,
+}
+
+/// All clients.
+pub(super) struct Clients {
+    pub(super) rng: SmallRng,
+    pub(super) requests: Vec<Request>,
+}
+
+impl Clients {
+    pub(super) fn new(rng: SmallRng) -> Self {
+        Self { rng, requests: Vec::new() }
+    }
+
+    pub(super) fn request(&mut self, ask: Ask) -> usize {
+        self.requests.push(Request { ask, open: false, repeats: 0 });
+        self.requests.len() - 1
+    }
+
+    /// An event that somebody wants to publish.
+    pub(super) fn draft(&mut self, options: &Options, number: usize) -> Draft {
+        let rng = &mut self.rng;
+        let brief = rng.random_ratio(options.brief_keys, 100);
+        let once = (brief || rng.random_ratio(options.own_keys, 100)).then(|| once_of(number, 0, brief));
+        Draft {
+            application: rng.random_range(0..options.applications),
+            event_type: rng.random_range(0..EVENT_TYPES.len()),
+            channel: rng.random_bool(0.5).then(|| rng.random_range(0..CHANNELS.len())),
+            once,
+            uid: rng
+                .random_ratio(options.uids, 100)
+                .then(|| if rng.random_ratio(1, 8) { rng.random_range(0..=number) } else { number }),
+            only: rng.random_ratio(1, 20).then(|| rng.random_range(0..options.endpoints)),
+            body: body_of(number),
+        }
+    }
+}
+
+/// The body of a want, which tells it from every other.
+pub(super) fn body_of(number: usize) -> Bytes {
+    number.to_string().into()
+}
+
+fn once_of(number: usize, request: u8, brief: bool) -> Once {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&number.to_be_bytes());
+    Once { key, request: [request; 16], brief }
+}

@@ -1,0 +1,166 @@
+//! Sending: what is on the wire, whether it may be, and what each attempt makes of its delivery.
+
+use super::Ledger;
+use super::standing::Kind;
+use crate::attempt::{Cause, Lease, Order};
+use crate::endpoint::State;
+use crate::id::EventId;
+use crate::sim::receivers::Brought;
+
+/// How many attempts one endpoint may have in flight.
+const IN_FLIGHT_MAX: usize = 16;
+/// An endpoint that did well less than this ago is not switched off for failing: 5 days.
+const FAILING_MS_MIN: i64 = 5 * 86_400_000;
+/// The longest that a delivery may go without a row: 5 s of waiting, 5 s of flying, a sweep each.
+const ROWLESS_MS_MAX: i64 = 13_000;
+
+impl Ledger {
+    /// A request goes out; gives the number of its endpoint.
+    pub(in crate::sim) fn sent(&mut self, wire: &Order) -> Option<usize> {
+        let Lease { event, endpoint, number } = wire.lease;
+        if number <= self.last_lease {
+            self.blame(format!("lease {number} was given out after {}", self.last_lease));
+        }
+        self.last_lease = self.last_lease.max(number);
+        let Some(delivery) = self.delivery_number(event, wire.endpoint.id).filter(|_| endpoint == wire.endpoint.id)
+        else {
+            self.blame(format!(
+                "I5, I11: {event:?} was sent to {:?}, where no accepted event of that id goes",
+                wire.endpoint.id
+            ));
+            return None;
+        };
+        let book = &self.deliveries[delivery];
+        let (standing, flying, target) = (book.standing, book.flying, book.endpoint);
+        if wire.body.as_ref() != Some(&self.wants[self.events[book.event].want].draft.body) {
+            self.blame(format!("I5: {event:?} was sent with another body: {:?}", wire.body));
+        }
+        if flying {
+            self.blame(format!("I4: {event:?} was sent to {endpoint:?} while an attempt of it was on its way"));
+        }
+        if standing.kind != Kind::Waiting && !standing.manual {
+            self.blame(format!("I4: {event:?} was sent to {endpoint:?} again, though it is final: {standing:?}"));
+        }
+        self.check_endpoint(wire, target);
+        self.check_time(delivery);
+        let book = &mut self.deliveries[delivery];
+        book.flying = true;
+        book.sends += 1;
+        self.endpoints[target].in_flight += 1;
+        Some(target)
+    }
+
+    fn check_endpoint(&mut self, wire: &Order, target: usize) {
+        let book = &self.endpoints[target];
+        let wrong = if book.seen.state != State::Enabled || book.unborn {
+            format!("I7: {:?} was sent to {:?}, which is {:?}", wire.lease.event, wire.lease.endpoint, book.seen.state)
+        } else if book.gone {
+            format!("I7: {:?} was sent to {:?}, which said 410", wire.lease.event, wire.lease.endpoint)
+        } else if book.in_flight >= IN_FLIGHT_MAX {
+            format!("I8: more than {IN_FLIGHT_MAX} attempts in flight to {:?}", wire.lease.endpoint)
+        } else if wire.endpoint.url != book.seen.url {
+            format!("I7: {:?} was sent to {}, which is {} by now", wire.lease.event, wire.endpoint.url, book.seen.url)
+        } else {
+            return;
+        };
+        self.blame(wrong);
+    }
+
+    /// Never early; late only when disk, clock or lane have a reason.
+    fn check_time(&mut self, delivery: usize) {
+        let book = &self.deliveries[delivery];
+        let (standing, event) = (book.standing, &self.events[book.event]);
+        let endpoint = &self.endpoints[book.endpoint];
+        let now_ms = self.now.steady_ms;
+        if now_ms < standing.earliest_ms {
+            let early_ms = standing.earliest_ms - now_ms;
+            return self.blame(format!(
+                "I9: {:?} was sent to {:?} {early_ms} ms early: {standing:?}",
+                event.id, endpoint.seen.id
+            ));
+        }
+        let first = standing.attempts == 0 && !standing.manual;
+        let Some(disk_since_ms) = self.disk_since_ms.filter(|_| endpoint.in_flight == 0) else {
+            return;
+        };
+        let due_ms = if first { event.told_ms.max(standing.latest_ms) } else { standing.latest_ms };
+        let reasons_ms = [
+            due_ms,
+            endpoint.quiet_since_ms,
+            endpoint.readable_since_ms,
+            endpoint.enabled_since_ms,
+            self.ready_since_ms,
+            disk_since_ms,
+        ];
+        let free_ms = reasons_ms.into_iter().fold(i64::MIN, i64::max);
+        if now_ms.saturating_sub(free_ms) > self.slack_ms {
+            let late_ms = now_ms - free_ms;
+            self.blame(format!(
+                "I9: {:?} was sent to idle {:?} {late_ms} ms late: {standing:?}",
+                event.id, endpoint.seen.id
+            ));
+        }
+    }
+
+    /// An attempt ended, and the core hears of it.
+    pub(in crate::sim) fn ended(&mut self, lease: Lease, brought: Brought) {
+        let Some(delivery) = self.delivery_number(lease.event, lease.endpoint) else {
+            return;
+        };
+        let now_ms = self.now.steady_ms;
+        let book = &mut self.deliveries[delivery];
+        let endpoint = &mut self.endpoints[book.endpoint];
+        book.flying = false;
+        book.standing = book.standing.after(brought, now_ms, endpoint.seen.state == State::Deleted);
+        book.unsaved.push(book.standing);
+        endpoint.in_flight -= 1;
+        if endpoint.in_flight == 0 {
+            endpoint.quiet_since_ms = now_ms;
+        }
+        if brought.status == 0 && brought.cause == Cause::Internal {
+            return;
+        }
+        if (200..300).contains(&brought.status) {
+            endpoint.good_since_ms = now_ms;
+        } else if endpoint.seen.state == State::Enabled {
+            let failing = now_ms - endpoint.good_since_ms >= FAILING_MS_MIN || self.jumps > 0;
+            endpoint.gone |= brought.status == 410 && endpoint.changes == 0;
+            endpoint.doubtful |= failing || brought.status == 410;
+        }
+    }
+
+    /// The engine switched an endpoint off: whether it had a reason.
+    pub(super) fn check_switched_off(&mut self, number: usize, state: State) {
+        let book = &self.endpoints[number];
+        if !(book.gone || book.doubtful) {
+            let wrong = format!("{:?} was switched off as {state:?} without a reason", book.seen.id);
+            self.blame(wrong);
+        }
+    }
+
+    /// A client asks for one more attempt; gives how many there must be when that is acknowledged.
+    pub(in crate::sim) fn asked_again(&self, event: EventId, endpoint: crate::id::EndpointId) -> Option<(usize, u32)> {
+        let delivery = self.delivery_number(event, endpoint)?;
+        let book = &self.deliveries[delivery];
+        Some((delivery, book.sends + u32::from(!book.flying)))
+    }
+
+    /// That was acknowledged.
+    pub(in crate::sim) fn will_send_again(&mut self, (delivery, sends_min): (usize, u32)) {
+        let book = &mut self.deliveries[delivery];
+        book.sends_min = book.sends_min.max(sends_min);
+    }
+
+    /// The oldest event that memory alone knows something of must be young: recovery never has far to go.
+    pub(in crate::sim) fn check_oldest(&mut self, oldest: Option<EventId>) {
+        let Some(event) = oldest.and_then(|event| self.event_numbers.get(&event)).map(|&event| &self.events[event])
+        else {
+            return;
+        };
+        let since_ms = event.told_ms.max(self.ready_since_ms);
+        let age_ms = self.now.steady_ms.saturating_sub(since_ms);
+        if age_ms > ROWLESS_MS_MAX + 4 * self.late_ms {
+            self.blame(format!("I13: {:?} has deliveries without rows after {age_ms} ms", event.id));
+        }
+    }
+}

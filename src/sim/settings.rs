@@ -1,0 +1,254 @@
+//! What clients change: endpoints switched off and on, moved, filtered, created, deleted; and resends.
+
+use bytes::Bytes;
+use rand::Rng as _;
+
+use super::clients::Ask;
+use super::ledger::{CHANNELS, EVENT_TYPES};
+use super::queue::Happening;
+use super::world::World;
+use crate::application::{Application, ApplicationRef};
+use crate::endpoint::{Endpoint, Health, State};
+use crate::engine::message::NotChanged;
+use crate::event::Once;
+use crate::id::{ApplicationId, EndpointId, Id as _};
+use crate::store::{Answer, Batch, Change, Durable, Op, Refused, Setting, Store as _};
+
+/// More endpoints than this do not fit the ledger's bit sets.
+const ENDPOINTS_MAX: usize = 60;
+
+impl World {
+    /// What the database holds before the first start.
+    pub(super) fn furnish(&mut self) {
+        let wall_ms = self.now().wall_ms;
+        let mut ops = Vec::new();
+        let mut put = |change| ops.push(Op::Setting(Box::new(Setting { change, answer: None })));
+        put(Change::Environment(crate::environment::Environment {
+            id: self.ledger.environment,
+            name: "test".to_owned(),
+        }));
+        for _ in 0..self.options.applications {
+            let id = self.ids.next(wall_ms);
+            put(Change::Application(self.application(id, false)));
+            self.ledger.applications.push(super::ledger::ApplicationBook { id, deleted: false });
+        }
+        for _ in 0..self.options.endpoints {
+            let endpoint = self.endpoint();
+            put(Change::Endpoint(endpoint.clone()));
+            self.ledger.add_endpoint(endpoint, false);
+        }
+        let ops = ops;
+        if let Err(failed) = self.disk.commit(&Batch { wall_ms, ops }) {
+            self.ledger.blame(failed);
+        }
+    }
+
+    fn application(&self, id: ApplicationId, deleted: bool) -> Application {
+        let environment = self.ledger.environment;
+        Application {
+            id,
+            environment,
+            uid: Some(id.value().to_string()),
+            name: "a".to_owned(),
+            metadata: std::collections::BTreeMap::new(),
+            updated_ms: 0,
+            deleted,
+        }
+    }
+
+    /// A new endpoint of any application.
+    fn endpoint(&mut self) -> Endpoint {
+        let id: EndpointId = self.ids.next(self.now().wall_ms);
+        let rng = &mut self.clients.rng;
+        let application = self.ledger.applications[rng.random_range(0..self.ledger.applications.len())].id;
+        let mut endpoint = Endpoint {
+            id,
+            application,
+            uid: None,
+            url: "http://1".to_owned(),
+            description: String::new(),
+            state: if rng.random_ratio(1, 20) { State::Disabled } else { State::Enabled },
+            event_types: Vec::new(),
+            channels: Vec::new(),
+            headers: std::collections::BTreeMap::new(),
+            metadata: std::collections::BTreeMap::new(),
+            secrets: Vec::new(),
+            health: Health::default(),
+            updated_ms: 0,
+            revision: 1,
+        };
+        if rng.random_ratio(1, 3) {
+            self.filter(&mut endpoint);
+        }
+        endpoint
+    }
+
+    fn filter(&mut self, endpoint: &mut Endpoint) {
+        let rng = &mut self.clients.rng;
+        let some = |all: &[&str], rng: &mut rand::rngs::SmallRng| {
+            all.iter().filter(|_| rng.random()).map(|&name| name.to_owned()).collect()
+        };
+        endpoint.event_types = some(&EVENT_TYPES, rng);
+        endpoint.channels = some(&CHANNELS, rng);
+    }
+
+    /// Plans when settings change, and when things are sent again.
+    pub(super) fn plan_changes(&mut self) {
+        for _ in 0..self.options.changes {
+            let at_ms = self.at_ms + self.clients.rng.random_range(0..self.options.span_ms);
+            self.queue.put(at_ms, Happening::Change);
+        }
+        for _ in 0..self.options.resends {
+            let at_ms = self.at_ms + self.clients.rng.random_range(0..self.options.span_ms);
+            self.queue.put(at_ms, Happening::Resend);
+        }
+    }
+
+    /// Somebody asks for one more attempt of something.
+    pub(super) fn ask_for_resend(&mut self) {
+        let number = self.clients.rng.random_range(0..1_000_000);
+        if let Some((event, endpoint)) = self.ledger.pick_delivery(number).filter(|_| self.ready) {
+            let request = self.clients.request(Ask::Resend(event, endpoint, None));
+            self.ask(request);
+        }
+    }
+
+    /// Somebody changes something.
+    pub(super) fn ask_for_change(&mut self) {
+        if !self.ready {
+            return;
+        }
+        let dice = self.clients.rng.random_range(0..12);
+        if dice == 0 && self.options.deletions {
+            return self.delete_application();
+        }
+        if dice == 1 && self.ledger.endpoints.len() < ENDPOINTS_MAX {
+            return self.create_endpoint();
+        }
+        let number = self.clients.rng.random_range(0..self.ledger.endpoints.len());
+        let Some(mut endpoint) = self.read_endpoint(number) else {
+            return;
+        };
+        endpoint.revision += 1;
+        match dice {
+            2 if self.options.deletions => endpoint.state = State::Deleted,
+            2..=5 => endpoint.state = if endpoint.state == State::Enabled { State::Disabled } else { State::Enabled },
+            6..=8 => endpoint.url = format!("http://{}", endpoint.revision),
+            _ => self.filter(&mut endpoint),
+        }
+        self.put_setting(Change::Endpoint(endpoint), None, vec![number]);
+    }
+
+    /// Whatever is switched off is switched on again, mostly.
+    pub(super) fn revive(&mut self) {
+        for number in 0..self.ledger.endpoints.len() {
+            if !self.ready {
+                return self.queue.put(self.at_ms + 1_000, Happening::Revive);
+            }
+            let Some(endpoint) = self.read_endpoint(number) else {
+                continue;
+            };
+            if endpoint.state != State::Enabled && self.clients.rng.random_ratio(3, 4) {
+                let revived = Endpoint { state: State::Enabled, revision: endpoint.revision + 1, ..endpoint };
+                self.put_setting(Change::Endpoint(revived), None, vec![number]);
+            }
+        }
+    }
+
+    /// An endpoint as the API shows it.
+    fn read_endpoint(&self, number: usize) -> Option<Endpoint> {
+        let seen = &self.ledger.endpoints[number].seen;
+        self.disk.memory.endpoint(seen.application, seen.id).unwrap_or_default()
+    }
+
+    fn create_endpoint(&mut self) {
+        let endpoint = self.endpoint();
+        let number = self.ledger.add_endpoint(endpoint.clone(), true);
+        let mut key = [0xff; 16];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        let once = Once { key, request: [0; 16], brief: self.clients.rng.random() };
+        let answer = Answer { once, status: 201, body: Bytes::from_static(b"{}") };
+        self.put_setting(Change::Endpoint(endpoint), Some(answer), vec![number]);
+    }
+
+    fn delete_application(&mut self) {
+        let number = self.clients.rng.random_range(0..self.ledger.applications.len());
+        let id = self.ledger.applications[number].id;
+        if self.application_lives(id) {
+            let of_it = |&endpoint: &usize| self.ledger.endpoints[endpoint].seen.application == id;
+            let endpoints = (0..self.ledger.endpoints.len()).filter(of_it).collect();
+            self.put_setting(Change::Application(self.application(id, true)), None, endpoints);
+        }
+    }
+
+    fn application_lives(&self, id: ApplicationId) -> bool {
+        self.disk.memory.application(self.ledger.environment, &ApplicationRef::Id(id)).unwrap_or_default().is_some()
+    }
+
+    fn put_setting(&mut self, change: Change, answer: Option<Answer>, endpoints: Vec<usize>) {
+        let request = self.clients.request(Ask::Change(Box::new(Setting { change, answer }), endpoints));
+        self.ask(request);
+    }
+
+    /// A change or a resend is answered.
+    pub(super) fn changed(&mut self, number: usize, answer: &Result<Durable<()>, NotChanged>) {
+        match &self.clients.requests[number].ask {
+            Ask::Publish(_) => {
+                self.ledger.blame(format!("request {number} changed nothing, and got an answer to that"));
+            }
+            Ask::Resend(_, endpoint, expected) => {
+                let expected = expected.filter(|_| answer.is_ok());
+                let deleted =
+                    |book: &super::ledger::EndpointBook| book.seen.id == *endpoint && book.seen.state == State::Deleted;
+                if matches!(answer, Err(NotChanged::Refused(_)))
+                    || (self.ledger.disk_since_ms.is_some()
+                        && answer.is_err()
+                        && !self.ledger.endpoints.iter().any(deleted))
+                {
+                    self.ledger.blame(format!("a resend to {endpoint:?} was refused: {answer:?}"));
+                }
+                if let Some(expected) = expected {
+                    self.ledger.will_send_again(expected);
+                }
+            }
+            Ask::Change(setting, endpoints) => {
+                let (setting, endpoints) = (setting.clone(), endpoints.clone());
+                for &endpoint in &endpoints {
+                    self.ledger.endpoints[endpoint].changes -= 1;
+                }
+                self.setting_answered(&setting, &endpoints, answer);
+            }
+        }
+    }
+
+    fn setting_answered(&mut self, setting: &Setting, endpoints: &[usize], answer: &Result<Durable<()>, NotChanged>) {
+        match answer {
+            Ok(_) => {}
+            Err(NotChanged::Refused(Refused::Answered(kept))) if Some(kept) == setting.answer.as_ref() => {}
+            Err(NotChanged::Refused(Refused::Stale)) => return,
+            // a retry after a long downtime: the answer is past its time, the endpoint is there
+            Err(NotChanged::Refused(Refused::Taken)) if setting.answer.is_some() => {}
+            Err(NotChanged::Failed(_)) if self.ledger.disk_since_ms.is_none() => return,
+            Err(why) => return self.ledger.blame(format!("a setting was refused: {why:?}, {setting:?}")),
+        }
+        if let Change::Application(application) = &setting.change {
+            for book in self.ledger.applications.iter_mut().filter(|book| book.id == application.id) {
+                book.deleted = application.deleted;
+            }
+        }
+        for &endpoint in endpoints {
+            self.ledger.refresh(&self.disk.memory, endpoint);
+        }
+        if let (Change::Endpoint(asked), &[number]) = (&setting.change, endpoints) {
+            let shown = self.read_endpoint(number);
+            let right = shown.as_ref().map_or(asked.state == State::Deleted, |shown| {
+                shown.revision > asked.revision || (shown.state, &shown.url) == (asked.state, &asked.url)
+            });
+            let right = right || !self.application_lives(asked.application);
+            if !right && setting.answer.is_none() {
+                self.ledger
+                    .blame(format!("a change was acknowledged, but the API shows {shown:?} instead of {asked:?}"));
+            }
+        }
+    }
+}

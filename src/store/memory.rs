@@ -1,0 +1,220 @@
+//! The simulator's store: ordered maps that mean, operation by operation, what the SQLite tables mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+
+use bytes::Bytes;
+
+use super::{
+    Answer, AttemptRow, AttemptsOf, Backlog, Batch, CommitFailed, DueSlice, Durable, Filter, Listed, Opening, Page,
+    Receipt, Store, Unwritten, uid_hash,
+};
+use crate::application::{Application, ApplicationRef};
+use crate::attempt::Attempt;
+use crate::delivery::Delivery;
+use crate::endpoint::{Endpoint, State};
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::event::{Event, Once};
+use crate::event_type::EventType;
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, KeyId};
+use crate::key::Key;
+
+mod commit;
+mod list;
+mod read;
+mod setting;
+
+/// A store without a disk: whatever was committed stands until the value is dropped, whatever was not never happened.
+pub struct Memory {
+    tables: Mutex<Tables>,
+}
+
+/// An accepted event.
+struct EventRow {
+    event: Event,
+    fan_out: Vec<u8>,
+}
+
+/// A delivery that has a row, and its first attempt once there is one.
+struct DeliveryRow {
+    delivery: Delivery,
+    first: Option<Attempt>,
+}
+
+/// An idempotency key of a publish.
+struct KeyRow {
+    event: EventId,
+    request: [u8; 16],
+    at_ms: i64,
+}
+
+/// An answer kept under a key.
+struct AnswerRow {
+    answer: Answer,
+    at_ms: i64,
+}
+
+struct Tables {
+    id_key: [u8; 16],
+    mark: EventId,
+    last_id: i64,
+    environments: BTreeMap<EnvironmentId, Environment>,
+    keys: BTreeMap<KeyId, Key>,
+    applications: BTreeMap<ApplicationId, Application>,
+    event_types: BTreeMap<(EnvironmentId, String), EventType>,
+    endpoints: BTreeMap<EndpointId, Endpoint>,
+    events: BTreeMap<EventId, EventRow>,
+    event_uids: BTreeMap<[u8; 16], EventId>,
+    /// By day and hash.
+    event_keys: BTreeMap<(i64, [u8; 16]), KeyRow>,
+    recent_keys: BTreeMap<EventId, Once>,
+    /// By day and hash.
+    answers: BTreeMap<(i64, [u8; 16]), AnswerRow>,
+    deliveries: BTreeMap<(EventId, EndpointId), DeliveryRow>,
+    /// From the second attempt on.
+    attempts: BTreeMap<AttemptId, AttemptRow>,
+    /// The due index: endpoint, due time, event.
+    due: BTreeSet<(EndpointId, i64, EventId)>,
+}
+
+impl Memory {
+    /// An empty store whose public ids are made with this key.
+    #[must_use]
+    pub fn new(id_key: [u8; 16]) -> Self {
+        let tables = Tables {
+            id_key,
+            mark: EventId::new(0),
+            last_id: 0,
+            environments: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            applications: BTreeMap::new(),
+            event_types: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            events: BTreeMap::new(),
+            event_uids: BTreeMap::new(),
+            event_keys: BTreeMap::new(),
+            recent_keys: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            due: BTreeSet::new(),
+        };
+        Self { tables: Mutex::new(tables) }
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().expect("no panic while held")
+    }
+}
+
+impl Store for Memory {
+    fn commit(&self, batch: &Batch) -> Result<Durable<Receipt>, CommitFailed> {
+        commit::commit(&mut self.tables(), batch).map(Durable)
+    }
+
+    fn opening(&self, wall_ms: i64) -> Result<Opening> {
+        Ok(read::opening(&self.tables(), wall_ms))
+    }
+
+    fn unwritten(&self, from: EventId, limit: usize) -> Result<Unwritten> {
+        read::unwritten(&self.tables(), from, limit)
+    }
+
+    fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<DueSlice> {
+        Ok(read::due(&self.tables(), endpoint, until_ms, limit))
+    }
+
+    fn backlog(&self) -> Result<Backlog> {
+        let tables = self.tables();
+        let waiting = tables.due.len().try_into().unwrap_or(u64::MAX);
+        Ok(Backlog { waiting, oldest: tables.due.iter().map(|(_, _, event)| *event).min() })
+    }
+
+    fn bodies(&self, events: &[EventId]) -> Result<Vec<Option<Bytes>>> {
+        let tables = self.tables();
+        Ok(events.iter().map(|&event| read::body(&tables, event)).collect())
+    }
+
+    fn keys(&self) -> Result<Vec<Key>> {
+        Ok(self.tables().keys.values().cloned().collect())
+    }
+
+    fn answer(&self, once: &Once, wall_ms: i64) -> Result<Option<Answer>> {
+        Ok(setting::kept_answer(&self.tables(), once, wall_ms))
+    }
+
+    fn application(&self, environment: EnvironmentId, application: &ApplicationRef) -> Result<Option<Application>> {
+        let tables = self.tables();
+        let named = |row: &&Application| match application {
+            ApplicationRef::Id(id) => row.id == *id,
+            ApplicationRef::Uid(uid) => row.uid.as_ref() == Some(uid),
+        };
+        let mut living = tables.applications.values().filter(|row| row.environment == environment && !row.deleted);
+        Ok(living.find(named).cloned())
+    }
+
+    fn applications(&self, environment: EnvironmentId, page: Page<ApplicationId>) -> Result<Listed<Application>> {
+        let tables = self.tables();
+        let living = tables.applications.values().filter(|row| row.environment == environment && !row.deleted);
+        Ok(list::page(living, page, |row| row.id))
+    }
+
+    fn endpoint(&self, application: ApplicationId, endpoint: EndpointId) -> Result<Option<Endpoint>> {
+        let tables = self.tables();
+        let found = tables.endpoints.get(&endpoint);
+        Ok(found.filter(|row| row.application == application && row.state != State::Deleted).cloned())
+    }
+
+    fn endpoint_by_uid(&self, application: ApplicationId, uid: &str) -> Result<Option<Endpoint>> {
+        let tables = self.tables();
+        let mut living =
+            tables.endpoints.values().filter(|row| row.application == application && row.state != State::Deleted);
+        Ok(living.find(|row| row.uid.as_deref() == Some(uid)).cloned())
+    }
+
+    fn endpoints(&self, application: ApplicationId, page: Page<EndpointId>) -> Result<Listed<Endpoint>> {
+        let tables = self.tables();
+        let living =
+            tables.endpoints.values().filter(|row| row.application == application && row.state != State::Deleted);
+        Ok(list::page(living, page, |row| row.id))
+    }
+
+    fn event_type(&self, environment: EnvironmentId, name: &str) -> Result<Option<EventType>> {
+        Ok(self.tables().event_types.get(&(environment, name.to_owned())).cloned())
+    }
+
+    fn event_types(&self, environment: EnvironmentId, page: Page<String>, archived: bool) -> Result<Listed<EventType>> {
+        Ok(list::event_types(&self.tables(), environment, &page, archived))
+    }
+
+    fn event(&self, application: ApplicationId, event: EventId) -> Result<Option<Event>> {
+        let tables = self.tables();
+        Ok(tables.events.get(&event).map(|row| &row.event).filter(|event| event.application == application).cloned())
+    }
+
+    fn event_by_uid(&self, application: ApplicationId, uid: &str) -> Result<Option<Event>> {
+        let found = self.tables().event_uids.get(&uid_hash(application, uid)).copied();
+        found.map_or(Ok(None), |event| self.event(application, event))
+    }
+
+    fn events(
+        &self,
+        application: ApplicationId,
+        page: Page<EventId>,
+        filter: &Filter,
+        bodies: bool,
+    ) -> Result<Listed<Event>> {
+        Ok(list::events(&self.tables(), application, page, filter, bodies))
+    }
+
+    fn attempts(&self, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Result<Listed<AttemptRow>> {
+        Ok(list::attempts(&self.tables(), of, page, filter))
+    }
+
+    fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
+        let tables = self.tables();
+        let rows = tables.deliveries.range((event, EndpointId::new(i64::MIN))..=(event, EndpointId::new(i64::MAX)));
+        Ok(rows.map(|((_, endpoint), row)| (*endpoint, row.delivery)).collect())
+    }
+}

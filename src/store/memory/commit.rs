@@ -1,0 +1,190 @@
+//! The one write: all of a batch, or nothing of it.
+
+use super::{DeliveryRow, EventRow, KeyRow, Tables, setting};
+use crate::attempt::Trigger;
+use crate::delivery::{Delivery, Due, Status};
+use crate::endpoint::{Health, State};
+use crate::error::Result;
+use crate::event::Once;
+use crate::id::{self, EndpointId, EventId, Id};
+use crate::store::{
+    AttemptRow, BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day,
+    uid_hash,
+};
+
+/// Writes the batch. Error: it breaks a rule of the tables; then nothing of it stands.
+pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, CommitFailed> {
+    lawful(tables, batch).map_err(CommitFailed::Unknown)?;
+    let mut receipt = Receipt::default();
+    for (position, op) in batch.ops.iter().enumerate() {
+        if let Some(refused) = apply(tables, op, batch.wall_ms) {
+            receipt.refused.push((position, refused));
+        }
+    }
+    Ok(receipt)
+}
+
+/// What SQLite's keys and checks would stop halfway is found before anything is written.
+fn lawful(tables: &Tables, batch: &Batch) -> Result<(), String> {
+    for op in &batch.ops {
+        match op {
+            Op::Event(row) if tables.events.contains_key(&row.event.id) => {
+                return Err(format!("{:?} exists already", row.event.id));
+            }
+            Op::Tried(tried) => {
+                let delivery = &tried.delivery;
+                if delivery.attempts == 0 || (delivery.status == Status::Pending && delivery.due_ms.is_none()) {
+                    return Err(format!("an attempt left {:?} to {:?} as {delivery:?}", tried.event, tried.endpoint));
+                }
+                if delivery.attempts > 1 && tables.attempts.contains_key(&tried.attempt.id) {
+                    return Err(format!("{:?} exists already", tried.attempt.id));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn apply(tables: &mut Tables, op: &Op, wall_ms: i64) -> Option<Refused> {
+    match op {
+        Op::Event(row) => return event(tables, row, wall_ms),
+        Op::Tried(tried) => self::tried(tables, tried),
+        Op::Park(due) => park(tables, due),
+        Op::Resend { event, endpoint, due_ms } => resend(tables, *event, *endpoint, *due_ms),
+        Op::Cancel { endpoint, count } => cancel(tables, *endpoint, *count),
+        Op::Mark { mark, last_id } => (tables.mark, tables.last_id) = (*mark, *last_id),
+        Op::Health { endpoint, health, state } => self::health(tables, *endpoint, *health, *state),
+        Op::Setting(setting) => return setting::apply(tables, setting, wall_ms),
+        Op::Forget => forget(tables, wall_ms),
+    }
+    None
+}
+
+fn event(tables: &mut Tables, row: &NewRow, wall_ms: i64) -> Option<Refused> {
+    let event = &row.event;
+    if let Some(once) = row.once.filter(|once| !once.brief)
+        && let Some(refused) = known_key(tables, &once, wall_ms)
+    {
+        return Some(refused);
+    }
+    if let Some(uid) = &event.uid {
+        let hash = uid_hash(event.application, uid);
+        if tables.event_uids.contains_key(&hash) {
+            return Some(Refused::Taken);
+        }
+        tables.event_uids.insert(hash, event.id);
+    }
+    match row.once {
+        Some(once) if once.brief => {
+            tables.recent_keys.insert(event.id, once);
+        }
+        Some(once) => {
+            let kept = KeyRow { event: event.id, request: once.request, at_ms: wall_ms };
+            tables.event_keys.insert((day(wall_ms), once.key), kept);
+        }
+        None => {}
+    }
+    tables.events.insert(event.id, EventRow { event: event.clone(), fan_out: row.fan_out.clone() });
+    None
+}
+
+/// Whether a caller's own key was used within its 24 hours. Tomorrow counts too: a clock may be set back over midnight.
+fn known_key(tables: &Tables, once: &Once, wall_ms: i64) -> Option<Refused> {
+    let days = [day(wall_ms) + 1, day(wall_ms), day(wall_ms) - 1];
+    let mut rows = days.into_iter().filter_map(|day| tables.event_keys.get(&(day, once.key)));
+    let row = rows.find(|row| row.at_ms > wall_ms - KEY_MS)?;
+    Some(if row.request == once.request { Refused::Repeated(row.event) } else { Refused::KeyReused })
+}
+
+fn tried(tables: &mut Tables, tried: &Tried) {
+    let Tried { event, endpoint, attempt, delivery, was_due_ms } = tried;
+    let key = (*event, *endpoint);
+    if delivery.attempts == 1 {
+        tables.deliveries.insert(key, DeliveryRow { delivery: *delivery, first: Some(attempt.clone()) });
+    } else {
+        tables.attempts.insert(attempt.id, AttemptRow { event: *event, endpoint: *endpoint, attempt: attempt.clone() });
+        if let Some(row) = tables.deliveries.get_mut(&key) {
+            row.delivery = *delivery;
+        }
+    }
+    move_due(tables, key, *was_due_ms, delivery.due_ms);
+}
+
+/// Takes the delivery's line out of the due index and puts its next one in.
+fn move_due(tables: &mut Tables, (event, endpoint): (EventId, EndpointId), from_ms: Option<i64>, to_ms: Option<i64>) {
+    if let Some(from_ms) = from_ms {
+        tables.due.remove(&(endpoint, from_ms, event));
+    }
+    if let Some(to_ms) = to_ms {
+        tables.due.insert((endpoint, to_ms, event));
+    }
+}
+
+/// One that has a row already keeps it, and its one line in the due index.
+fn park(tables: &mut Tables, due: &Due) {
+    let key = (due.event, due.endpoint);
+    if tables.deliveries.contains_key(&key) {
+        return;
+    }
+    insert_untried(tables, key, &due.delivery);
+    move_due(tables, key, None, due.delivery.due_ms);
+}
+
+fn insert_untried(tables: &mut Tables, key: (EventId, EndpointId), delivery: &Delivery) {
+    let delivery = Delivery { attempts: 0, step: 0, ..*delivery };
+    tables.deliveries.insert(key, DeliveryRow { delivery, first: None });
+}
+
+fn resend(tables: &mut Tables, event: EventId, endpoint: EndpointId, due_ms: i64) {
+    let key = (event, endpoint);
+    let Some(row) = tables.deliveries.get_mut(&key) else {
+        insert_untried(tables, key, &Delivery { trigger: Trigger::Manual, ..Delivery::fresh(due_ms) });
+        return move_due(tables, key, None, Some(due_ms));
+    };
+    let was_due_ms = row.delivery.due_ms.replace(due_ms);
+    row.delivery.trigger = Trigger::Manual;
+    move_due(tables, key, was_due_ms, Some(due_ms));
+}
+
+fn cancel(tables: &mut Tables, endpoint: EndpointId, count: usize) {
+    let first = (endpoint, i64::MIN, EventId::new(i64::MIN));
+    let lines: Vec<_> = tables.due.range(first..).take_while(|line| line.0 == endpoint).take(count).copied().collect();
+    for line in lines {
+        if let Some(row) = tables.deliveries.get_mut(&(line.2, endpoint)) {
+            row.delivery.due_ms = None;
+            if row.delivery.status == Status::Pending {
+                row.delivery.status = Status::Canceled;
+            }
+        }
+        tables.due.remove(&line);
+    }
+}
+
+fn health(tables: &mut Tables, endpoint: EndpointId, health: Health, state: Option<State>) {
+    if let Some(row) = tables.endpoints.get_mut(&endpoint) {
+        row.health = health;
+        // a person may have disabled or deleted it meanwhile: that stands
+        if let Some(state) = state.filter(|_| row.state == State::Enabled) {
+            row.state = state;
+            row.revision += 1;
+        }
+    }
+}
+
+fn forget(tables: &mut Tables, wall_ms: i64) {
+    let before = day(wall_ms - KEY_MS);
+    let old: Vec<_> = tables.event_keys.range(..(before, [0; 16])).take(FORGET_ROWS_MAX).map(|(key, _)| *key).collect();
+    for key in old {
+        tables.event_keys.remove(&key);
+    }
+    let old: Vec<_> = tables.answers.range(..(before, [0; 16])).take(FORGET_ROWS_MAX).map(|(key, _)| *key).collect();
+    for key in old {
+        tables.answers.remove(&key);
+    }
+    let floor = EventId::new(id::floor_at(wall_ms - BRIEF_KEY_MS));
+    let old: Vec<_> = tables.recent_keys.range(..floor).take(FORGET_ROWS_MAX).map(|(event, _)| *event).collect();
+    for event in old {
+        tables.recent_keys.remove(&event);
+    }
+}

@@ -1,0 +1,139 @@
+//! Lists: a page in the order of the ids; filters look at a bounded slice and say where they stopped.
+
+use bytes::Bytes;
+
+use super::Tables;
+use crate::event::Event;
+use crate::event_type::EventType;
+use crate::id::{ApplicationId, AttemptId, EnvironmentId, EventId, Id};
+use crate::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, SCAN_ROWS_MAX};
+
+/// How many rows a filtered list reads at a time.
+const SLICE_ROWS: usize = 500;
+
+/// A page of rows that come in ascending order.
+pub(super) fn page<'a, K: Id, T: Clone + 'a>(
+    rows: impl Iterator<Item = &'a T>,
+    page: Page<K>,
+    id: impl Fn(&T) -> K,
+) -> Listed<T> {
+    let beyond = |row: &&T| match page.after {
+        Some(after) if page.descending => id(row).value() < after.value(),
+        Some(after) => id(row).value() > after.value(),
+        None => true,
+    };
+    let mut rows: Vec<&T> = rows.filter(beyond).collect();
+    if page.descending {
+        rows.reverse();
+    }
+    let done = rows.len() <= page.limit;
+    Listed { rows: rows.into_iter().take(page.limit).cloned().collect(), done, stopped_at: None }
+}
+
+pub(super) fn event_types(
+    tables: &Tables,
+    environment: EnvironmentId,
+    page: &Page<String>,
+    archived: bool,
+) -> Listed<EventType> {
+    let beyond = |row: &&EventType| match &page.after {
+        Some(after) if page.descending => row.name < *after,
+        Some(after) => row.name > *after,
+        None => true,
+    };
+    let shown = |row: &&EventType| row.environment == environment && (archived || !row.archived);
+    let mut rows: Vec<_> = tables.event_types.values().filter(shown).filter(beyond).collect();
+    if page.descending {
+        rows.reverse();
+    }
+    let done = rows.len() <= page.limit;
+    Listed { rows: rows.into_iter().take(page.limit).cloned().collect(), done, stopped_at: None }
+}
+
+pub(super) fn events(
+    tables: &Tables,
+    application: ApplicationId,
+    page: Page<EventId>,
+    filter: &Filter,
+    bodies: bool,
+) -> Listed<Event> {
+    let owned = tables.events.values().map(|row| &row.event).filter(|event| event.application == application);
+    let rows = within(owned.collect(), page, filter, |event: &Event| event.id.value());
+    let mut listed = scan(&rows, &page, |event| event.id.value(), |event| matches_event(filter, event));
+    if !bodies {
+        for event in &mut listed.rows {
+            event.body = Bytes::new();
+        }
+    }
+    listed
+}
+
+fn matches_event(filter: &Filter, event: &Event) -> bool {
+    (filter.event_types.is_empty() || filter.event_types.contains(&event.event_type))
+        && filter.channel.as_ref().is_none_or(|channel| event.channels.contains(channel))
+}
+
+pub(super) fn attempts(tables: &Tables, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Listed<AttemptRow> {
+    let first = tables.deliveries.iter().filter_map(|((event, endpoint), row)| {
+        let attempt = row.first.clone()?;
+        Some(AttemptRow { event: *event, endpoint: *endpoint, attempt })
+    });
+    let owned = |row: &AttemptRow| match of {
+        AttemptsOf::Event(event) => row.event == event,
+        AttemptsOf::Endpoint(endpoint) => row.endpoint == endpoint,
+    };
+    let mut rows: Vec<_> = first.chain(tables.attempts.values().cloned()).filter(owned).collect();
+    rows.sort_by_key(|row| row.attempt.id);
+    let rows = within(rows.iter().collect(), page, filter, |row: &AttemptRow| row.attempt.id.value());
+    scan(&rows, &page, |row| row.attempt.id.value(), |row| matches_attempt(tables, filter, row))
+}
+
+fn matches_attempt(tables: &Tables, filter: &Filter, row: &AttemptRow) -> bool {
+    let attempt = &row.attempt;
+    filter.endpoint.is_none_or(|endpoint| endpoint == row.endpoint)
+        && filter.succeeded.is_none_or(|succeeded| succeeded == attempt.succeeded())
+        && filter.status_class.is_none_or(|class| attempt.status_code / 100 == class / 100)
+        && tables.events.get(&row.event).is_none_or(|event| matches_event(filter, &event.event))
+}
+
+/// The rows of a page's open interval of ids, in the page's order.
+fn within<'a, K: Id, T>(mut rows: Vec<&'a T>, page: Page<K>, filter: &Filter, id: impl Fn(&T) -> i64) -> Vec<&'a T> {
+    let (mut above, mut below) = (filter.above.unwrap_or(-1), filter.below.unwrap_or(i64::MAX));
+    match page.after.map(K::value) {
+        Some(after) if page.descending => below = below.min(after),
+        Some(after) => above = above.max(after),
+        None => {}
+    }
+    rows.retain(|row| id(row) > above && id(row) < below);
+    if page.descending {
+        rows.reverse();
+    }
+    rows
+}
+
+/// Walks slices until the page is full, the list ends, or 10,000 rows were looked at.
+fn scan<K, T: Clone>(rows: &[&T], page: &Page<K>, id: impl Fn(&T) -> i64, fits: impl Fn(&T) -> bool) -> Listed<T> {
+    let slice_rows = SLICE_ROWS.min(page.limit + 1);
+    let mut kept = Vec::new();
+    let mut seen = 0;
+    let mut rest = rows;
+    loop {
+        let (slice, behind) = rest.split_at(slice_rows.min(rest.len()));
+        rest = behind;
+        seen += slice.len();
+        for row in slice {
+            if fits(row) {
+                if kept.len() == page.limit {
+                    return Listed { rows: kept, done: false, stopped_at: None };
+                }
+                kept.push(T::clone(row));
+            }
+        }
+        let Some(last) = slice.last().filter(|_| slice.len() == slice_rows) else {
+            return Listed { rows: kept, done: true, stopped_at: None };
+        };
+        if seen >= SCAN_ROWS_MAX {
+            return Listed { rows: kept, done: false, stopped_at: Some(id(last)) };
+        }
+    }
+}

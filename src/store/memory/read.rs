@@ -1,0 +1,91 @@
+//! Reads of one thing, and what recovery and the lanes ask for.
+
+use bytes::Bytes;
+
+use super::Tables;
+use crate::delivery::{Delivery, Due};
+use crate::endpoint::State;
+use crate::error::Result;
+use crate::event;
+use crate::fan_out;
+use crate::id::{self, EndpointId, EventId, Id};
+use crate::store::{BRIEF_KEY_MS, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged};
+
+pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
+    let highest = [
+        tables.events.last_key_value().map(|(id, _)| id.value()),
+        tables.attempts.last_key_value().map(|(id, _)| id.value()),
+        tables.applications.last_key_value().map(|(id, _)| id.value()),
+        tables.endpoints.last_key_value().map(|(id, _)| id.value()),
+        tables.environments.last_key_value().map(|(id, _)| id.value()),
+        tables.keys.last_key_value().map(|(id, _)| id.value()),
+        tables.deliveries.values().filter_map(|row| row.first.as_ref()).map(|first| first.id.value()).max(),
+    ];
+    let due = due_heads(tables);
+    let matters = |row: &&crate::endpoint::Endpoint| {
+        row.state != State::Deleted || due.iter().any(|(endpoint, _)| *endpoint == row.id)
+    };
+    let endpoints = tables.endpoints.values().filter(matters).cloned().collect();
+    let floor = EventId::new(id::floor_at(wall_ms - BRIEF_KEY_MS));
+    let mut recent_keys: Vec<_> =
+        tables.recent_keys.range(floor..).rev().take(RECENT_KEYS_MAX).map(|(event, once)| (*event, *once)).collect();
+    recent_keys.reverse();
+    Opening {
+        id_key: tables.id_key,
+        last_id: highest.into_iter().flatten().fold(tables.last_id, i64::max),
+        mark: tables.mark,
+        environments: tables.environments.values().cloned().collect(),
+        applications: tables.applications.values().filter(|row| !row.deleted).cloned().collect(),
+        endpoints,
+        due,
+        recent_keys,
+    }
+}
+
+/// Jumps from endpoint to endpoint along the index, whatever stands between.
+fn due_heads(tables: &Tables) -> Vec<(EndpointId, i64)> {
+    let mut heads = Vec::new();
+    let mut next = tables.due.first();
+    while let Some(&(endpoint, due_ms, _)) = next {
+        heads.push((endpoint, due_ms));
+        let beyond = (EndpointId::new(endpoint.value() + 1), i64::MIN, EventId::new(i64::MIN));
+        next = tables.due.range(beyond..).next();
+    }
+    heads
+}
+
+pub(super) fn unwritten(tables: &Tables, from: EventId, limit: usize) -> Result<Unwritten> {
+    let mut slice = Unwritten::default();
+    for (seen, (event, row)) in tables.events.range(from..).take(limit).enumerate() {
+        slice.next = (seen + 1 == limit).then(|| EventId::new(event.value() + 1));
+        let endpoints = fan_out::unpack(&row.fan_out).ok_or_else(|| damaged("a fan-out that was never packed"))?;
+        let missing: Vec<_> =
+            endpoints.into_iter().filter(|endpoint| !tables.deliveries.contains_key(&(*event, *endpoint))).collect();
+        if !missing.is_empty() {
+            slice.deliveries.push((*event, missing));
+        }
+    }
+    Ok(slice)
+}
+
+pub(super) fn due(tables: &Tables, endpoint: EndpointId, until_ms: i64, limit: usize) -> DueSlice {
+    let mut slice = DueSlice::default();
+    let first = (endpoint, i64::MIN, EventId::new(i64::MIN));
+    for &(_, due_ms, event) in tables.due.range(first..).take_while(|line| line.0 == endpoint) {
+        let Some(row) = tables.deliveries.get(&(event, endpoint)) else {
+            continue;
+        };
+        if due_ms > until_ms || slice.due.len() == limit {
+            slice.next_ms = Some(due_ms);
+            break;
+        }
+        let delivery = Delivery { due_ms: Some(due_ms), ..row.delivery };
+        slice.due.push(Due { event, endpoint, delivery });
+    }
+    slice
+}
+
+pub(super) fn body(tables: &Tables, event: EventId) -> Option<Bytes> {
+    let event = &tables.events.get(&event)?.event;
+    (event::sha256(&event.body) == event.sha256).then(|| event.body.clone())
+}

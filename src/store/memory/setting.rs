@@ -1,0 +1,129 @@
+//! Changes of settings, and the answers kept for retried requests.
+
+use super::{AnswerRow, Tables};
+use crate::application::Application;
+use crate::endpoint::{Endpoint, Health, State};
+use crate::event::Once;
+use crate::event_type::EventType;
+use crate::store::{Answer, Change, Refused, Setting, day, key_lives_ms};
+
+pub(super) fn apply(tables: &mut Tables, setting: &Setting, wall_ms: i64) -> Option<Refused> {
+    if let Some(answer) = &setting.answer
+        && let Some(kept) = kept_answer(tables, &answer.once, wall_ms)
+    {
+        let same = kept.once.request == answer.once.request;
+        return Some(if same { Refused::Answered(kept) } else { Refused::KeyReused });
+    }
+    let refused = change(tables, &setting.change);
+    if let (None, Some(answer)) = (&refused, &setting.answer) {
+        let key = (day(wall_ms), answer.once.key);
+        tables.answers.insert(key, AnswerRow { answer: answer.clone(), at_ms: wall_ms });
+    }
+    refused
+}
+
+fn change(tables: &mut Tables, change: &Change) -> Option<Refused> {
+    let changed = match change {
+        Change::Environment(environment) => {
+            let taken =
+                tables.environments.values().any(|row| row.id == environment.id || row.name == environment.name);
+            !taken && tables.environments.insert(environment.id, environment.clone()).is_none()
+        }
+        Change::Application(application) => return put_application(tables, application),
+        Change::Endpoint(endpoint) if endpoint.revision == 1 => return insert_endpoint(tables, endpoint),
+        Change::Endpoint(endpoint) => return update_endpoint(tables, endpoint),
+        Change::EventType(event_type) => put_event_type(tables, event_type),
+        Change::Key(key) => {
+            let taken = tables.keys.values().any(|row| row.id == key.id || row.hash == key.hash);
+            !taken && tables.keys.insert(key.id, key.clone()).is_none()
+        }
+        Change::Revoke { key, at_ms } => {
+            let working = tables.keys.get_mut(key).filter(|row| row.revoked_ms.is_none());
+            working.map(|row| row.revoked_ms = Some(*at_ms)).is_some()
+        }
+    };
+    (!changed).then_some(Refused::Taken)
+}
+
+/// Makes or changes a living application; its deletion closes its endpoints and is final.
+fn put_application(tables: &mut Tables, application: &Application) -> Option<Refused> {
+    if tables.applications.get(&application.id).is_some_and(|row| row.deleted) {
+        return Some(Refused::Stale);
+    }
+    let rival = |row: &Application| {
+        row.id != application.id
+            && row.environment == application.environment
+            && !row.deleted
+            && row.uid == application.uid
+    };
+    if application.uid.is_some() && !application.deleted && tables.applications.values().any(rival) {
+        return Some(Refused::Taken);
+    }
+    if application.deleted {
+        for endpoint in
+            tables.endpoints.values_mut().filter(|row| row.application == application.id && row.state != State::Deleted)
+        {
+            endpoint.state = State::Deleted;
+            endpoint.revision += 1;
+        }
+    }
+    tables.applications.insert(application.id, application.clone());
+    None
+}
+
+fn uid_taken(tables: &Tables, endpoint: &Endpoint) -> bool {
+    let rival = |row: &Endpoint| {
+        row.id != endpoint.id
+            && row.application == endpoint.application
+            && row.state != State::Deleted
+            && row.uid == endpoint.uid
+    };
+    endpoint.uid.is_some() && endpoint.state != State::Deleted && tables.endpoints.values().any(rival)
+}
+
+/// Makes an endpoint of a living application; one that was deleted meanwhile takes none.
+fn insert_endpoint(tables: &mut Tables, endpoint: &Endpoint) -> Option<Refused> {
+    if tables.applications.get(&endpoint.application).is_none_or(|row| row.deleted) {
+        return Some(Refused::Stale);
+    }
+    if tables.endpoints.contains_key(&endpoint.id) || uid_taken(tables, endpoint) {
+        return Some(Refused::Taken);
+    }
+    tables.endpoints.insert(endpoint.id, Endpoint { health: Health::default(), ..endpoint.clone() });
+    None
+}
+
+fn update_endpoint(tables: &mut Tables, endpoint: &Endpoint) -> Option<Refused> {
+    let before = tables.endpoints.get(&endpoint.id).filter(|row| row.revision == endpoint.revision - 1);
+    let Some(before) = before else {
+        return Some(Refused::Stale);
+    };
+    if uid_taken(tables, endpoint) {
+        return Some(Refused::Taken);
+    }
+    let reborn = endpoint.state == State::Enabled && before.state != State::Enabled;
+    let health = if reborn { Health::default() } else { before.health };
+    let application = before.application;
+    tables.endpoints.insert(endpoint.id, Endpoint { application, health, ..endpoint.clone() });
+    None
+}
+
+/// A name may come back from the archive; a living one is taken.
+fn put_event_type(tables: &mut Tables, event_type: &EventType) -> bool {
+    let key = (event_type.environment, event_type.name.clone());
+    let created_ms = match tables.event_types.get(&key) {
+        Some(row) if !row.archived => return false,
+        Some(row) => row.created_ms,
+        None => event_type.created_ms,
+    };
+    tables.event_types.insert(key, EventType { created_ms, ..event_type.clone() });
+    true
+}
+
+/// The answer kept under a key; whether it was to the same request is the caller's to compare.
+pub(super) fn kept_answer(tables: &Tables, once: &Once, wall_ms: i64) -> Option<Answer> {
+    let since_ms = wall_ms - key_lives_ms(once.brief);
+    let days = [day(wall_ms) + 1, day(wall_ms), day(wall_ms) - 1];
+    let mut rows = days.into_iter().filter_map(|day| tables.answers.get(&(day, once.key)));
+    rows.find(|row| row.at_ms > since_ms).map(|row| row.answer.clone())
+}
