@@ -80,8 +80,9 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
         .await?;
         let receiver = Receiver::start().await?;
         let played = play(args, &server.url, &key, &receiver).await;
-        server.stop().await;
+        let stopped = server.stop().await;
         played?;
+        stopped?;
         println!("{}", receiver.summary());
         Ok(if receiver.all_verified() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })

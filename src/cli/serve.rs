@@ -127,13 +127,14 @@ impl Server {
         Ok(Self { url: format!("http://{address}"), admin_key, engine, stop: Some(stop), door, end })
     }
 
-    /// Accepts nothing more, lets open requests and attempts in flight end.
-    pub async fn stop(mut self) {
+    /// Accepts nothing more, lets open requests and attempts in flight end. Error: outcomes could not be written.
+    pub async fn stop(mut self) -> Result<(), Error> {
         drop(self.stop.take());
         if let Err(error) = self.door.await {
             tracing::error!(%error, "the listener ended badly");
         }
         self.engine.stop().await;
+        (&mut self.end).await.unwrap_or(Ok(()))
     }
 
     /// Resolves when the engine had to end.
@@ -237,7 +238,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode> {
             error = server.failed() => return Err(error.into()),
         }
         tracing::info!("stopping: attempts in flight may end");
-        server.stop().await;
+        server.stop().await?;
         Ok(ExitCode::SUCCESS)
     })
 }

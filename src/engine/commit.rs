@@ -93,9 +93,9 @@ impl<R> Core<R> {
         }
     }
 
-    /// Nothing of the batch stands: those who wait are told, the engine's own operations are kept for later.
+    /// Nothing of the batch stands: all who wait are told, those behind it too; the engine's own operations are kept.
     pub(super) fn not_stored(&mut self, now: Now, detail: &str) {
-        let Some((batch, group)) = self.groups.landed() else {
+        let Some(groups) = self.groups.give_up() else {
             return;
         };
         let error = Error::new(
@@ -103,43 +103,28 @@ impl<R> Core<R> {
             "not_stored",
             format!("nothing could be written, so nothing was accepted ({detail}); try again"),
         );
-        for wait in group.waits {
-            let answer = match wait {
-                Wait::Events(reply, entries) => {
-                    (reply, Answer::Events(entries.iter().map(|_| Err(error.clone())).collect()))
-                }
-                Wait::Change(reply, _) => (reply, Answer::Changed(Err(NotChanged::Failed(error.clone())))),
-            };
-            self.out.push(Output::Reply(answer.0, answer.1));
-        }
         let mut kept = Group::default();
-        kept.lines = group.lines;
-        for op in &batch.ops {
-            match op {
-                Op::Event(row) => self.withdraw(row),
-                Op::Resend { event, endpoint, .. } => self.lanes.settled(*endpoint, *event),
-                Op::Setting(_) => {}
-                ours => kept.ops.push(ours.clone()),
+        for group in groups {
+            for wait in group.waits {
+                let (reply, answer) = match wait {
+                    Wait::Events(reply, entries) => {
+                        (reply, Answer::Events(entries.iter().map(|_| Err(error.clone())).collect()))
+                    }
+                    Wait::Change(reply, _) => (reply, Answer::Changed(Err(NotChanged::Failed(error.clone())))),
+                };
+                self.out.push(Output::Reply(reply, answer));
             }
-        }
-        self.refuse_repeats(&error);
-        self.groups.keep(now, kept);
-    }
-
-    /// Whoever repeats an event that was not stored is told so too, not that it exists.
-    fn refuse_repeats(&mut self, error: &Error) {
-        for wait in self.groups.waiting() {
-            let Wait::Events(_, entries) = wait else {
-                continue;
-            };
-            for entry in entries {
-                if let Entry::Repeat(once, first) = entry
-                    && self.recent.get(once).is_none_or(|(event, _)| event != *first)
-                {
-                    *entry = Entry::Refused(error.clone());
+            for op in group.ops {
+                match op {
+                    Op::Event(row) => self.withdraw(&row),
+                    Op::Resend { event, endpoint, .. } => self.lanes.settled(endpoint, event),
+                    Op::Setting(_) => {}
+                    ours => kept.ops.push(ours),
                 }
             }
+            kept.lines.extend(group.lines);
         }
+        self.groups.keep(now, kept);
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Core<R> {
     pub(super) lanes: Lanes,
     /// Lanes that may send, in turn.
     pub(super) ready: VecDeque<usize>,
+    /// Lanes that have their share of the slots, and how much that was.
+    pub(super) crowded: BTreeSet<usize>,
+    pub(super) crowded_share: usize,
     /// When lanes want their due index read: (`due_ms`, lane).
     pub(super) due: BTreeSet<(i64, usize)>,
     /// Events with deliveries that have no row yet, and how many.
@@ -57,6 +60,8 @@ impl<R> Core<R> {
             directory: Directory::default(),
             lanes: Lanes::default(),
             ready: VecDeque::new(),
+            crowded: BTreeSet::new(),
+            crowded_share: 0,
             due: BTreeSet::new(),
             open: BTreeMap::new(),
             recent: RecentKeys::default(),
@@ -111,6 +116,11 @@ impl<R> Core<R> {
     /// Whether nothing is in flight, and nothing waits for the disk.
     pub fn idle(&self) -> bool {
         self.in_flight == 0 && self.groups.is_empty()
+    }
+
+    /// How many attempts are on their way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
     }
 
     /// Deliveries to healthy endpoints that wait in memory for their first attempt.

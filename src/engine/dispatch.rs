@@ -12,12 +12,15 @@ use crate::endpoint::State;
 use crate::id::{EndpointId, EventId};
 use crate::store::{DueSlice, Op};
 
+/// A lane has at most this part of the slots that are still free, beside its first: who comes last finds some, too.
+const SHARE_OF_FREE: usize = 64;
 /// How long after activity the lanes are looked over, and how often while there is any.
 pub(super) const SWEEP_MS: i64 = 1_000;
 
 impl<R> Core<R> {
     /// Hands a durable event to its lanes.
     pub(super) fn enqueue(&mut self, now: Now, event: EventId, body: &Bytes, lanes: &[usize]) {
+        self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS); // the mark moves on also past events that go nowhere
         if lanes.is_empty() {
             return;
         }
@@ -68,11 +71,17 @@ impl<R> Core<R> {
 
     /// Sends what may be sent: one delivery of each ready lane in turn.
     pub(super) fn dispatch(&mut self, now: Now) {
-        while !self.held && self.in_flight < IN_FLIGHT_MAX {
+        let may_send = !self.held && self.groups.has_room();
+        while may_send && self.in_flight < IN_FLIGHT_MAX {
             let Some(lane) = self.ready.pop_front() else {
                 return;
             };
             self.lanes[lane].queued = false;
+            if self.lanes[lane].flights.len() >= self.share() {
+                self.crowded_share = self.share();
+                self.crowded.insert(lane);
+                continue;
+            }
             self.leases += 1;
             let Some(flight) = self.lanes.take_off(lane, self.leases, now.steady_ms) else {
                 continue;
@@ -84,6 +93,21 @@ impl<R> Core<R> {
             self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
             self.make_ready(lane);
             self.want(now, lane);
+        }
+    }
+
+    /// How many slots one lane may have now.
+    fn share(&self) -> usize {
+        (IN_FLIGHT_MAX.saturating_sub(self.in_flight) / SHARE_OF_FREE).max(1)
+    }
+
+    /// A slot is free again; lanes that had their share look whether it has grown.
+    pub(super) fn free_slot(&mut self) {
+        self.in_flight -= 1;
+        if self.share() > self.crowded_share {
+            for lane in std::mem::take(&mut self.crowded) {
+                self.make_ready(lane);
+            }
         }
     }
 

@@ -13,6 +13,8 @@ use crate::store::{Batch, Change, NewRow, Op};
 /// A batch is closed when it holds so many operations, or so many bytes of bodies.
 const OPS_MAX: usize = 2_048;
 const BYTES_MAX: usize = 8 * 1_024 * 1_024;
+/// While so many operations wait for the disk, no attempt is begun: their outcomes would pile up in memory.
+const WAITING_OPS_MAX: usize = 16_384;
 /// Outcomes alone wait this long for an event to ride with.
 const LINGER_MS: i64 = 100;
 /// After a commit that could not be made (disk full) the next one waits this long.
@@ -141,6 +143,11 @@ impl<R> Groups<R> {
         self.flush_ms = self.flush_ms.map(|_| i64::MIN);
     }
 
+    /// Whether the outcomes of more attempts may gather.
+    pub(super) fn has_room(&self) -> bool {
+        self.gathering.iter().map(|group| group.ops.len()).sum::<usize>() < WAITING_OPS_MAX
+    }
+
     /// Whether nothing has gathered and nothing is on its way.
     pub(super) fn is_empty(&self) -> bool {
         self.committing.is_none() && self.gathering.iter().all(|group| group.ops.is_empty() && group.waits.is_empty())
@@ -176,14 +183,16 @@ impl<R> Groups<R> {
         Some(batch)
     }
 
-    /// What waits for the batches behind the one on its way.
-    pub(super) fn waiting(&mut self) -> impl Iterator<Item = &mut Wait<R>> {
-        self.gathering.iter_mut().flat_map(|group| &mut group.waits)
-    }
-
     /// The batch that was on its way, and who waits for it.
     pub(super) fn landed(&mut self) -> Option<(Arc<Batch>, Group<R>)> {
         self.committing.take()
+    }
+
+    /// All that waits, the batch on its way first: none of it can be written now.
+    pub(super) fn give_up(&mut self) -> Option<Vec<Group<R>>> {
+        let (batch, group) = self.committing.take()?;
+        let first = Group { ops: Arc::unwrap_or_clone(batch).ops, ..group };
+        Some(std::iter::once(first).chain(self.gathering.drain(..)).collect())
     }
 
     /// Keeps operations that could not be written for the commit after a pause, before all others.

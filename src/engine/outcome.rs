@@ -21,7 +21,7 @@ impl<R> Core<R> {
         let Some(flight) = self.lanes[lane].land(lease.number) else {
             return;
         };
-        self.in_flight -= 1;
+        self.free_slot();
         self.sweep_ms.get_or_insert(now.steady_ms + super::dispatch::SWEEP_MS);
         let outcome = report.outcome();
         if outcome == Outcome::Success {

@@ -221,7 +221,7 @@ impl<C: Clock> Shell<C> {
         }
     }
 
-    /// Waits for inputs or time and tells the core; gives why the writer failed, when it did.
+    /// Waits for inputs or time and tells the core; gives why the engine must end, when it must.
     async fn take_turn(&mut self) -> Option<String> {
         let wake_ms = self.core.wake_ms();
         let sleep_ms = wake_ms.map_or(0, |at| (at - self.clock.now().steady_ms).max(0));
@@ -235,9 +235,7 @@ impl<C: Clock> Shell<C> {
             () = sleep, if wake_ms.is_some() => {}
         }
         let now = self.clock.now();
-        if let Some(message) = first {
-            self.take(now, message);
-        }
+        let mut end = first.and_then(|message| self.take(now, message));
         for _ in 0..INPUTS_PER_TURN {
             let Ok((lease, report)) = self.landed.try_recv() else {
                 break;
@@ -248,23 +246,30 @@ impl<C: Clock> Shell<C> {
             let Ok(message) = self.inbox.try_recv() else {
                 break;
             };
-            self.take(now, message);
+            end = end.or(self.take(now, message));
         }
         if self.core.wake_ms().is_some_and(|at| at <= now.steady_ms) {
             self.core.step(now, Input::Tick);
         }
         self.core.step(now, Input::Drained);
-        None
+        end
     }
 
-    fn take(&mut self, now: Now, message: Message) {
+    /// Tells the core; gives why the engine must end when a stop waits for a disk that takes nothing.
+    fn take(&mut self, now: Now, message: Message) -> Option<String> {
         match message {
+            Message::Input(Input::NotStored(detail)) if self.stopping.is_some() && self.core.in_flight() == 0 => {
+                return Some(format!(
+                    "the last outcomes could not be written, their attempts will be repeated: {detail}"
+                ));
+            }
             Message::Input(input) => self.core.step(now, input),
             Message::Stop(done) => {
                 self.core.hold();
                 self.stopping = Some(done);
             }
         }
+        None
     }
 
     fn perform(&mut self) {

@@ -2,10 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps in vain has failed")]
 
+mod backlog;
 mod cli;
 mod database;
 mod delivery;
+#[cfg(feature = "peers")]
+mod disk;
+mod generate;
 mod guard;
+mod idle;
+mod isolation;
+mod kill;
+mod load;
 mod malformed;
 #[cfg(feature = "peers")]
 mod peers;
@@ -13,5 +21,7 @@ mod publish;
 mod simulation;
 mod store;
 mod tidy;
+#[cfg(feature = "peers")]
+mod trace;
 mod world;
 mod zoo;

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// The admin key of every world.
 pub const KEY: &str = "sk_test_0123456789abcdefghijklmnopqrstuvwxyz";
 /// How long a story waits for anything before it fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server and where it keeps things.
 pub struct World {
@@ -22,6 +22,7 @@ pub struct World {
     pub url: String,
     pub server: Child,
     flags: Vec<String>,
+    wrapper: Vec<String>,
 }
 
 impl World {
@@ -32,10 +33,15 @@ impl World {
 
     /// Starts a server with these flags beside the usual ones.
     pub fn start_with(flags: &[&str]) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let flags = flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
-        let (server, url) = spawn(&database(dir.path()), &flags);
-        Self { dir, url, server, flags }
+        Self::start_under(&[], tempfile::tempdir().expect("a temporary folder"), flags)
+    }
+
+    /// Starts a server in this folder, under a command that becomes it (strace, nsenter); none when that is empty.
+    pub fn start_under(wrapper: &[&str], dir: TempDir, flags: &[&str]) -> Self {
+        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let (wrapper, flags) = (owned(wrapper), owned(flags));
+        let (server, url) = launch(&mut command(&database(dir.path()), &flags, &wrapper));
+        Self { dir, url, server, flags, wrapper }
     }
 
     /// Starts a server whose log, panics included, [`Self::log`] shows.
@@ -43,8 +49,8 @@ impl World {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let flags = flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
         let log = std::fs::File::create(dir.path().join("log")).expect("a file");
-        let (server, url) = launch(command(&database(dir.path()), &flags).stderr(log));
-        Self { dir, url, server, flags }
+        let (server, url) = launch(command(&database(dir.path()), &flags, &[]).stderr(log));
+        Self { dir, url, server, flags, wrapper: Vec::new() }
     }
 
     /// What a server started by [`Self::start_logged`] logged so far.
@@ -86,7 +92,12 @@ impl World {
 
     /// Starts a server on the same database.
     pub fn restart(&mut self) {
-        (self.server, self.url) = spawn(&database(self.dir.path()), &self.flags);
+        (self.server, self.url) = launch(&mut self.command());
+    }
+
+    /// The server's command line, to be started on the same database.
+    pub fn command(&self) -> Command {
+        command(&database(self.dir.path()), &self.flags, &self.wrapper)
     }
 
     /// Asks the server to end; gives its exit code.
@@ -171,19 +182,21 @@ fn database(dir: &Path) -> PathBuf {
 
 /// The program under test, with nothing of the caller's configuration.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_posthaste"));
+    program_under(&[])
+}
+
+fn program_under(wrapper: &[String]) -> Command {
+    let mut words = wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_posthaste")]);
+    let mut command = Command::new(words.next().expect("the program at least"));
+    command.args(words);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("POSTHASTE_")) {
         command.env_remove(name);
     }
     command
 }
 
-fn spawn(database: &Path, flags: &[String]) -> (Child, String) {
-    launch(&mut command(database, flags))
-}
-
-fn command(database: &Path, flags: &[String]) -> Command {
-    let mut command = program();
+fn command(database: &Path, flags: &[String], wrapper: &[String]) -> Command {
+    let mut command = program_under(wrapper);
     command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--database"]);
     command.arg(format!("sqlite:{}", database.display())).args(flags).env("POSTHASTE_BOOTSTRAP_KEY", KEY);
     command
@@ -298,7 +311,7 @@ pub enum Behaviour {
 /// A receiver of webhooks on a real socket: one thread a connection.
 pub struct Receiver {
     pub url: String,
-    inbox: Arc<(Mutex<Vec<Received>>, Condvar)>,
+    pub inbox: Arc<(Mutex<Vec<Received>>, Condvar)>,
 }
 
 impl Receiver {
