@@ -267,7 +267,13 @@ fn check_repeats(received: &[Received], flaky: bool, killed: &[Instant]) -> usiz
         };
         repeats += 1;
         let excused = killed.iter().any(|&kill| before <= kill && kill <= request.at && kill - before <= UNWRITTEN_MAX);
-        assert!(excused, "{} came again {:?} later, and no kill excuses it", request.id(), request.at - before);
+        let last = killed.iter().rev().find(|&&kill| kill <= before).map(|&kill| before - kill);
+        assert!(
+            excused,
+            "{} came again {:?} later, and no kill excuses it; the last one was {last:?} before",
+            request.id(),
+            request.at - before
+        );
     }
     repeats
 }
