@@ -1,8 +1,9 @@
 //! An application: one customer of the operator, who owns endpoints and receives events.
 
 use crate::error::Result;
-use crate::id::{ApplicationId, EnvironmentId, Id};
+use crate::id::{ApplicationId, EnvironmentId, Id, SourceId};
 use crate::name::{self, Metadata};
+use crate::provider::Provider;
 
 /// One customer of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub struct Application {
     pub name: String,
     /// Whatever the caller keeps with it.
     pub metadata: Metadata,
+    /// In whose form its events are delivered; fixed once it has endpoints or events.
+    pub provider: Provider,
+    /// The source whose events it receives, when it is a source's own.
+    pub source: Option<SourceId>,
     /// When it last changed, in ms since 1970.
     pub updated_ms: i64,
     /// Deleted applications keep their events and refuse everything else.
@@ -34,6 +39,13 @@ impl Application {
             return Err(crate::error::Error::field(
                 "name",
                 "must not be empty; any name a person can recognise will do",
+            ));
+        }
+        if !Provider::DELIVERED.contains(&self.provider) {
+            let names = Provider::DELIVERED.map(Provider::name).join(", ");
+            return Err(crate::error::Error::field(
+                "provider",
+                format!("`{}` only receives; an application delivers as one of {names}", self.provider.name()),
             ));
         }
         name::check_metadata(&self.metadata)

@@ -44,7 +44,23 @@ pub struct Order {
     /// Where to, with which headers and secrets.
     pub endpoint: Arc<Endpoint>,
     /// What to send; `None` when it must be read from the store first.
-    pub body: Option<Bytes>,
+    pub payload: Option<Payload>,
+}
+
+/// What an attempt sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// The body, byte for byte.
+    pub body: Bytes,
+    /// Headers that came with it and go with it; `None` for an event that was published here: then it is JSON.
+    pub headers: Option<Arc<[(String, String)]>>,
+}
+
+impl Payload {
+    /// A body and the headers that came with it, none when there are none.
+    pub fn new(body: Bytes, headers: &[(String, String)]) -> Self {
+        Self { body, headers: (!headers.is_empty()).then(|| headers.into()) }
+    }
 }
 
 /// Makes attempts: the one seam between the engine and the network.

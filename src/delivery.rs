@@ -2,7 +2,7 @@
 
 use crate::attempt::{Outcome, Trigger};
 use crate::id::{EndpointId, EventId};
-use crate::retry;
+use crate::retry::{self, Ladder};
 
 /// Where a delivery stands; the numbers are the API's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Delivery {
     }
 
     /// The state after an attempt that ended at `ended_ms`; `jitter` is random in 0..1.
-    pub fn after(self, outcome: Outcome, ended_ms: i64, jitter: f64) -> Self {
+    pub fn after(self, outcome: Outcome, ladder: &Ladder, ended_ms: i64, jitter: f64) -> Self {
         let manual = self.trigger == Trigger::Manual;
         let step = if manual { self.step } else { self.step + 1 };
         let next = Self { attempts: self.attempts + 1, step, due_ms: None, trigger: Trigger::Scheduled, ..self };
@@ -59,7 +59,7 @@ impl Delivery {
         if self.status != Status::Pending {
             return next;
         }
-        match retry::next_due(step.max(1), ended_ms, asked_secs, jitter) {
+        match retry::next_due(ladder, step.max(1), ended_ms, asked_secs, jitter) {
             Some(due_ms) => Self { due_ms: Some(due_ms), ..next },
             None => Self { status: Status::Failed, ..next },
         }
@@ -87,21 +87,21 @@ mod tests {
     fn the_ladder_ends_in_a_visible_state() {
         let mut delivery = Delivery::fresh(0);
         for attempts in 1..=9 {
-            delivery = delivery.after(RETRY, 0, 0.0);
+            delivery = delivery.after(RETRY, &retry::STANDARD, 0, 0.0);
             assert_eq!((delivery.attempts, delivery.status), (attempts, Status::Pending));
         }
-        let last = delivery.after(RETRY, 0, 0.0);
+        let last = delivery.after(RETRY, &retry::STANDARD, 0, 0.0);
         assert_eq!((last.status, last.due_ms, last.attempts), (Status::Failed, None, 10));
-        assert_eq!(delivery.after(Outcome::Success, 0, 0.0).status, Status::Success);
+        assert_eq!(delivery.after(Outcome::Success, &retry::STANDARD, 0, 0.0).status, Status::Success);
     }
 
     #[test]
     fn a_manual_attempt_uses_no_step_and_harms_no_final_state() {
         let manual = |status, step| Delivery { status, attempts: 3, step, due_ms: Some(0), trigger: Trigger::Manual };
-        let failed = manual(Status::Failed, 10).after(RETRY, 0, 0.0);
+        let failed = manual(Status::Failed, 10).after(RETRY, &retry::STANDARD, 0, 0.0);
         assert_eq!((failed.status, failed.due_ms, failed.attempts), (Status::Failed, None, 4));
-        assert_eq!(manual(Status::Success, 1).after(RETRY, 0, 0.0).status, Status::Success);
-        let pending = manual(Status::Pending, 2).after(RETRY, 0, 0.0);
+        assert_eq!(manual(Status::Success, 1).after(RETRY, &retry::STANDARD, 0, 0.0).status, Status::Success);
+        let pending = manual(Status::Pending, 2).after(RETRY, &retry::STANDARD, 0, 0.0);
         assert_eq!((pending.step, pending.due_ms), (2, Some(300_000)));
     }
 }

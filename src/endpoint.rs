@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::id::{ApplicationId, EndpointId, Id};
 use crate::name::{self, Metadata};
+use crate::provider::Provider;
 use crate::secret::SecretSlot;
 
 /// How many channels one endpoint may name.
@@ -106,6 +107,10 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// Whose it is.
     pub application: ApplicationId,
+    /// In whose form events go there: its application's.
+    pub provider: Provider,
+    /// Whether only events that name it go there, whatever its filters say.
+    pub direct: bool,
     /// The caller's own id for it, unique in the application while it lives.
     pub uid: Option<String>,
     /// Where events go: http or https, judged by the guard.
@@ -155,6 +160,11 @@ impl Endpoint {
     }
 }
 
+/// Whether a header belongs to the connection or to what is sent over it, and to nobody else. `name` in lower case.
+pub fn is_taken_header(name: &str) -> bool {
+    HEADERS_FORBIDDEN.contains(&name)
+}
+
 /// Checks custom headers: names, values, and who may set them.
 fn check_headers(headers: &BTreeMap<String, String>) -> Result<()> {
     if headers.len() > HEADERS_MAX {
@@ -170,9 +180,7 @@ fn check_headers(headers: &BTreeMap<String, String>) -> Result<()> {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let problem = if !spelled {
             format!("a name must be 1 to {HEADER_NAME_CHARS_MAX} characters out of a-z, A-Z, 0-9 and `-`")
-        } else if HEADERS_FORBIDDEN.contains(&lower.as_str())
-            || HEADER_PREFIXES_FORBIDDEN.iter().any(|prefix| lower.starts_with(prefix))
-        {
+        } else if is_taken_header(&lower) || HEADER_PREFIXES_FORBIDDEN.iter().any(|prefix| lower.starts_with(prefix)) {
             format!("`{name}` is not a caller's to set; choose another name")
         } else if value.len() > HEADER_VALUE_BYTES_MAX || !value.bytes().all(|byte| matches!(byte, b'\t' | 0x20..=0x7e))
         {

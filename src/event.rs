@@ -1,13 +1,15 @@
 //! An event: one fact with its payload, accepted once.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 
 use crate::application::ApplicationRef;
+pub use crate::digest::{hash16, sha256};
 use crate::error::{Error, Kind, Result};
 use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id};
+use crate::inbound::{Flags, Received};
 use crate::key::Caller;
 use crate::name;
+use crate::source::{Arrival, Dedup, DeliverAs, Source};
 
 /// How many channels one event may name.
 const CHANNELS_MAX: usize = 5;
@@ -46,12 +48,6 @@ impl Once {
     }
 }
 
-/// The first half of a SHA-256: enough for a key that must not collide by accident or by design.
-pub fn hash16(bytes: &[u8]) -> [u8; 16] {
-    let hash = digest(&SHA256, bytes);
-    hash.as_ref()[..16].try_into().expect("SHA-256 has 32 bytes")
-}
-
 /// An event that an authenticated caller asks to publish; nothing else can become an event.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
@@ -71,8 +67,12 @@ pub struct NewEvent {
     pub sha256: [u8; 32],
     /// What makes a retry of the request the same request.
     pub once: Option<Once>,
-    /// Goes to this endpoint alone, whatever the filters say: an example.
+    /// Goes to this endpoint alone, whatever the filters say: an example, or a type that is sent to one URL.
     pub only: Option<EndpointId>,
+    /// How it came, when it came in through a source's door.
+    pub arrival: Option<Box<Arrival>>,
+    /// What makes its repetition the same event.
+    pub dedup: Option<Box<Dedup>>,
 }
 
 impl NewEvent {
@@ -97,13 +97,47 @@ impl NewEvent {
             sha256,
             once: draft.once,
             only: None,
+            arrival: None,
+            dedup: None,
         })
     }
-}
 
-/// The SHA-256 of a payload.
-pub fn sha256(body: &[u8]) -> [u8; 32] {
-    digest(&SHA256, body).as_ref().try_into().expect("SHA-256 has 32 bytes")
+    /// Takes a verified request, as its source hands it on. `live` is the source's environment; `body` is the
+    /// request's own, or that of [`DeliverAs::Standard`].
+    pub fn received(source: &Source, received: Received, live: bool, body: Bytes) -> Self {
+        let sha256 = sha256(&body);
+        let dedup = received.dedup_key.as_ref().map(|key| {
+            let key = hash16(&[&source.id.value().to_be_bytes(), key.as_bytes()].concat());
+            // a key that is made of the content cannot have two contents, however they are spelled
+            let twin = if received.id.is_some() { hash16(received.verified.body()) } else { key };
+            Box::new(Dedup { key, twin, days: source.config.dedup_days })
+        });
+        let mut flags = Flags::default();
+        if !received.known {
+            flags = flags.with(Flags::UNKNOWN_TYPE);
+        }
+        if received.live.is_some_and(|is_live| is_live != live) {
+            flags = flags.with(Flags::MODE_MISMATCH);
+        }
+        let headers = match source.config.deliver_as {
+            DeliverAs::Original => received.verified.headers().to_vec(),
+            DeliverAs::Standard => Vec::new(),
+        };
+        let dedup_key = received.dedup_key.unwrap_or_default();
+        Self {
+            environment: source.environment,
+            application: ApplicationRef::Id(source.application),
+            event_type: received.event_type,
+            channels: Vec::new(),
+            uid: None,
+            sha256,
+            body,
+            once: None,
+            only: None,
+            arrival: Some(Box::new(Arrival { source: source.id, dedup_key, duplicates: 0, flags, headers })),
+            dedup,
+        }
+    }
 }
 
 /// What a publish asks for, not yet checked.
@@ -158,4 +192,26 @@ pub struct Event {
     pub body: Bytes,
     /// Their SHA-256, checked before every read of the body that is not from memory.
     pub sha256: [u8; 32],
+    /// How it came, when it came in through a source's door.
+    pub arrival: Option<Box<Arrival>>,
+}
+
+/// What became of a request to accept an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The event that stands for it.
+    pub event: EventId,
+    /// The bytes that are kept.
+    pub body: Kept,
+}
+
+/// The bytes that are kept of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Those that were sent.
+    AsSent,
+    /// These, in the provider's envelope.
+    Wrapped(Bytes),
+    /// Those of the first such request: the store has them.
+    AsFirst,
 }

@@ -8,6 +8,7 @@ use crate::id::{EndpointId, Id};
 /// Its own lists are filters: empty means all; with channels of its own it takes only events that share one.
 pub fn wants(endpoint: &Endpoint, event_type: &str, channels: &[String]) -> bool {
     endpoint.state == State::Enabled
+        && !endpoint.direct
         && (endpoint.event_types.is_empty() || endpoint.event_types.iter().any(|name| name == event_type))
         && (endpoint.channels.is_empty() || endpoint.channels.iter().any(|channel| channels.contains(channel)))
 }

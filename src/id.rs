@@ -35,7 +35,7 @@ pub trait Id: Copy {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(i64);
 
         impl Id for $name {
@@ -75,6 +75,10 @@ id!(
 id!(
     /// One attempt.
     AttemptId, "atmpt_"
+);
+id!(
+    /// One inbound source.
+    SourceId, "src_"
 );
 id!(
     /// One API key.

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
+use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
 use crate::id::{EnvironmentId, KeyId};
 
@@ -135,7 +134,7 @@ impl KeyText {
 
     /// What is kept of it.
     pub fn hash(&self) -> [u8; 32] {
-        hash(&self.0)
+        sha256(self.0.as_bytes())
     }
 
     /// What may be shown again.
@@ -147,10 +146,6 @@ impl KeyText {
     pub fn reveal(&self) -> &str {
         &self.0
     }
-}
-
-fn hash(text: &str) -> [u8; 32] {
-    digest(&SHA256, text.as_bytes()).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// The keys that work, by hash.
@@ -185,7 +180,7 @@ impl Keyring {
             return Err(refused("this is no key: keys are sk_test_… or sk_live_… and much shorter"));
         }
         self.callers
-            .get(&hash(key))
+            .get(&sha256(key.as_bytes()))
             .copied()
             .ok_or_else(|| refused("this key does not exist or is revoked; `posthaste key create` makes one"))
     }

@@ -21,6 +21,7 @@ pub mod application;
 pub mod attempt;
 pub mod clock;
 pub mod delivery;
+pub mod digest;
 pub mod endpoint;
 pub mod environment;
 pub mod error;
@@ -28,18 +29,30 @@ pub mod event;
 pub mod event_type;
 pub mod fan_out;
 pub mod id;
+pub mod inbound;
 pub mod key;
 pub mod name;
+pub mod network;
+pub mod provider;
 pub mod retry;
 pub mod secret;
 pub mod signature;
+pub mod source;
+// the senders' forms
+pub mod providers;
 // machinery: the doors in and out, what decides, what is durable
+#[cfg(feature = "server")]
 pub mod egress;
+#[cfg(feature = "server")]
 pub mod engine;
+#[cfg(feature = "server")]
 pub mod http;
+#[cfg(feature = "server")]
 pub mod store;
 // beside the server
+#[cfg(feature = "server")]
 pub mod bench;
+#[cfg(feature = "server")]
 pub mod cli;
 #[cfg(feature = "sim")]
 pub mod sim;

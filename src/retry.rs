@@ -2,9 +2,18 @@
 
 use jiff::civil::DateTime;
 
-/// The waits before each attempt after the first, in seconds, counted from the end of the one before:
-/// ten attempts over three days.
-pub const LADDER_SECS: [u32; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+/// The waits before each attempt after the first, each counted from the end of the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ladder {
+    /// In seconds.
+    pub waits_secs: &'static [u32],
+    /// Whether a wait is stretched by a random share, so that many do not come at once.
+    pub jitter: bool,
+}
+
+/// Ten attempts over three days.
+pub const STANDARD: Ladder =
+    Ladder { waits_secs: &[5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400], jitter: true };
 /// A wait is stretched by up to this share, never shortened.
 const JITTER_SHARE_MAX: f64 = 0.2;
 /// The longest wait a receiver may ask for: 24 h.
@@ -14,20 +23,32 @@ const RETRY_AFTER_BYTES_MAX: usize = 64;
 /// The three ways in which HTTP writes a date (RFC 9110 §5.6.7), all in UTC.
 const DATE_FORMATS: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
 
+/// The waits of a ladder that begins with `first_secs` and doubles with every step.
+pub const fn doubling<const STEPS: usize>(first_secs: u32) -> [u32; STEPS] {
+    let mut waits_secs = [first_secs; STEPS];
+    let mut step = 1;
+    while step < STEPS {
+        waits_secs[step] = waits_secs[step - 1] * 2;
+        step += 1;
+    }
+    waits_secs
+}
+
 /// When the next attempt is due, in ms; `None` when the ladder is used up.
 ///
-/// `attempts` have been made; the last one ended at `ended_ms`; `asked_secs` is the receiver's own wish;
+/// `attempts` of the ladder have been made; the last one ended at `ended_ms`; `asked_secs` is the receiver's own wish;
 /// `jitter` is random in 0..1.
-pub fn next_due(attempts: u32, ended_ms: i64, asked_secs: Option<i64>, jitter: f64) -> Option<i64> {
-    let wait_secs = i64::from(*LADDER_SECS.get(usize::try_from(attempts.checked_sub(1)?).ok()?)?);
+pub fn next_due(ladder: &Ladder, attempts: u32, ended_ms: i64, asked_secs: Option<i64>, jitter: f64) -> Option<i64> {
+    let wait_secs = i64::from(*ladder.waits_secs.get(usize::try_from(attempts.checked_sub(1)?).ok()?)?);
     let asked_secs = asked_secs.map_or(wait_secs, |secs| secs.clamp(wait_secs, RETRY_AFTER_SECS_MAX.max(wait_secs)));
     let wait_ms = asked_secs * 1_000;
+    let jitter = if ladder.jitter { jitter.clamp(0.0, 1.0) } else { 0.0 };
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
         reason = "a day in ms times at most 0.2 is far below 2^52"
     )]
-    let stretch_ms = (wait_ms as f64 * JITTER_SHARE_MAX * jitter.clamp(0.0, 1.0)) as i64;
+    let stretch_ms = (wait_ms as f64 * JITTER_SHARE_MAX * jitter) as i64;
     Some(ended_ms + wait_ms + stretch_ms)
 }
 
@@ -51,20 +72,20 @@ mod tests {
 
     #[test]
     fn ten_attempts_over_three_days_never_early_and_at_most_a_fifth_late() {
-        let waits: Vec<_> = (1..=10).map(|attempts| next_due(attempts, 0, None, 0.0)).collect();
+        let waits: Vec<_> = (1..=10).map(|attempts| next_due(&STANDARD, attempts, 0, None, 0.0)).collect();
         assert_eq!(waits[0], Some(5_000));
         assert_eq!(waits[8], Some(86_400_000));
         assert_eq!(waits[9], None);
         let total: i64 = waits.iter().flatten().sum();
         assert!((3 * 86_400_000..4 * 86_400_000).contains(&total));
-        assert_eq!(next_due(2, 1_000, None, 1.0), Some(361_000));
-        assert_eq!(next_due(0, 0, None, 0.5), None);
+        assert_eq!(next_due(&STANDARD, 2, 1_000, None, 1.0), Some(361_000));
+        assert_eq!(next_due(&STANDARD, 0, 0, None, 0.5), None);
     }
 
     #[test]
     fn the_receivers_wish_counts_between_the_schedule_and_a_day() {
         for (asked, due) in [(1, 5_000), (60, 60_000), (1_000_000, 86_400_000), (-5, 5_000)] {
-            assert_eq!(next_due(1, 0, Some(asked), 0.0), Some(due), "{asked}");
+            assert_eq!(next_due(&STANDARD, 1, 0, Some(asked), 0.0), Some(due), "{asked}");
         }
     }
 

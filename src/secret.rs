@@ -28,13 +28,20 @@ pub const GRACE_SECS_MAX: i64 = 604_800;
 pub struct Secret {
     bytes: Zeroizing<Vec<u8>>,
     key: hmac::Key,
+    /// Whether its text is the key itself, and not the base64 of it.
+    verbatim: bool,
 }
 
 impl Secret {
     /// Takes 24 to 75 bytes of key.
     fn new(bytes: Vec<u8>) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
-        Self { bytes: Zeroizing::new(bytes), key }
+        Self { bytes: Zeroizing::new(bytes), key, verbatim: false }
+    }
+
+    /// A key that is its own text, as Fintoc, Bridge and Finix have them; which text is theirs to check.
+    pub fn verbatim(text: &str) -> Self {
+        Self { verbatim: true, ..Self::new(text.as_bytes().to_vec()) }
     }
 
     /// Takes 24 fresh random bytes.
@@ -59,9 +66,22 @@ impl Secret {
         Ok(Self::new(bytes))
     }
 
-    /// `whsec_…`, for the eyes of admins only.
+    /// Its text (`whsec_…`, or what its provider gave), for the eyes of admins only.
     pub fn text(&self) -> String {
+        if self.verbatim {
+            return String::from_utf8_lossy(&self.bytes).into_owned();
+        }
         format!("{PREFIX}{}", STANDARD.encode(&*self.bytes))
+    }
+
+    /// Whether its text is the key itself.
+    pub fn is_verbatim(&self) -> bool {
+        self.verbatim
+    }
+
+    /// The bytes of the key.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The key for HMAC-SHA256.
@@ -72,7 +92,7 @@ impl Secret {
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
+        self.verbatim == other.verbatim && self.bytes == other.bytes
     }
 }
 
@@ -91,22 +111,49 @@ pub struct SecretSlot {
     pub expires_ms: Option<i64>,
 }
 
+/// The secrets that sign at this moment, the current one first.
+pub fn signing(slots: &[SecretSlot], at_secs: i64) -> impl Iterator<Item = &Secret> {
+    let signs = move |slot: &&SecretSlot| slot.expires_ms.is_none_or(|at| at / 1_000 >= at_secs);
+    slots.iter().filter(signs).map(|slot| &slot.secret)
+}
+
+/// How many rotated-out secrets sign on, and what becomes of one too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// At most so many; one more is refused.
+    Refuse(usize),
+    /// At most so many; one more ends the oldest.
+    EndOldest(usize),
+}
+
 /// Puts a new secret in front; the ones before sign on until their grace ends. Error: `limit_reached`.
-pub fn rotate(slots: &mut Vec<SecretSlot>, secret: Secret, grace_secs: i64, now_ms: i64) -> Result<()> {
+pub fn rotate(
+    slots: &mut Vec<SecretSlot>,
+    secret: Secret,
+    overlap: Overlap,
+    grace_secs: i64,
+    now_ms: i64,
+) -> Result<()> {
     slots.retain(|slot| slot.expires_ms.is_none_or(|at| at > now_ms));
     let ends_ms = now_ms + grace_secs * 1_000;
     for slot in slots.iter_mut() {
         slot.expires_ms = Some(slot.expires_ms.map_or(ends_ms, |at| at.min(ends_ms)));
     }
     slots.retain(|slot| slot.expires_ms.is_none_or(|at| at > now_ms));
-    if slots.len() > OLD_SECRETS_MAX {
-        let detail = format!(
-            "{OLD_SECRETS_MAX} rotated-out secrets still sign; wait until one expires, or rotate with gracePeriodSeconds 0"
-        );
-        return Err(Error::new(crate::error::Kind::Invalid, "limit_reached", detail));
+    match overlap {
+        Overlap::EndOldest(old_max) => slots.truncate(old_max),
+        Overlap::Refuse(old_max) if slots.len() > old_max => return Err(too_many(old_max)),
+        Overlap::Refuse(_) => {}
     }
     slots.insert(0, SecretSlot { secret, expires_ms: None });
     Ok(())
+}
+
+fn too_many(old_max: usize) -> Error {
+    let detail = format!(
+        "{old_max} rotated-out secrets still sign; wait until one expires, or rotate with gracePeriodSeconds 0"
+    );
+    Error::new(crate::error::Kind::Invalid, "limit_reached", detail)
 }
 
 /// Seals what the database must not show: under a key when the operator gave one, plainly otherwise.
@@ -184,16 +231,17 @@ mod tests {
 
     #[test]
     fn rotation_keeps_the_old_one_for_its_grace_and_never_more_than_ten() {
+        const OVERLAP: Overlap = Overlap::Refuse(OLD_SECRETS_MAX);
         let secret = || Secret::new(vec![1; 24]);
         let mut slots = vec![SecretSlot { secret: secret(), expires_ms: None }];
-        rotate(&mut slots, secret(), 60, 1_000).expect("first");
+        rotate(&mut slots, secret(), OVERLAP, 60, 1_000).expect("first");
         assert_eq!(slots.iter().map(|slot| slot.expires_ms).collect::<Vec<_>>(), [None, Some(61_000)]);
-        rotate(&mut slots, secret(), 0, 2_000).expect("no grace");
+        rotate(&mut slots, secret(), OVERLAP, 0, 2_000).expect("no grace");
         assert_eq!(slots.len(), 1);
         for _ in 0..OLD_SECRETS_MAX {
-            rotate(&mut slots, secret(), 60, 3_000).expect("below the limit");
+            rotate(&mut slots, secret(), OVERLAP, 60, 3_000).expect("below the limit");
         }
-        assert_eq!(rotate(&mut slots, secret(), 60, 3_000).expect_err("eleventh").code, "limit_reached");
+        assert_eq!(rotate(&mut slots, secret(), OVERLAP, 60, 3_000).expect_err("eleventh").code, "limit_reached");
     }
 
     #[test]

@@ -214,17 +214,17 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::payload::{ORDINAL_FIRST, set_ordinal};
+    use super::super::payload::{ORDINAL_FIRST, Shape, write_digits};
     use super::*;
 
     /// Delivers `change`d event 1 of a run of three, the first of them warm-up, and gives delivered and faults.
     fn check(change: impl Fn(&mut Vec<u8>, &mut &str, &mut u64), times: usize) -> (u64, Faults) {
-        let payload = Payload::new(64).unwrap();
+        let payload = Payload::new(Shape::Plain, 64).unwrap();
         let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let ledger = Ledger::open(payload.clone(), vec![secret.clone()], ORDINAL_FIRST + 10, 1..3);
         let (mut body, mut path, mut ordinal) = (payload.bytes().to_vec(), "/hook/0", ledger.ordinal(1));
         change(&mut body, &mut path, &mut ordinal);
-        set_ordinal(&mut body, ordinal);
+        write_digits(&mut body[payload.ordinal_at(0)], ordinal);
         let signatures = signature::sign(&secret, "msg_1", 5, &body);
         let delivery = Delivery { path, id: "msg_1", timestamp: "5", signatures: &signatures, body: &body, len: 0 };
         ledger.published(0..3, now());
@@ -247,11 +247,11 @@ mod tests {
 
     #[test]
     fn a_bad_signature_is_counted_and_the_delivery_too() {
-        let payload = Payload::new(64).unwrap();
+        let payload = Payload::new(Shape::Plain, 64).unwrap();
         let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let ledger = Ledger::open(payload.clone(), vec![secret], ORDINAL_FIRST, 0..1);
         let mut body = payload.bytes().to_vec();
-        set_ordinal(&mut body, ORDINAL_FIRST);
+        write_digits(&mut body[payload.ordinal_at(0)], ORDINAL_FIRST);
         ledger.arrived(&Delivery {
             path: "/hook/0",
             id: "msg_1",

@@ -7,6 +7,7 @@
 //! 2. `server` starts this binary on a temporary database, and `target` makes an application there;
 //! 3. the warm-up is published and awaited, then the counted events: in a closed loop, or to the
 //!    beat of `pace`; `request` has their bytes, `wire` reads the answers;
+//!    with `--inbound` the same again by the `door` of a source, on the same server;
 //! 4. the `ledger`, which generator and sink share, says when each event was published and what
 //!    came of it; `proc` and `disk` say what it cost;
 //! 5. `report` puts the runs into words, and their medians.
@@ -15,6 +16,7 @@
 //! Nothing here prints, and nothing but `generator` opens a connection.
 
 pub(crate) mod disk;
+mod door;
 mod generator;
 mod latency;
 mod ledger;
@@ -80,6 +82,8 @@ pub struct Plan {
     pub runs: usize,
     /// Events a second; `None` publishes as fast as answers come.
     pub rate: Option<u32>,
+    /// Whether as many events come in by the door of a source after those that are published.
+    pub inbound: bool,
     /// A server that runs already, and its key; `None` starts one for each run.
     #[serde(skip)]
     pub server: Option<(String, String)>,
@@ -109,11 +113,17 @@ impl Plan {
     /// # Errors
     /// When the plan would take more memory, or larger requests, than it may.
     pub fn check(&self) -> Result<(), BenchError> {
-        payload::Payload::new(self.size_bytes)?;
+        payload::Payload::new(payload::Shape::Plain, self.size_bytes)?;
+        if self.inbound {
+            payload::Payload::new(payload::Shape::Fintoc, self.size_bytes)?;
+        }
         let batch = self.batch.unwrap_or(1);
         let request_bytes = batch * (self.size_bytes + MESSAGE_BYTES);
         let events = self.warm_up + self.events;
         let refuse = |why: String| Err(BenchError(why));
+        if self.inbound && self.batch.is_some() {
+            return refuse("a provider posts its events one by one: leave out --batch or --inbound".into());
+        }
         if batch > 1 && request_bytes > BATCH_BYTES_MAX {
             return refuse(format!("{batch} events of {} bytes exceed 16 MiB: lower --batch", self.size_bytes));
         }
@@ -164,6 +174,7 @@ mod tests {
             warm_up: 20_000,
             runs: 5,
             rate: None,
+            inbound: false,
             server: None,
         };
         let check = |change: fn(&mut Plan)| {
@@ -173,6 +184,9 @@ mod tests {
         };
         assert_eq!(check(|_| ()), Ok(()));
         assert!(check(|plan| plan.size_bytes = 10).is_err());
+        assert_eq!(check(|plan| plan.inbound = true), Ok(()));
+        assert!(check(|plan| (plan.inbound, plan.size_bytes) = (true, 100)).is_err());
+        assert!(check(|plan| (plan.inbound, plan.batch) = (true, Some(1))).unwrap_err().contains("--inbound"));
         assert!(
             check(|plan| (plan.batch, plan.size_bytes) = (Some(1000), 20_000)).unwrap_err().ends_with("lower --batch")
         );

@@ -8,23 +8,43 @@ use super::BenchError;
 pub const ORDINAL_FIRST: u64 = 1_000_000_000;
 /// Digits of an ordinal.
 pub const ORDINAL_DIGITS: usize = 10;
-/// The payload limit of the server.
+/// The payload limit of the server, and of its doors.
 pub const SIZE_BYTES_MAX: usize = 1024 * 1024;
 
-const BEFORE: &[u8] = br#"{"n":"#;
-const BETWEEN: &[u8] = br#","pad":""#;
-const AFTER: &[u8] = br#""}"#;
-/// Bytes of a payload with empty padding.
-const SIZE_BYTES_MIN: usize = BEFORE.len() + ORDINAL_DIGITS + BETWEEN.len() + AFTER.len();
-/// Where the ordinal stands.
-const ORDINAL_AT: Range<usize> = BEFORE.len()..BEFORE.len() + ORDINAL_DIGITS;
 /// 37 characters, a prime, so that bytes moved by any usual block size are noticed.
 const PADDING: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789-";
+
+/// What stands around ordinal and padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `{"n":…,"pad":"…"}`, for those who publish.
+    Plain,
+    /// Fintoc's envelope with the ordinal in the event's id, for those who post to a source.
+    Fintoc,
+}
 
 /// The bytes that every payload of a run has in common.
 #[derive(Debug, Clone)]
 pub struct Payload {
     bytes: Vec<u8>,
+    ordinal_at: Range<usize>,
+}
+
+impl Shape {
+    /// What stands before the ordinal, between it and the padding, and after that.
+    fn parts(self) -> [&'static str; 3] {
+        match self {
+            Self::Plain => [r#"{"n":"#, r#","pad":""#, r#""}"#],
+            Self::Fintoc => [
+                r#"{"id":"evt_"#,
+                concat!(
+                    r#"","type":"payment_intent.succeeded","mode":"test","#,
+                    r#""created_at":"2027-01-15T08:00:00Z","data":{"pad":""#
+                ),
+                r#""},"object":"event"}"#,
+            ],
+        }
+    }
 }
 
 impl Payload {
@@ -32,19 +52,22 @@ impl Payload {
     ///
     /// # Errors
     /// When the size cannot hold the ordinal, or exceeds what the server takes.
-    pub fn new(size_bytes: usize) -> Result<Self, BenchError> {
-        if !(SIZE_BYTES_MIN..=SIZE_BYTES_MAX).contains(&size_bytes) {
+    pub fn new(shape: Shape, size_bytes: usize) -> Result<Self, BenchError> {
+        let [before, between, after] = shape.parts();
+        let size_bytes_min = before.len() + ORDINAL_DIGITS + between.len() + after.len();
+        if !(size_bytes_min..=SIZE_BYTES_MAX).contains(&size_bytes) {
             return Err(BenchError::new(format!(
-                "a payload has {SIZE_BYTES_MIN} to {SIZE_BYTES_MAX} bytes, not {size_bytes}"
+                "a payload has {size_bytes_min} to {SIZE_BYTES_MAX} bytes, not {size_bytes}"
             )));
         }
-        let padding = PADDING.iter().cycle().take(size_bytes - SIZE_BYTES_MIN);
-        let mut bytes = BEFORE.to_vec();
-        bytes.resize(ORDINAL_AT.end, b'1');
-        bytes.extend_from_slice(BETWEEN);
+        let padding = PADDING.iter().cycle().take(size_bytes - size_bytes_min);
+        let mut bytes = before.as_bytes().to_vec();
+        let ordinal_at = bytes.len()..bytes.len() + ORDINAL_DIGITS;
+        bytes.resize(ordinal_at.end, b'1');
+        bytes.extend_from_slice(between.as_bytes());
         bytes.extend(padding);
-        bytes.extend_from_slice(AFTER);
-        Ok(Self { bytes })
+        bytes.extend_from_slice(after.as_bytes());
+        Ok(Self { bytes, ordinal_at })
     }
 
     /// The payload with some ordinal in it.
@@ -53,23 +76,23 @@ impl Payload {
         &self.bytes
     }
 
+    /// Where the ordinal stands in a message whose body begins at `body_at`.
+    #[must_use]
+    pub fn ordinal_at(&self, body_at: usize) -> Range<usize> {
+        body_at + self.ordinal_at.start..body_at + self.ordinal_at.end
+    }
+
     /// The ordinal of a body, or `None` when any other byte differs from what was published.
     #[must_use]
     pub fn ordinal(&self, body: &[u8]) -> Option<u64> {
-        let end = ORDINAL_AT.end;
-        let same = body.len() == self.bytes.len()
-            && body[..ORDINAL_AT.start] == self.bytes[..ORDINAL_AT.start]
-            && body[end..] == self.bytes[end..];
-        let digits = same.then(|| &body[ORDINAL_AT])?;
+        let Range { start, end } = self.ordinal_at;
+        let same =
+            body.len() == self.bytes.len() && body[..start] == self.bytes[..start] && body[end..] == self.bytes[end..];
+        let digits = same.then(|| &body[start..end])?;
         digits
             .iter()
             .try_fold(0, |ordinal, digit| digit.is_ascii_digit().then(|| ordinal * 10 + u64::from(digit - b'0')))
     }
-}
-
-/// Writes an ordinal into a payload.
-pub fn set_ordinal(payload: &mut [u8], ordinal: u64) {
-    write_digits(&mut payload[ORDINAL_AT], ordinal);
 }
 
 /// Fills `place` with the last digits of `number`.
@@ -86,20 +109,24 @@ mod tests {
 
     #[test]
     fn a_payload_is_json_of_its_exact_size() {
-        for size in [SIZE_BYTES_MIN, SIZE_BYTES_MIN + 1, 1024] {
-            let payload = Payload::new(size).unwrap();
-            let mut body = payload.bytes().to_vec();
-            set_ordinal(&mut body, ORDINAL_FIRST + 123);
-            let object: serde_json::Value = serde_json::from_slice(&body).unwrap();
-            assert_eq!((body.len(), &object["n"]), (size, &(ORDINAL_FIRST + 123).into()));
-            assert_eq!(payload.ordinal(&body), Some(ORDINAL_FIRST + 123));
+        for shape in [Shape::Plain, Shape::Fintoc] {
+            let least = shape.parts().map(str::len).iter().sum::<usize>() + ORDINAL_DIGITS;
+            for size in [least, least + 1, 1024] {
+                let payload = Payload::new(shape, size).unwrap();
+                let mut body = payload.bytes().to_vec();
+                write_digits(&mut body[payload.ordinal_at(0)], ORDINAL_FIRST + 123);
+                let object: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                let carried = if shape == Shape::Plain { &object["n"] } else { &object["id"] };
+                assert_eq!((body.len(), carried.to_string().contains("1000000123")), (size, true));
+                assert_eq!(payload.ordinal(&body), Some(ORDINAL_FIRST + 123));
+            }
+            assert!(Payload::new(shape, least - 1).is_err());
         }
-        assert!(Payload::new(SIZE_BYTES_MIN - 1).is_err());
     }
 
     #[test]
     fn any_other_byte_is_noticed() {
-        let payload = Payload::new(64).unwrap();
+        let payload = Payload::new(Shape::Plain, 64).unwrap();
         for at in 0..64 {
             let mut body = payload.bytes().to_vec();
             body[at] ^= 0x80;

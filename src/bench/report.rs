@@ -21,6 +21,9 @@ pub struct Report {
     pub runs: Vec<Run>,
     /// The median of each figure over the runs.
     pub medians: Figures,
+    /// The same of what came in by the door of a source; only with `--inbound`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inbound_medians: Option<Figures>,
     /// The faults of all runs together.
     pub faults: Faults,
 }
@@ -28,6 +31,17 @@ pub struct Report {
 /// One run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Run {
+    /// What was published.
+    #[serde(flatten)]
+    pub published: Part,
+    /// What came in by the door of a source; only with `--inbound`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inbound: Option<Part>,
+}
+
+/// What events of one kind came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Part {
     /// How fast it was.
     #[serde(flatten)]
     pub figures: Figures,
@@ -54,6 +68,9 @@ pub struct Figures {
     pub end_to_end_ms: Latencies,
     /// User and system time of the server; absent with `--url`.
     pub server_cpu_us_per_delivery: Option<f64>,
+    /// The same for each of what was published in the same run; only of inbound events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ratio_to_published: Option<f64>,
     /// Resident memory of the server; absent with `--url`.
     pub server_memory: Option<Memory>,
     /// A bare write of 1 KiB and its sync on the database's disk; only with `--rate`, absent with `--url`.
@@ -64,21 +81,27 @@ impl Report {
     /// Sums up the runs; there must be one.
     #[must_use]
     pub fn new(plan: Plan, database_in_memory: bool, runs: Vec<Run>) -> Self {
-        let figures: Vec<&Figures> = runs.iter().map(|run| &run.figures).collect();
+        let published = || runs.iter().map(|run| &run.published);
+        let inbound = || runs.iter().filter_map(|run| run.inbound.as_ref());
         Self {
             plan,
             database_in_memory,
-            medians: medians(&figures),
-            faults: runs.iter().fold(Faults::default(), |sum, run| sum.plus(run.faults)),
+            medians: medians(published()),
+            inbound_medians: inbound().next().map(|_| medians(inbound())),
+            faults: sum(published().chain(inbound())),
             runs,
         }
     }
 
-    /// The medians and the sum of the faults as text.
+    /// The medians and the sums of the faults as text.
     #[must_use]
     pub fn summary(&self) -> String {
         let title = format!("median of {} runs, sum of faults", self.plan.runs);
-        let mut text = section(&title, &self.medians, &self.faults);
+        let mut text = section(&title, &self.medians, &sum(self.runs.iter().map(|run| &run.published)));
+        if let Some(medians) = &self.inbound_medians {
+            let faults = sum(self.runs.iter().filter_map(|run| run.inbound.as_ref()));
+            text.push_str(&section(&format!("inbound, {title}"), medians, &faults));
+        }
         if self.database_in_memory {
             text.push_str("  note: the database lived in memory (tmpfs), where a sync costs nothing; set TMPDIR\n");
         }
@@ -97,14 +120,23 @@ impl fmt::Display for Plan {
             Some(rate) => write!(f, "open loop at {rate}/s over {in_flight} connections")?,
             None => write!(f, "closed loop, {in_flight} in flight")?,
         }
-        write!(f, ", after {warm_up} of warm-up")
+        write!(f, ", after {warm_up} of warm-up")?;
+        if self.inbound {
+            f.write_str("; then as many by the door of a source")?;
+        }
+        Ok(())
     }
 }
 
 /// A run as text.
 #[must_use]
 pub fn run(number: usize, run: &Run) -> String {
-    section(&format!("run {number}"), &run.figures, &run.faults)
+    let title = format!("run {number}");
+    let mut text = section(&title, &run.published.figures, &run.published.faults);
+    if let Some(inbound) = &run.inbound {
+        text.push_str(&section(&format!("{title}, inbound"), &inbound.figures, &inbound.faults));
+    }
+    text
 }
 
 /// How many a second.
@@ -143,7 +175,8 @@ fn section(title: &str, figures: &Figures, faults: &Faults) -> String {
     line("accept ms", latencies(&figures.accept_ms));
     line("end-to-end ms", latencies(&figures.end_to_end_ms));
     if let Some(cpu_us) = figures.server_cpu_us_per_delivery {
-        line("server", format!("{cpu_us:.1} µs CPU a delivery"));
+        let ratio = figures.cpu_ratio_to_published.map(|ratio| format!(", {ratio:.3} of a published one"));
+        line("server", format!("{cpu_us:.1} µs CPU a delivery{}", ratio.unwrap_or_default()));
     }
     if let Some(Memory { peak_mb, end_mb }) = figures.server_memory {
         line("server RSS", format!("{peak_mb:.1} MB at most, {end_mb:.1} MB in the end"));
@@ -174,7 +207,12 @@ fn fault_list(faults: &Faults) -> String {
     list
 }
 
-fn medians(runs: &[&Figures]) -> Figures {
+fn sum<'a>(parts: impl Iterator<Item = &'a Part>) -> Faults {
+    parts.fold(Faults::default(), |sum, part| sum.plus(part.faults))
+}
+
+fn medians<'a>(parts: impl Iterator<Item = &'a Part>) -> Figures {
+    let runs: Vec<&Figures> = parts.map(|part| &part.figures).collect();
     let of = |figure: &dyn Fn(&Figures) -> f64| median(runs.iter().map(|run| figure(run)).collect());
     let latencies = |which: &dyn Fn(&Figures) -> Latencies| Latencies {
         p50: of(&|run| which(run).p50),
@@ -195,6 +233,9 @@ fn medians(runs: &[&Figures]) -> Figures {
         server_cpu_us_per_delivery: first
             .server_cpu_us_per_delivery
             .map(|_| of(&|run| run.server_cpu_us_per_delivery.unwrap_or_default())),
+        cpu_ratio_to_published: first
+            .cpu_ratio_to_published
+            .map(|_| of(&|run| run.cpu_ratio_to_published.unwrap_or_default())),
         server_memory: first.server_memory.map(|_| Memory {
             peak_mb: of(&|run| run.server_memory.unwrap_or_default().peak_mb),
             end_mb: of(&|run| run.server_memory.unwrap_or_default().end_mb),
@@ -232,6 +273,7 @@ mod tests {
             accept_ms: Latencies { p50: rate, ..Latencies::default() },
             end_to_end_ms: Latencies::default(),
             server_cpu_us_per_delivery: Some(rate),
+            cpu_ratio_to_published: None,
             server_memory: None,
             sync_ms: None,
         }
@@ -239,17 +281,23 @@ mod tests {
 
     #[test]
     fn medians_are_taken_figure_by_figure() {
-        let runs = [3.0, 1.0, 2.0].map(figures);
-        assert_eq!(medians(&runs.each_ref()), figures(2.0));
+        let parts = [3.0, 1.0, 2.0].map(|rate| Part { figures: figures(rate), faults: Faults::default() });
+        assert_eq!(medians(parts.iter()), figures(2.0));
         assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
     }
 
     #[test]
     fn a_run_is_shown_with_what_it_has() {
         let faults = Faults { refused: 2, ..Faults::default() };
-        let text = run(1, &Run { figures: figures(20.0), faults });
+        let published = Part { figures: figures(20.0), faults };
+        let text = run(1, &Run { published: published.clone(), inbound: None });
         assert!(text.starts_with("run 1\n  accepted       20/s\n"), "{text}");
         assert!(text.contains("20/s, 0.200 of direct 100/s") && text.ends_with("503, 2 refused\n"), "{text}");
         assert!(!text.contains("RSS"), "{text}");
+        let inbound = Figures { cpu_ratio_to_published: Some(1.2), ..figures(24.0) };
+        let inbound = Part { figures: inbound, faults: Faults::default() };
+        let text = run(2, &Run { published, inbound: Some(inbound) });
+        assert!(text.contains("\nrun 2, inbound\n  accepted       24/s\n"), "{text}");
+        assert!(text.contains("24.0 µs CPU a delivery, 1.200 of a published one\n"), "{text}");
     }
 }

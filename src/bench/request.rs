@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
+use super::door::Posting;
 use super::ledger::Ledger;
-use super::payload::{ORDINAL_DIGITS, Payload, set_ordinal, write_digits};
+use super::payload::{ORDINAL_DIGITS, Payload, write_digits};
 use crate::secret::Secret;
 use crate::signature;
 
@@ -31,6 +32,8 @@ pub struct Target {
 pub enum Request {
     /// One event, or a batch of them, to the API.
     Publish(Publish),
+    /// One event, signed by its provider, to the door of a source.
+    Post(Box<Posting>),
     /// One signed delivery, straight to the sink.
     Deliver(Box<Deliver>),
 }
@@ -44,8 +47,8 @@ pub struct Publish {
     payload: Payload,
     /// Events that `bytes` holds.
     events: usize,
-    /// Where the first payload begins, and how far apart they are.
-    first_at: usize,
+    /// Where the first ordinal stands, and how far apart they are.
+    first_at: Range<usize>,
     stride: usize,
     batched: bool,
 }
@@ -57,6 +60,7 @@ pub struct Deliver {
     secret: Secret,
     id: Range<usize>,
     signature: Range<usize>,
+    ordinal: Range<usize>,
     body_at: usize,
 }
 
@@ -65,23 +69,24 @@ impl Request {
     pub fn carrying(&mut self, events: Range<usize>, ledger: &Ledger) -> &[u8] {
         match self {
             Self::Publish(publish) => publish.carrying(events, ledger),
+            Self::Post(posting) => posting.carrying(ledger.ordinal(events.start)),
             Self::Deliver(deliver) => deliver.carrying(ledger.ordinal(events.start)),
         }
     }
 }
 
 impl Publish {
-    /// A publish to an application; `batched` ones may carry any number of events, others one.
+    /// A publish to the application at that path of the API; `batched` ones may carry any number of events, others one.
     #[must_use]
     pub fn new(target: &Target, application: &str, payload: &Payload, batched: bool) -> Self {
         let last = if batched { "msg/batch" } else { "msg?with_content=false" };
         Self {
             bytes: Vec::new(),
             target: target.clone(),
-            path: format!("/api/v1/app/{application}/{last}"),
+            path: format!("{application}/{last}"),
             payload: payload.clone(),
             events: 0,
-            first_at: 0,
+            first_at: 0..0,
             stride: 0,
             batched,
         }
@@ -92,8 +97,8 @@ impl Publish {
             self.lay_out(events.len());
         }
         for (nth, event) in events.enumerate() {
-            let at = self.first_at + nth * self.stride;
-            set_ordinal(&mut self.bytes[at..], ledger.ordinal(event));
+            let (Range { start, end }, moved) = (self.first_at.clone(), nth * self.stride);
+            write_digits(&mut self.bytes[start + moved..end + moved], ledger.ordinal(event));
         }
         &self.bytes
     }
@@ -104,7 +109,7 @@ impl Publish {
         let commas = events - 1;
         let body_bytes = before.len() + events * message_bytes + commas + after.len();
         let head = head("POST", &self.path, &self.target, body_bytes);
-        self.first_at = head.len() + before.len() + MESSAGE_BEFORE.len();
+        self.first_at = self.payload.ordinal_at(head.len() + before.len() + MESSAGE_BEFORE.len());
         self.stride = message_bytes + 1;
         self.events = events;
         self.bytes.clear();
@@ -139,6 +144,7 @@ impl Deliver {
         Self {
             id: head_to_id.len()..head_to_id.len() + id.len(),
             signature: to_signature.len()..to_signature.len() + signature.len(),
+            ordinal: payload.ordinal_at(head.len()),
             body_at: head.len(),
             bytes: [head.as_bytes(), payload.bytes()].concat(),
             secret: secret.clone(),
@@ -146,7 +152,7 @@ impl Deliver {
     }
 
     fn carrying(&mut self, ordinal: u64) -> &[u8] {
-        set_ordinal(&mut self.bytes[self.body_at..], ordinal);
+        write_digits(&mut self.bytes[self.ordinal.clone()], ordinal);
         write_digits(&mut self.bytes[self.id.end - ORDINAL_DIGITS..self.id.end], ordinal);
         let id = std::str::from_utf8(&self.bytes[self.id.clone()]).expect("an id is ASCII");
         let signature = signature::sign(&self.secret, id, TIMESTAMP, &self.bytes[self.body_at..]);
@@ -172,7 +178,7 @@ fn head(method: &str, path: &str, target: &Target, body_bytes: usize) -> String 
 
 #[cfg(test)]
 mod tests {
-    use super::super::payload::ORDINAL_FIRST;
+    use super::super::payload::{ORDINAL_FIRST, Shape};
     use super::super::wire::{Parsed, parse_delivery};
     use super::*;
 
@@ -182,7 +188,7 @@ mod tests {
 
     fn parts() -> (Payload, Secret, SocketAddr) {
         let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        (Payload::new(40).unwrap(), secret, ([127, 0, 0, 1], 80).into())
+        (Payload::new(Shape::Plain, 40).unwrap(), secret, ([127, 0, 0, 1], 80).into())
     }
 
     #[test]
@@ -190,7 +196,7 @@ mod tests {
         let (payload, secret, address) = parts();
         let ledger = ledger(&payload, &secret);
         let target = Target { address, host: "h".into(), key: "k".into() };
-        let mut publish = Publish::new(&target, "app_1", &payload, true);
+        let mut publish = Publish::new(&target, "/api/v1/app/app_1", &payload, true);
         for events in [0..3, 3..6, 6..7] {
             let expected: Vec<u64> = events.clone().map(|event| ledger.ordinal(event)).collect();
             // Publishes are POSTs with a length, so the sink's parser reads them too.

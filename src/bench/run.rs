@@ -11,12 +11,13 @@ use rand::RngCore;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::door::Posting;
 use super::generator::{Connection, Line, Phase, Published, publish};
 use super::latency::{Histogram, Latencies, now};
 use super::ledger::{Faults, Ledger};
-use super::payload::{ORDINAL_FIRST, Payload};
+use super::payload::{ORDINAL_FIRST, Payload, Shape};
 use super::proc::{Memory, ThreadCpu};
-use super::report::{Figures, Run, per_second, per_thing_us};
+use super::report::{Figures, Part, Run, per_second, per_thing_us};
 use super::request::{Deliver, Publish, Request, Target};
 use super::server::Server;
 use super::sink::Sink;
@@ -36,6 +37,7 @@ const DRAIN_POLL: Duration = Duration::from_millis(2);
 pub struct Bench {
     plan: Plan,
     payload: Payload,
+    inbound: Option<Payload>,
     sink: Sink,
     runtime: Runtime,
     stop: [Signal; 2],
@@ -47,6 +49,22 @@ pub struct Bench {
 struct Subject {
     target: Target,
     own: Option<Server>,
+}
+
+/// What sender and sink do without a server in between.
+#[derive(Clone, Copy)]
+struct Direct {
+    requests_per_second: f64,
+    cpu_us_per_request: f64,
+}
+
+/// The way that events take into the server, and the bytes they have.
+struct Way<'a> {
+    subject: &'a Subject,
+    application: &'a Application,
+    payload: &'a Payload,
+    /// What a progress bar calls the counted events.
+    step: &'static str,
 }
 
 /// What the counted events cost the server.
@@ -65,7 +83,8 @@ impl Bench {
         let stop = [signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?];
         drop(guard);
         Ok(Self {
-            payload: Payload::new(plan.size_bytes)?,
+            payload: Payload::new(Shape::Plain, plan.size_bytes)?,
+            inbound: plan.inbound.then(|| Payload::new(Shape::Fintoc, plan.size_bytes)).transpose()?,
             sink: Sink::start()?,
             plan,
             runtime,
@@ -80,11 +99,11 @@ impl Bench {
     /// When the server fails, or SIGINT or SIGTERM comes; deliveries that are missing or wrong are no error
     /// but faults of the run.
     pub fn run(&mut self, watch: Watch<'_>) -> Result<Run, BenchError> {
-        let parts = Parts { plan: &self.plan, payload: &self.payload, sink: &self.sink, watch };
-        let [interrupt, terminate] = &mut self.stop;
-        self.runtime.block_on(async {
+        let Self { plan, payload, inbound, sink, runtime, stop: [interrupt, terminate], ordinal_next } = self;
+        let parts = Parts { plan, payload, inbound: inbound.as_ref(), sink, watch };
+        runtime.block_on(async {
             tokio::select! {
-                run = parts.run(&mut self.ordinal_next) => run,
+                run = parts.run(ordinal_next) => run,
                 _ = interrupt.recv() => Err(BenchError::new("interrupted")),
                 _ = terminate.recv() => Err(BenchError::new("terminated")),
             }
@@ -96,43 +115,63 @@ impl Bench {
 struct Parts<'a> {
     plan: &'a Plan,
     payload: &'a Payload,
+    inbound: Option<&'a Payload>,
     sink: &'a Sink,
     watch: Watch<'a>,
 }
 
 impl Parts<'_> {
     async fn run(&self, ordinal_next: &mut u64) -> Result<Run, BenchError> {
-        let (direct_requests_per_second, direct_cpu_us_per_request) = self.direct(ordinal_next).await?;
+        let direct = self.direct(ordinal_next).await?;
         let subject = Subject::start(self.plan)?;
-        let application = target::set_up(&subject.target, self.plan.endpoints, self.sink.address()).await?;
-        let ledger = self.open(ordinal_next, application.secrets.clone(), self.plan.warm_up, self.plan.events);
-        let lines = self.lines(&subject.target, &application).await?;
+        let (endpoints, sink) = (self.plan.endpoints, self.sink.address());
+        let application = target::set_up(&subject.target, endpoints, sink).await?;
+        let way = Way { subject: &subject, application: &application, payload: self.payload, step: "counted" };
+        let published = self.measure(&way, direct, ordinal_next).await?;
+        subject.leave(&application, &published.faults).await?;
+        let mut inbound = None;
+        if let Some(payload) = self.inbound {
+            let source = target::set_up_source(&subject.target, endpoints, sink).await?;
+            let way = Way { subject: &subject, application: &source, payload, step: "inbound" };
+            let mut part = self.measure(&way, direct, ordinal_next).await?;
+            subject.leave(&source, &part.faults).await?;
+            part.figures.cpu_ratio_to_published = ratio(&part.figures, &published.figures);
+            inbound = Some(part);
+        }
+        subject.stop()?;
+        Ok(Run { published, inbound })
+    }
+
+    /// Sends warm-up and counted events one way, and waits for all that comes of them.
+    async fn measure(&self, way: &Way<'_>, direct: Direct, ordinal_next: &mut u64) -> Result<Part, BenchError> {
+        let Way { subject, application, payload, step } = *way;
+        let counted = self.plan.warm_up..self.plan.warm_up + self.plan.events;
+        let ledger = self.open(ordinal_next, payload, application.secrets.clone(), counted);
+        let lines = self.lines(way).await?;
         let lines = self.warm_up(&ledger, lines).await?;
 
         let mut syncs = Histogram::new();
-        self.probe(&subject, &mut syncs)?;
+        self.probe(subject, &mut syncs)?;
         let cpu_before = subject.cpu()?;
-        let (published, lines) = self.step("counted", &ledger, ledger.counted(), lines).await?;
-        let missing = self.drained("counted", &ledger, ledger.counted()).await;
+        let (published, lines) = self.step(step, &ledger, ledger.counted(), lines).await?;
+        let missing = self.drained(step, &ledger, ledger.counted()).await;
         let cost = subject.cost(cpu_before)?;
-        self.probe(&subject, &mut syncs)?;
+        self.probe(subject, &mut syncs)?;
         drop(lines);
 
         let mut faults = ledger.arrivals().faults;
         faults.missing = missing;
         faults.refused = published.refused;
         faults.overloaded = published.overloaded;
-        subject.stop(&application, &faults).await?;
-        let direct = (direct_requests_per_second, direct_cpu_us_per_request);
         let sync_ms = (self.plan.rate.is_some() && cost.0.is_some()).then(|| syncs.latencies());
-        Ok(Run { figures: figures(&ledger, &published, direct, cost, sync_ms), faults })
+        Ok(Part { figures: figures(&ledger, &published, direct, cost, sync_ms), faults })
     }
 
-    /// Requests a second straight from generator to sink, and CPU µs a request of both together.
-    async fn direct(&self, ordinal_next: &mut u64) -> Result<(f64, f64), BenchError> {
+    /// Sends deliveries straight from generator to sink.
+    async fn direct(&self, ordinal_next: &mut u64) -> Result<Direct, BenchError> {
         let secret = secret();
         let requests = self.plan.events.min(DIRECT_REQUESTS_MAX);
-        let ledger = self.open(ordinal_next, vec![secret.clone()], 0, requests);
+        let ledger = self.open(ordinal_next, self.payload, vec![secret.clone()], 0..requests);
         let mut lines = Vec::with_capacity(self.plan.in_flight);
         for _ in 0..self.plan.in_flight {
             let deliver = Deliver::new(self.sink.address(), &secret, self.payload);
@@ -154,25 +193,33 @@ impl Parts<'_> {
         }
         let took = published.last.saturating_duration_since(published.start);
         let requests = ledger.expected(requests);
-        Ok((per_second(requests, took), per_thing_us(cpu, requests)))
+        Ok(Direct { requests_per_second: per_second(requests, took), cpu_us_per_request: per_thing_us(cpu, requests) })
     }
 
-    fn open(&self, ordinal_next: &mut u64, secrets: Vec<Secret>, warm_up: usize, events: usize) -> Arc<Ledger> {
-        let counted = warm_up..warm_up + events;
-        let ledger = Ledger::open(self.payload.clone(), secrets, *ordinal_next, counted);
-        *ordinal_next = ledger.ordinal(warm_up + events);
+    fn open(
+        &self,
+        ordinal_next: &mut u64,
+        payload: &Payload,
+        secrets: Vec<Secret>,
+        counted: Range<usize>,
+    ) -> Arc<Ledger> {
+        let ledger = Ledger::open(payload.clone(), secrets, *ordinal_next, counted);
+        *ordinal_next = ledger.ordinal(ledger.counted().end);
         let ledger = Arc::new(ledger);
         self.sink.follow(&ledger);
         ledger
     }
 
-    async fn lines(&self, target: &Target, application: &Application) -> Result<Vec<Line>, BenchError> {
+    async fn lines(&self, way: &Way<'_>) -> Result<Vec<Line>, BenchError> {
+        let Way { subject: Subject { target, .. }, application, payload, .. } = way;
         let mut lines = Vec::with_capacity(self.plan.in_flight);
         for _ in 0..self.plan.in_flight {
             let batched = self.plan.batch.is_some();
-            let publish = Publish::new(target, &application.id, self.payload, batched);
-            lines
-                .push(Line { connection: Connection::open(target.address).await?, request: Request::Publish(publish) });
+            let request = match &application.door {
+                Some(door) => Request::Post(Box::new(Posting::new(door, &target.host, payload))),
+                None => Request::Publish(Publish::new(target, &application.path, payload, batched)),
+            };
+            lines.push(Line { connection: Connection::open(target.address).await?, request });
         }
         Ok(lines)
     }
@@ -250,20 +297,30 @@ impl Subject {
         Ok((cpu, self.own.as_ref().map(Server::memory).transpose()?))
     }
 
-    /// Ends the own server; leaves another one as it was, unless something is wrong and wants to be looked at.
-    async fn stop(self, application: &Application, faults: &Faults) -> Result<(), BenchError> {
-        match self.own {
-            Some(server) => server.stop(),
-            None if faults.none_that_fail() => target::tear_down(&self.target, application).await,
-            None => Ok(()),
+    /// Tidies up at a server that goes on, unless something is wrong and wants to be looked at.
+    async fn leave(&self, application: &Application, faults: &Faults) -> Result<(), BenchError> {
+        if self.own.is_some() || !faults.none_that_fail() {
+            return Ok(());
         }
+        target::tear_down(&self.target, application).await
     }
+
+    /// Ends the own server.
+    fn stop(self) -> Result<(), BenchError> {
+        self.own.map_or(Ok(()), Server::stop)
+    }
+}
+
+/// What an inbound delivery cost the server, for each of what a published one did; unless nothing is known of it.
+fn ratio(inbound: &Figures, published: &Figures) -> Option<f64> {
+    let published_us = published.server_cpu_us_per_delivery.filter(|us| *us > 0.0)?;
+    Some(inbound.server_cpu_us_per_delivery? / published_us)
 }
 
 fn figures(
     ledger: &Ledger,
     published: &Published,
-    direct: (f64, f64),
+    direct: Direct,
     (cpu, memory): Cost,
     sync_ms: Option<Latencies>,
 ) -> Figures {
@@ -277,12 +334,13 @@ fn figures(
     Figures {
         accepted_per_second: per_second(published.accepted, accepting),
         delivered_per_second,
-        direct_requests_per_second: direct.0,
-        direct_cpu_us_per_request: direct.1,
-        ratio_to_direct: delivered_per_second / direct.0,
+        direct_requests_per_second: direct.requests_per_second,
+        direct_cpu_us_per_request: direct.cpu_us_per_request,
+        ratio_to_direct: delivered_per_second / direct.requests_per_second,
         accept_ms: published.accept.latencies(),
         end_to_end_ms: arrivals.end_to_end.latencies(),
         server_cpu_us_per_delivery: cpu.map(|cpu| per_thing_us(cpu, delivered)),
+        cpu_ratio_to_published: None,
         server_memory: memory,
         sync_ms,
     }

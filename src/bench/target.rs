@@ -1,12 +1,14 @@
-//! Finding the server that a URL names, and setting up an application with its endpoints there.
+//! Finding the server that a URL names, and setting up an application or a source with its endpoints there.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::BenchError;
+use super::door::{self, Door};
 use super::generator::Connection;
 use super::request::{Target, call};
 use crate::secret::Secret;
@@ -14,11 +16,13 @@ use crate::secret::Secret;
 /// Setting up is not measured, but it does not hang either.
 const CALL_SECS_MAX: u64 = 30;
 
-/// An application made for a run.
+/// An application made for a run, or a source, which owns one.
 #[derive(Debug)]
 pub struct Application {
-    /// Its id.
-    pub id: String,
+    /// Where the API has it.
+    pub path: String,
+    /// Where events come in, when it is a source.
+    pub door: Option<Door>,
     /// The secrets of its endpoints, in the order of their numbers.
     pub secrets: Vec<Secret>,
 }
@@ -26,6 +30,13 @@ pub struct Application {
 #[derive(Deserialize)]
 struct Created {
     id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreatedSource {
+    id: String,
+    ingest_url: String,
 }
 
 #[derive(Deserialize)]
@@ -60,26 +71,34 @@ pub fn resolve(url: &str, key: &str) -> Result<Target, BenchError> {
 pub async fn set_up(target: &Target, endpoints: usize, sink: SocketAddr) -> Result<Application, BenchError> {
     let mut calls = Calls::open(target).await?;
     let created: Created = calls.post("/api/v1/app", r#"{"name":"bench"}"#).await?;
-    let application = format!("/api/v1/app/{}", created.id);
-    let mut secrets = Vec::with_capacity(endpoints);
-    for number in 0..endpoints {
-        let endpoint = format!(r#"{{"url":"http://{sink}/hook/{number}"}}"#);
-        let endpoint: Created = calls.post(&format!("{application}/endpoint"), &endpoint).await?;
-        let secret: Shown = calls.get(&format!("{application}/endpoint/{}/secret", endpoint.id)).await?;
-        let secret = Secret::parse(&secret.key)
-            .map_err(|_| BenchError::new("the server showed an endpoint's secret that is none"))?;
-        secrets.push(secret);
-    }
-    Ok(Application { id: created.id, secrets })
+    let path = format!("/api/v1/app/{}", created.id);
+    let secrets = calls.endpoints(&path, endpoints, sink).await?;
+    Ok(Application { path, door: None, secrets })
 }
 
-/// Deletes the application, so that nothing is left behind on a server that goes on.
+/// Creates a source with `endpoints` endpoints at the sink.
+///
+/// # Errors
+/// As for an application.
+pub async fn set_up_source(target: &Target, endpoints: usize, sink: SocketAddr) -> Result<Application, BenchError> {
+    let secret = door::secret();
+    let config = json!({ "secrets": [secret.text()], "toleranceSeconds": door::TOLERANCE_SECS });
+    let source = json!({ "name": "bench", "type": door::PROVIDER.name(), "config": config });
+    let mut calls = Calls::open(target).await?;
+    let created: CreatedSource = calls.post("/ingest/api/v1/source", &source.to_string()).await?;
+    let token = created.ingest_url.rsplit('/').next().unwrap_or_default();
+    let door = Door { path: format!("/in/{token}"), secret };
+    let path = format!("/ingest/api/v1/source/{}", created.id);
+    let secrets = calls.endpoints(&path, endpoints, sink).await?;
+    Ok(Application { path, door: Some(door), secrets })
+}
+
+/// Deletes the application or the source, so that nothing goes on at a server that does.
 ///
 /// # Errors
 /// When the call is refused.
 pub async fn tear_down(target: &Target, application: &Application) -> Result<(), BenchError> {
-    let path = format!("/api/v1/app/{}", application.id);
-    Calls::open(target).await?.call("DELETE", &path, "").await.map(drop)
+    Calls::open(target).await?.call("DELETE", &application.path, "").await.map(drop)
 }
 
 /// A connection for calls whose time does not count.
@@ -105,6 +124,20 @@ impl<'a> Calls<'a> {
     pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
         let answer = self.call("GET", path, "").await?;
         parse(path, answer)
+    }
+
+    /// Makes endpoints at the sink below that path; gives their secrets.
+    async fn endpoints(&mut self, path: &str, count: usize, sink: SocketAddr) -> Result<Vec<Secret>, BenchError> {
+        let mut secrets = Vec::with_capacity(count);
+        for number in 0..count {
+            let endpoint = format!(r#"{{"url":"http://{sink}/hook/{number}"}}"#);
+            let endpoint: Created = self.post(&format!("{path}/endpoint"), &endpoint).await?;
+            let secret: Shown = self.get(&format!("{path}/endpoint/{}/secret", endpoint.id)).await?;
+            let secret = Secret::parse(&secret.key)
+                .map_err(|_| BenchError::new("the server showed an endpoint's secret that is none"))?;
+            secrets.push(secret);
+        }
+        Ok(secrets)
     }
 
     async fn call(&mut self, method: &str, path: &str, body: &str) -> Result<&[u8], BenchError> {

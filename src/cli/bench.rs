@@ -47,6 +47,9 @@ pub struct BenchArgs {
     /// Publishes this many events a second, whatever the answers (open loop); latencies count from the intended time.
     #[arg(long, env = "POSTHASTE_RATE", value_parser = value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
     rate: Option<u32>,
+    /// After what is published, posts as many signed events to the door of a source on the same server, and compares.
+    #[arg(long, env = "POSTHASTE_INBOUND", value_parser = BoolishValueParser::new())]
+    inbound: bool,
     /// Measures the server at this URL (http://HOST:PORT) instead of an own one.
     #[arg(long, env = "POSTHASTE_URL", requires = "key")]
     url: Option<String>,
@@ -106,6 +109,7 @@ fn plan(args: BenchArgs) -> anyhow::Result<Plan> {
         warm_up: args.warm_up.try_into()?,
         runs: args.runs.try_into()?,
         rate: args.rate,
+        inbound: args.inbound,
         server: args.url.zip(args.key),
     })
 }

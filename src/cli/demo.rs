@@ -73,6 +73,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
             database: DatabaseArgs { database: format!("sqlite:{}/demo.db", folder.path().display()), seal_key: None },
             allow_network: vec!["127.0.0.0/8".parse().map_err(|error| anyhow!("{error}"))?],
             public_url: None,
+            trust_proxy: Vec::new(),
             payload_max: 1_024 * 1_024,
             bootstrap_key: Some(key.reveal().to_owned()),
             log: String::new(),

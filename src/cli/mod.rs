@@ -13,9 +13,12 @@ mod bench;
 mod config;
 mod demo;
 mod key;
+mod proof;
 pub mod serve;
+mod sign;
 #[cfg(feature = "sim")]
 mod sim;
+mod verify;
 
 /// The exit code of a failure, and of a wrong command line or configuration.
 const FAILURE: u8 = 1;
@@ -43,6 +46,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Makes, lists and revokes API keys, also beside a running server.
     Key(key::KeyArgs),
+    Verify(Box<verify::VerifyArgs>),
+    Sign(sign::SignArgs),
     /// Shows it all in seconds: a server, a receiver that misbehaves now and then, events, a live table.
     Demo(demo::DemoArgs),
     Bench(bench::BenchArgs),
@@ -67,6 +72,8 @@ pub fn run(
     let done = match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Key(args) => key::run(args),
+        Command::Verify(args) => verify::run(*args),
+        Command::Sign(args) => sign::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(args),
         #[cfg(feature = "sim")]

@@ -20,7 +20,8 @@ use crate::environment::{self, Environment};
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::http::api;
-use crate::http::state::{Api, JudgeUrl};
+use crate::http::doors::{Doors, Watch};
+use crate::http::state::{Api, JudgeUrl, Limits};
 use crate::id::{EnvironmentId, Id as _, IdSource, IdText};
 use crate::key::{Key, KeyText, Role};
 use crate::secret::Sealer;
@@ -45,9 +46,13 @@ pub struct ServeArgs {
     /// Private networks that endpoints may be in, such as 10.1.0.0/16; repeatable, or with commas.
     #[arg(long, env = "POSTHASTE_ALLOW_NETWORK", value_delimiter = ',', value_name = "CIDR")]
     pub allow_network: Vec<Network>,
-    /// The URL under which browsers and callers reach this server; logged at start.
+    /// The URL under which callers reach this server, with which the ingestUrl of sources begins. Unless given: where
+    /// it listens.
     #[arg(long, env = "POSTHASTE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<url::Url>,
+    /// Proxies in front of this server, such as 10.0.0.5: their X-Forwarded-For tells where a request came from.
+    #[arg(long, env = "POSTHASTE_TRUST_PROXY", value_delimiter = ',', value_name = "CIDR")]
+    pub trust_proxy: Vec<Network>,
     /// The largest payload of one event, in bytes.
     #[arg(long, env = "POSTHASTE_PAYLOAD_MAX", default_value_t = PAYLOAD_BYTES, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..=PAYLOAD_BYTES_MAX))]
     pub payload_max: u64,
@@ -68,6 +73,13 @@ pub struct DatabaseArgs {
     /// The base64 of 32 random bytes that seal secrets and headers in the database; without it they stand there plainly.
     #[arg(long, env = "POSTHASTE_SEAL_KEY", hide_env_values = true, value_name = "BASE64")]
     pub seal_key: Option<String>,
+}
+
+impl ServeArgs {
+    fn public_url(&self, listening: SocketAddr) -> String {
+        let given = self.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        given.unwrap_or_else(|| format!("http://{listening}"))
+    }
 }
 
 impl DatabaseArgs {
@@ -98,6 +110,8 @@ pub struct Server {
     /// The admin key that was made because the database was empty.
     pub admin_key: Option<KeyText>,
     engine: Engine,
+    doors: Arc<Doors>,
+    watching: tokio::task::JoinHandle<()>,
     stop: Option<oneshot::Sender<()>>,
     door: tokio::task::JoinHandle<()>,
     end: oneshot::Receiver<crate::error::Result<()>>,
@@ -117,14 +131,21 @@ impl Server {
         let judge_url = judge_by(resolver(&guard)?);
         let seed = rand::rngs::StdRng::from_os_rng().next_u64();
         let parts = Parts { store: Arc::clone(&store), sender: courier, clock: Arc::clone(&clock), seed };
+        let watch = Watch::new(&opening);
         let (engine, end) = Engine::start(parts, opening).await?;
-        let payload_max = usize::try_from(args.payload_max).unwrap_or(usize::MAX);
-        let api = Api::new(engine.clone(), store, clock, judge_url, payload_max);
+        let limits = Limits {
+            payload_bytes_max: usize::try_from(args.payload_max).unwrap_or(usize::MAX),
+            public_url: args.public_url(address),
+            trusted_proxies: args.trust_proxy.clone(),
+        };
+        let api = Api::new(engine.clone(), store, clock, judge_url, limits);
+        let doors = api.doors();
+        let watching = tokio::spawn(api.doors().watch(watch));
         let (stop, stopped) = oneshot::channel::<()>();
         let door = tokio::spawn(http::serve(listener, api::router(api), async move {
             let _ = stopped.await; // a dropped sender is a stop too
         }));
-        Ok(Self { url: format!("http://{address}"), admin_key, engine, stop: Some(stop), door, end })
+        Ok(Self { url: format!("http://{address}"), admin_key, engine, doors, watching, stop: Some(stop), door, end })
     }
 
     /// Accepts nothing more, lets open requests and attempts in flight end. Error: outcomes could not be written.
@@ -133,6 +154,8 @@ impl Server {
         if let Err(error) = self.door.await {
             tracing::error!(%error, "the listener ended badly");
         }
+        self.watching.abort();
+        self.doors.write_down().await;
         self.engine.stop().await;
         (&mut self.end).await.unwrap_or(Ok(()))
     }

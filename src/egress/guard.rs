@@ -1,10 +1,9 @@
 //! Which addresses Posthaste dials: the verdict on a URL, on the answers of a name, on one address.
 
-mod network;
 mod special;
 mod target;
 
-pub use network::{Network, NetworkError};
+pub use crate::network::{Network, NetworkError};
 pub use target::{Target, URL_BYTES_MAX};
 
 use special::special;

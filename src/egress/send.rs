@@ -17,8 +17,8 @@ use crate::attempt::{self, Answer, Cause, EXCERPT_BYTES_MAX, EXCERPT_SUCCESS_BYT
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::id::{EndpointId, IdText};
+use crate::providers::{self, Signing};
 use crate::retry;
-use crate::signature;
 
 /// Who we say we are.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("Posthaste/", env!("CARGO_PKG_VERSION")));
@@ -26,8 +26,6 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Responses are never decompressed, so none is asked for.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// Carries attempts to their endpoints.
 pub struct Courier<L, C> {
@@ -121,20 +119,27 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
     /// The signed request; time stamp and signature are of this moment.
     fn request(&self, order: &Order, target: &Target) -> http::Result<Request<Full<Bytes>>> {
         let endpoint = &order.endpoint;
-        let body = order.body.clone().unwrap_or_default();
+        let (body, carried) = order.payload.as_ref().map_or_else(Default::default, |payload| {
+            (payload.body.clone(), payload.headers.as_deref().unwrap_or_default())
+        });
         let id = self.text.of(order.lease.event);
-        let timestamp = self.clock.now().wall_ms.div_euclid(1_000);
-        let signature = signature::sign_all(&endpoint.secrets, &id, timestamp, &body);
+        let at_secs = self.clock.now().wall_ms.div_euclid(1_000);
+        let signing = Signing { id: &id, at_secs, body: &body };
+        let proof = providers::sign(endpoint.provider, &endpoint.secrets, signing);
         let mut request = Request::post(target.path_and_query()).body(Full::new(body))?;
         let headers = request.headers_mut();
-        headers.reserve(8 + endpoint.headers.len());
+        headers.reserve(8 + carried.len() + endpoint.headers.len());
         headers.insert(HOST, HeaderValue::try_from(target.authority())?);
         headers.insert(USER_AGENT, AGENT);
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(ACCEPT_ENCODING, IDENTITY);
+        for (name, value) in carried {
+            headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+        }
         headers.insert(WEBHOOK_ID, HeaderValue::try_from(id)?);
-        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(timestamp));
-        headers.insert(WEBHOOK_SIGNATURE, HeaderValue::try_from(signature)?);
+        for (name, value) in proof {
+            headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+        }
         for (name, value) in &endpoint.headers {
             headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
         }

@@ -1,34 +1,49 @@
 //! Accepting: the only place that appends events.
 
+use bytes::Bytes;
+
 use super::core::Core;
+use super::directory::Resident;
 use super::group::Entry;
 use crate::clock::Now;
-use crate::error::Error;
+use crate::digest::sha256;
+use crate::environment;
+use crate::error::{Error, Result};
 use crate::event::{Event, NewEvent};
 use crate::fan_out;
+use crate::provider::Provider;
+use crate::providers::{self, Fact};
 use crate::store::NewRow;
 
 impl<R> Core<R> {
     /// Gives a request's events their ids and endpoints, and puts them into the next commit together.
     pub(super) fn accept(&mut self, now: Now, events: Vec<NewEvent>, reply: R) {
         let mut rows = Vec::with_capacity(events.len());
-        let entries = events.into_iter().map(|event| self.admit(now, event, &mut rows)).collect();
+        let admit = |event| self.admit(now, event, &mut rows).unwrap_or_else(Entry::Refused);
+        let entries = events.into_iter().map(admit).collect();
         self.groups.wait_events(reply, rows, entries);
     }
 
-    fn admit(&mut self, now: Now, new: NewEvent, rows: &mut Vec<NewRow>) -> Entry {
+    fn admit(&mut self, now: Now, mut new: NewEvent, rows: &mut Vec<NewRow>) -> Result<Entry> {
         let Some((application, resident)) = self.directory.find(new.environment, &new.application) else {
-            return Entry::Refused(Error::not_found());
+            return Err(Error::not_found());
         };
+        let provider = resident.provider;
+        check_door(resident, &new)?;
         let wants = |lane: &usize| match new.only {
             Some(only) => self.lanes[*lane].endpoint.id == only,
             None => fan_out::wants(&self.lanes[*lane].endpoint, &new.event_type, &new.channels),
         };
         let lanes: Vec<usize> = resident.lanes.iter().copied().filter(wants).collect();
+        check_type(resident, &new, lanes.iter().any(|&lane| self.lanes[lane].endpoint.direct))?;
+        let wrapped = self.wrap(now, provider, &new)?;
+        if let Some(body) = &wrapped {
+            (new.sha256, new.body) = (sha256(body), body.clone());
+        }
         let mut once = new.once;
         if let Some(brief) = once.as_mut().filter(|once| once.brief) {
             if let Some((first, _)) = self.recent.find(brief, now.steady_ms) {
-                return Entry::Repeat(*brief, first);
+                return Ok(Entry::Repeat(*brief, first));
             }
             brief.brief = self.recent.has_room(now.steady_ms);
         }
@@ -48,8 +63,41 @@ impl<R> Core<R> {
             uid: new.uid,
             body: new.body,
             sha256: new.sha256,
+            arrival: new.arrival,
         };
-        rows.push(NewRow { event, fan_out: fan_out::pack(&endpoints), once });
-        Entry::New { position: rows.len() - 1, lanes }
+        rows.push(NewRow { event, fan_out: fan_out::pack(&endpoints), once, dedup: new.dedup });
+        Ok(Entry::New { position: rows.len() - 1, lanes, wrapped: wrapped.is_some() })
     }
+
+    /// The bytes that the provider would send, once for all attempts; `None` for those that are sent as they are.
+    fn wrap(&mut self, now: Now, provider: Provider, new: &NewEvent) -> Result<Option<Bytes>> {
+        if provider == Provider::Standard {
+            return Ok(None);
+        }
+        let live = environment::name_of(new.environment) == environment::LIVE;
+        let fact = Fact { event_type: &new.event_type, payload: &new.body, live, at_ms: now.wall_ms };
+        providers::wrap(provider, fact, &mut self.rng)
+    }
+}
+
+/// What comes in through a source's door is the only thing that its application receives, but for examples.
+fn check_door(resident: &Resident, new: &NewEvent) -> Result<()> {
+    if resident.source.is_none() || new.arrival.is_some() || new.only.is_some() {
+        return Ok(());
+    }
+    Err(Error::conflict("this application receives what comes in through its source; send events to its ingestUrl"))
+}
+
+/// A provider's rules of who is sent what. `direct` says whether the event goes to a URL of its own.
+fn check_type(resident: &Resident, new: &NewEvent, direct: bool) -> Result<()> {
+    let NewEvent { event_type, .. } = new;
+    let provider = resident.provider;
+    if provider == Provider::Standard {
+        return Ok(());
+    }
+    if providers::goes_to_a_url(provider, event_type) && !direct {
+        let detail = format!("`{event_type}` goes to no endpoint; name the one URL it is for in `url`");
+        return Err(Error::field("url", detail));
+    }
+    providers::may_send(provider, event_type, &resident.metadata)
 }

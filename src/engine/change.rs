@@ -8,7 +8,7 @@ use crate::application::Application;
 use crate::clock::Now;
 use crate::endpoint::{Endpoint, Health, State};
 use crate::error::Error;
-use crate::id::{EndpointId, EventId};
+use crate::id::{ApplicationId, EndpointId, EventId};
 use crate::store::{Change, Op, Setting};
 
 impl<R> Core<R> {
@@ -43,7 +43,20 @@ impl<R> Core<R> {
         match &setting.change {
             Change::Application(application) => self.obey_application(now, application),
             Change::Endpoint(endpoint) => self.obey_endpoint(now, endpoint.clone()),
-            Change::Environment(_) | Change::EventType(_) | Change::Key(_) | Change::Revoke { .. } => {}
+            Change::Source(source, application) => {
+                if let Some(application) = application {
+                    self.obey_application(now, application);
+                }
+                if source.deleted {
+                    self.close(now, source.application);
+                }
+            }
+            Change::Environment(_)
+            | Change::EventType(_)
+            | Change::Catalogue(_)
+            | Change::Key(_)
+            | Change::Revoke { .. }
+            | Change::Consumer(_) => {}
         }
     }
 
@@ -52,7 +65,12 @@ impl<R> Core<R> {
             self.directory.put(application);
             return;
         }
-        for lane in self.directory.remove(application.id) {
+        self.close(now, application.id);
+    }
+
+    /// A deleted application's endpoints are deleted with it.
+    fn close(&mut self, now: Now, application: ApplicationId) {
+        for lane in self.directory.remove(application) {
             let deleted = Endpoint { state: State::Deleted, ..Endpoint::clone(&self.lanes[lane].endpoint) };
             self.replace(now, lane, deleted);
         }

@@ -3,9 +3,10 @@
 use super::core::Core;
 use super::group::{Entry, Group, Wait};
 use super::message::{Answer, NotChanged, Output};
+use crate::attempt::Payload;
 use crate::clock::Now;
 use crate::error::{Error, Kind};
-use crate::id::EventId;
+use crate::event::{Accepted, Kept};
 use crate::store::{Batch, Durable, NewRow, Op, Receipt, Refused};
 
 impl<R> Core<R> {
@@ -57,27 +58,33 @@ impl<R> Core<R> {
         batch: &Batch,
         receipt: &Durable<Receipt>,
         entry: Entry,
-    ) -> Result<Durable<EventId>, Error> {
+    ) -> Result<Durable<Accepted>, Error> {
         match entry {
             Entry::Refused(error) => Err(error),
             Entry::Repeat(once, first) => match self.recent.get(&once).filter(|(event, _)| *event == first) {
-                Some((event, request)) if request == once.request => Ok(receipt.vouch(event)),
+                Some((event, request)) if request == once.request => {
+                    Ok(receipt.vouch(Accepted { event, body: Kept::AsFirst }))
+                }
                 Some(_) => Err(key_reused()),
                 None => Err(uid_taken()),
             },
-            Entry::New { position, lanes } => {
+            Entry::New { position, lanes, wrapped } => {
                 let Op::Event(row) = &batch.ops[position] else {
                     return Err(Error::internal("an event's place holds no event"));
                 };
                 let event = row.event.id;
                 let Some(refused) = refused_at(receipt.get(), position) else {
                     self.counters.accepted += 1;
-                    self.enqueue(now, event, &row.event.body, &lanes);
-                    return Ok(receipt.vouch(event));
+                    let carried = row.event.arrival.as_ref().map_or(&[][..], |arrival| &arrival.headers);
+                    self.enqueue(now, event, Payload::new(row.event.body.clone(), carried), &lanes);
+                    let body = if wrapped { Kept::Wrapped(row.event.body.clone()) } else { Kept::AsSent };
+                    return Ok(receipt.vouch(Accepted { event, body }));
                 };
                 self.withdraw(row);
                 match refused {
-                    Refused::Repeated(first) => Ok(receipt.vouch(first)),
+                    Refused::Repeated(event) | Refused::Duplicate(event) => {
+                        Ok(receipt.vouch(Accepted { event, body: Kept::AsFirst }))
+                    }
                     Refused::KeyReused => Err(key_reused()),
                     _ => Err(uid_taken()),
                 }

@@ -84,6 +84,7 @@ impl<R> Core<R> {
         match input {
             Input::Accept { events, reply } => self.accept(now, events, reply),
             Input::Change { setting, reply } => self.change(*setting, reply),
+            Input::Record { op, reply } => self.groups.wait_change(reply, Some(*op)),
             Input::Resend { event, endpoint, reply } => self.resend(now, event, endpoint, reply),
             Input::Stored(receipt) => self.stored(now, &receipt),
             Input::NotStored(detail) => self.not_stored(now, &detail),

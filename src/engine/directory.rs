@@ -3,13 +3,21 @@
 use std::collections::HashMap;
 
 use crate::application::{Application, ApplicationRef};
-use crate::id::{ApplicationId, EnvironmentId};
+use crate::id::{ApplicationId, EnvironmentId, SourceId};
+use crate::name::Metadata;
+use crate::provider::Provider;
 
 /// One living application.
 #[derive(Debug)]
 pub(super) struct Resident {
     environment: EnvironmentId,
     uid: Option<String>,
+    /// In whose form its events are delivered.
+    pub(super) provider: Provider,
+    /// The source whose events it receives; nobody else publishes to it then.
+    pub(super) source: Option<SourceId>,
+    /// What switches on the types that not every customer is sent.
+    pub(super) metadata: Metadata,
     /// The lanes of its living endpoints, in the order of their ids.
     pub(super) lanes: Vec<usize>,
 }
@@ -47,7 +55,19 @@ impl Directory {
         if let Some(uid) = &application.uid {
             self.uids.insert((application.environment, uid.clone()), application.id);
         }
-        let resident = Resident { environment: application.environment, uid: application.uid.clone(), lanes };
+        let resident = Resident {
+            environment: application.environment,
+            uid: application.uid.clone(),
+            provider: application.provider,
+            source: application.source,
+            // only providers ask for it, and memory is the same for all others whatever they keep
+            metadata: if application.provider == Provider::Standard {
+                Metadata::new()
+            } else {
+                application.metadata.clone()
+            },
+            lanes,
+        };
         self.residents.insert(application.id, resident);
     }
 

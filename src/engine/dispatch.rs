@@ -1,11 +1,9 @@
 //! Dispatch: what may be sent is sent, lane by lane in turn; what does not fit in memory is left to the disk.
 
-use bytes::Bytes;
-
 use super::core::{Core, IN_FLIGHT_MAX};
 use super::lanes::{Fresh, WINDOW};
 use super::message::Output;
-use crate::attempt::{Lease, Order};
+use crate::attempt::{Lease, Order, Payload};
 use crate::clock::Now;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::State;
@@ -19,12 +17,12 @@ pub(super) const SWEEP_MS: i64 = 1_000;
 
 impl<R> Core<R> {
     /// Hands a durable event to its lanes.
-    pub(super) fn enqueue(&mut self, now: Now, event: EventId, body: &Bytes, lanes: &[usize]) {
+    pub(super) fn enqueue(&mut self, now: Now, event: EventId, payload: Payload, lanes: &[usize]) {
         self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS); // the mark moves on also past events that go nowhere
         if lanes.is_empty() {
             return;
         }
-        self.payloads.keep(event, body.clone());
+        self.payloads.keep(event, payload);
         for &lane in lanes {
             self.wait(now, lane, event);
         }
@@ -89,7 +87,7 @@ impl<R> Core<R> {
             self.in_flight += 1;
             let endpoint = self.lanes[lane].endpoint.clone();
             let lease = Lease { event: flight.event, endpoint: endpoint.id, number: flight.number };
-            self.out.push(Output::Send(Order { lease, endpoint, body: self.payloads.get(flight.event) }));
+            self.out.push(Output::Send(Order { lease, endpoint, payload: self.payloads.get(flight.event) }));
             self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
             self.make_ready(lane);
             self.want(now, lane);

@@ -24,7 +24,7 @@ const PAUSE_MS: i64 = 1_000;
 #[derive(Debug)]
 pub(super) enum Entry {
     /// It is at this place of the batch, for these lanes.
-    New { position: usize, lanes: Vec<usize> },
+    New { position: usize, lanes: Vec<usize>, wrapped: bool },
     /// Its brief key is known: whatever becomes of that first event is the answer.
     Repeat(Once, EventId),
     /// It never got that far.

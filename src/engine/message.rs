@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::attempt::{Lease, Order, Report};
 use crate::error::Error;
-use crate::event::NewEvent;
+use crate::event::{Accepted, NewEvent};
 use crate::id::{EndpointId, EventId};
-use crate::store::{Batch, DueSlice, Durable, Receipt, Refused, Setting, Unwritten};
+use crate::store::{Batch, DueSlice, Durable, Op, Receipt, Refused, Setting, Unwritten};
 
 /// What happened. `R` is whatever the caller needs to be answered.
 #[derive(Debug)]
@@ -22,6 +22,14 @@ pub enum Input<R> {
     Change {
         /// The change.
         setting: Box<Setting>,
+        /// Gets [`Answer::Changed`].
+        reply: R,
+    },
+    /// A door asks that something be written down which changes nothing here: what it turned away, what it could
+    /// not understand, that it lives.
+    Record {
+        /// What.
+        op: Box<Op>,
         /// Gets [`Answer::Changed`].
         reply: R,
     },
@@ -74,7 +82,7 @@ pub enum Output<R> {
 #[derive(Debug)]
 pub enum Answer {
     /// One for each event of the request, in its order.
-    Events(Vec<Result<Durable<EventId>, Error>>),
+    Events(Vec<Result<Durable<Accepted>, Error>>),
     /// The setting is durable and obeyed, or why not.
     Changed(Result<Durable<()>, NotChanged>),
 }

@@ -10,6 +10,7 @@ use crate::attempt::{Answer, Attempt, Cause, Lease, Outcome, Report};
 use crate::clock::Now;
 use crate::delivery::{Delivery, Status};
 use crate::endpoint::State;
+use crate::providers;
 use crate::store::{Op, Tried};
 
 impl<R> Core<R> {
@@ -39,7 +40,8 @@ impl<R> Core<R> {
     }
 
     fn next_state(&mut self, now: Now, lane: usize, flight: &Flight, outcome: Outcome) -> Delivery {
-        let delivery = flight.delivery.after(outcome, now.steady_ms, self.rng.random());
+        let ladder = providers::ladder(self.lanes[lane].endpoint.provider);
+        let delivery = flight.delivery.after(outcome, ladder, now.steady_ms, self.rng.random());
         let deleted = self.lanes[lane].endpoint.state == State::Deleted;
         if deleted && delivery.status == Status::Pending {
             return Delivery { status: Status::Canceled, due_ms: None, ..delivery };

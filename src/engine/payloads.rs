@@ -2,8 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use bytes::Bytes;
-
+use crate::attempt::Payload;
 use crate::id::EventId;
 
 /// How many bytes of bodies stay in memory: 64 MiB.
@@ -14,16 +13,16 @@ const ENTRY_BYTES: usize = 128;
 /// Bodies by event; the oldest go first.
 #[derive(Debug, Default)]
 pub(super) struct Payloads {
-    bodies: HashMap<EventId, Bytes>,
+    bodies: HashMap<EventId, Payload>,
     order: VecDeque<EventId>,
     bytes: usize,
 }
 
 impl Payloads {
-    /// Keeps a body, and lets older ones go when there is no room.
-    pub(super) fn keep(&mut self, event: EventId, body: Bytes) {
-        self.bytes += body.len() + ENTRY_BYTES;
-        self.bodies.insert(event, body);
+    /// Keeps a body with its headers, and lets older ones go when there is no room.
+    pub(super) fn keep(&mut self, event: EventId, payload: Payload) {
+        self.bytes += cost(&payload);
+        self.bodies.insert(event, payload);
         self.order.push_back(event);
         while self.bytes > BYTES_MAX || self.order.front().is_some_and(|oldest| !self.bodies.contains_key(oldest)) {
             let Some(oldest) = self.order.pop_front() else {
@@ -34,16 +33,22 @@ impl Payloads {
     }
 
     /// The body, when it is still here.
-    pub(super) fn get(&self, event: EventId) -> Option<Bytes> {
+    pub(super) fn get(&self, event: EventId) -> Option<Payload> {
         self.bodies.get(&event).cloned()
     }
 
     /// Lets a body go.
     pub(super) fn drop(&mut self, event: EventId) {
-        if let Some(body) = self.bodies.remove(&event) {
-            self.bytes -= body.len() + ENTRY_BYTES;
+        if let Some(payload) = self.bodies.remove(&event) {
+            self.bytes -= cost(&payload);
         }
     }
+}
+
+/// How many bytes one entry takes.
+fn cost(payload: &Payload) -> usize {
+    let headers = payload.headers.iter().flat_map(|headers| headers.iter());
+    payload.body.len() + headers.map(|(name, value)| name.len() + value.len()).sum::<usize>() + ENTRY_BYTES
 }
 
 #[cfg(test)]
@@ -54,7 +59,7 @@ mod tests {
     #[test]
     fn the_oldest_bodies_go_when_there_is_no_room() {
         let mut payloads = Payloads::default();
-        let body = Bytes::from(vec![0; 1_024 * 1_024]);
+        let body = Payload::new(vec![0; 1_024 * 1_024].into(), &[("a".to_owned(), "b".to_owned())]);
         for id in 0..100 {
             payloads.keep(EventId::new(id), body.clone());
         }

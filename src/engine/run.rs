@@ -14,9 +14,9 @@ use super::senders::{Means, Senders};
 use crate::attempt::{Lease, Report, Sender};
 use crate::clock::{Clock, Now};
 use crate::error::{Error, Result};
-use crate::event::NewEvent;
+use crate::event::{Accepted, NewEvent};
 use crate::id::{EndpointId, EventId, IdSource, IdText};
-use crate::store::{Batch, CommitFailed, Durable, Setting, Store};
+use crate::store::{Batch, CommitFailed, Durable, Op, Setting, Store};
 
 /// How many inputs the core takes before it lets go of what gathered.
 const INPUTS_PER_TURN: usize = 512;
@@ -84,7 +84,7 @@ impl Engine {
     }
 
     /// Makes events durable; one answer for each, in order. Error: 503 when too much waits, or it is unknown whether they stand.
-    pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Result<Durable<EventId>>>> {
+    pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Result<Durable<Accepted>>>> {
         let bytes = events.iter().map(|event| event.body.len()).sum();
         let _pass = self.gate.enter(events.len(), bytes).await?;
         let answer = self.ask(|reply| Input::Accept { events, reply }).await?;
@@ -97,6 +97,12 @@ impl Engine {
     /// Makes a setting durable and obeyed. Error: why not.
     pub async fn change(&self, setting: Setting) -> Result<Durable<()>, NotChanged> {
         self.ask_change(|reply| Input::Change { setting: Box::new(setting), reply }).await
+    }
+
+    /// Writes down what changes nothing in the engine ([`Op::Turned`], [`Op::Quarantine`], [`Op::Alive`],
+    /// [`Op::Outage`]). Error: why not.
+    pub async fn record(&self, op: Op) -> Result<Durable<()>, NotChanged> {
+        self.ask_change(|reply| Input::Record { op: Box::new(op), reply }).await
     }
 
     /// Makes one attempt due now. Error: why not.

@@ -81,7 +81,7 @@ async fn take_orders<S: Sender, C: Clock>(mut incoming: mpsc::UnboundedReceiver<
         let mut unread = Vec::new();
         for order in orders.drain(..) {
             let landing = Landing::of(&order, &means);
-            if order.body.is_some() {
+            if order.payload.is_some() {
                 tokio::spawn(attempt(means.sender.clone(), order, landing));
             } else {
                 unread.push((order, landing));
@@ -97,15 +97,15 @@ async fn take_orders<S: Sender, C: Clock>(mut incoming: mpsc::UnboundedReceiver<
 async fn read_then_send<S: Sender, C: Clock>(means: Means<S, C>, unread: Vec<(Order, Landing<C>)>) {
     let events: Vec<_> = unread.iter().map(|(order, _)| order.lease.event).collect();
     let store = Arc::clone(&means.store);
-    let bodies = spawn_blocking(move || store.bodies(&events)).await;
-    let bodies = bodies.map_err(Error::internal).and_then(|read| read).unwrap_or_else(|error| {
+    let payloads = spawn_blocking(move || store.payloads(&events)).await;
+    let payloads = payloads.map_err(Error::internal).and_then(|read| read).unwrap_or_else(|error| {
         tracing::error!(%error, "bodies could not be read");
         vec![None; unread.len()]
     });
-    for ((order, landing), body) in unread.into_iter().zip(bodies) {
-        match body {
-            Some(body) => {
-                tokio::spawn(attempt(means.sender.clone(), Order { body: Some(body), ..order }, landing));
+    for ((order, landing), payload) in unread.into_iter().zip(payloads) {
+        match payload {
+            Some(payload) => {
+                tokio::spawn(attempt(means.sender.clone(), Order { payload: Some(payload), ..order }, landing));
             }
             None => landing.give_up("the stored payload is missing or damaged"),
         }

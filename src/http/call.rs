@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 
@@ -43,9 +43,8 @@ impl FromRequest<Api> for Call {
     async fn from_request(request: Request<Body>, api: &Api) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let caller = api.auth.caller(&parts.headers).await.map_err(Error::into_response)?;
-        if let Some(encoding) = parts.headers.get_all(CONTENT_ENCODING).iter().find(|encoding| *encoding != "identity")
-        {
-            return Err(encoded(encoding.to_str().unwrap_or("?")));
+        if let Some(encoding) = foreign_encoding(&parts.headers) {
+            return Err(encoded(encoding));
         }
         let params = RawPathParams::from_request_parts(&mut parts, api).await;
         let params = params.map_err(|_| Error::not_found().into_response())?;
@@ -97,29 +96,7 @@ impl Call {
 
     /// Reads the body once. Error: 413 above `bytes_max`, 400 when it breaks off or takes longer than 30 s.
     pub(super) async fn body(&self, bytes_max: usize) -> Result<Bytes> {
-        let too_large = || {
-            Error::new(
-                Kind::TooLarge,
-                "payload_too_large",
-                format!("the body is larger than {bytes_max} bytes, the most this route takes; send less at a time"),
-            )
-        };
-        let declared =
-            self.parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        if declared.is_some_and(|bytes| bytes > bytes_max) {
-            return Err(too_large());
-        }
-        let body = Limited::new(self.take_body(), bytes_max);
-        match tokio::time::timeout(BODY_READ_MAX, body.collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(Error::new(Kind::Invalid, "generic_error", "the body broke off; send it whole")),
-            Err(_) => Err(Error::new(
-                Kind::Invalid,
-                "generic_error",
-                format!("the body took longer than {} s", BODY_READ_MAX.as_secs()),
-            )),
-        }
+        read_body(&self.parts.headers, self.take_body(), bytes_max).await
     }
 
     fn take_body(&self) -> Body {
@@ -141,6 +118,32 @@ impl Call {
         let path = self.parts.uri.path();
         Once::new(&self.caller, path, key.to_str().unwrap_or_default(), body).map(Some)
     }
+}
+
+/// Reads a whole body. Error: 413 above `bytes_max`, 400 when it breaks off or takes longer than 30 s.
+pub(super) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes> {
+    let too_large = || {
+        let detail =
+            format!("the body is larger than {bytes_max} bytes, the most this route takes; send less at a time");
+        Error::new(Kind::TooLarge, "payload_too_large", detail)
+    };
+    let cut = |detail: String| Error::new(Kind::Invalid, "generic_error", detail);
+    let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_READ_MAX, Limited::new(body, bytes_max).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(cut("the body broke off; send it whole".to_owned())),
+        Err(_) => Err(cut(format!("the body took longer than {} s", BODY_READ_MAX.as_secs()))),
+    }
+}
+
+/// The first encoding of a body that is not read as it stands.
+pub(super) fn foreign_encoding(headers: &HeaderMap) -> Option<&str> {
+    let foreign = headers.get_all(CONTENT_ENCODING).iter().find(|encoding| *encoding != "identity")?;
+    Some(foreign.to_str().unwrap_or("?"))
 }
 
 /// `event_types[]`, `event_types[1]`: the ways in which lists are written in queries.

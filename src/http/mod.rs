@@ -1,7 +1,7 @@
 //! The only door in: connections with limits, and the routes behind them.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,6 +24,8 @@ use crate::error::{Error, Kind, Result};
 pub mod api;
 mod auth;
 mod call;
+pub mod doors;
+mod ingress;
 mod linger;
 mod metrics;
 mod page;
@@ -51,15 +53,15 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, peer)) => (stream, peer.ip()),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(20)).await; // out of file handles: let some be closed
                 continue;
             }
         };
-        let connection = graceful.watch(connect(stream, router.clone()));
+        let connection = graceful.watch(connect(stream, peer, router.clone()));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
@@ -73,15 +75,21 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     }
 }
 
+/// Who is at the other end of the connection; every request carries it.
+#[derive(Clone, Copy)]
+struct Peer(IpAddr);
+
 fn connect(
     stream: TcpStream,
+    peer: IpAddr,
     router: Router,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     // small answers must not wait for the peer's delayed acknowledgement; a socket that refuses it still works
     let _ = stream.set_nodelay(true);
     let unread = Arc::new(AtomicBool::new(true)); // what closes it now closes it inside a request's head
     let stream = linger::Lingering::new(stream, Arc::clone(&unread));
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
         answer(router.clone(), request, Arc::clone(&unread))
     });
     http1::Builder::new()

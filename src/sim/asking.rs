@@ -9,8 +9,8 @@ use super::world::World;
 use crate::application::ApplicationRef;
 use crate::engine::message::{Answer, Input};
 use crate::error::{Error, Kind};
-use crate::event::{self, NewEvent, Once};
-use crate::id::{EventId, Id as _};
+use crate::event::{self, Accepted, NewEvent, Once};
+use crate::id::Id as _;
 use crate::store::Durable;
 
 /// How often one request is sent at most.
@@ -88,6 +88,8 @@ impl World {
             body: draft.body.clone(),
             once: draft.once,
             only: draft.only.map(|endpoint| self.ledger.endpoints[endpoint].seen.id),
+            arrival: None,
+            dedup: None,
         }
     }
 
@@ -101,7 +103,7 @@ impl World {
         }
     }
 
-    fn published(&mut self, number: usize, answers: &[Result<Durable<EventId>, Error>]) {
+    fn published(&mut self, number: usize, answers: &[Result<Durable<Accepted>, Error>]) {
         let Ask::Publish(wants) = &self.clients.requests[number].ask else {
             return self.ledger.blame(format!("request {number} published nothing, and got an answer to that"));
         };

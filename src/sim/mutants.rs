@@ -229,8 +229,10 @@ impl Mutation {
         if self.is(Mutant::IdPerAttempt) {
             wire.lease.event = EventId::new(wire.lease.event.value() + 1);
         }
-        if self.is(Mutant::BodyChanged) {
-            wire.body = wire.body.as_ref().map(|body| [body, &b" "[..]].concat().into());
+        if self.is(Mutant::BodyChanged)
+            && let Some(payload) = &mut wire.payload
+        {
+            payload.body = [&payload.body, &b" "[..]].concat().into();
         }
     }
 

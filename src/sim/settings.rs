@@ -51,6 +51,8 @@ impl World {
             uid: Some(id.value().to_string()),
             name: "a".to_owned(),
             metadata: std::collections::BTreeMap::new(),
+            provider: crate::provider::Provider::Standard,
+            source: None,
             updated_ms: 0,
             deleted,
         }
@@ -64,6 +66,8 @@ impl World {
         let mut endpoint = Endpoint {
             id,
             application,
+            provider: crate::provider::Provider::Standard,
+            direct: false,
             uid: None,
             url: "http://1".to_owned(),
             description: String::new(),

@@ -335,8 +335,8 @@ impl World {
         let lease = order.lease;
         self.trace.note(self.at_ms, "send: event, endpoint", (lease.event.value(), lease.endpoint.value()));
         let mut wire = order;
-        if wire.body.is_none() {
-            wire.body = self.disk.memory.bodies(&[lease.event]).unwrap_or_default().pop().flatten();
+        if wire.payload.is_none() {
+            wire.payload = self.disk.memory.payloads(&[lease.event]).unwrap_or_default().pop().flatten();
         }
         self.mutation.wire(&mut wire);
         let target = self.ledger.sent(&wire);

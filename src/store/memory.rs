@@ -3,27 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
-use bytes::Bytes;
-
+use super::tally::SourceTally;
 use super::{
     Answer, AttemptRow, AttemptsOf, Backlog, Batch, CommitFailed, DueSlice, Durable, Filter, Listed, Opening, Page,
     Receipt, Store, Unwritten, uid_hash,
 };
 use crate::application::{Application, ApplicationRef};
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Payload};
 use crate::delivery::Delivery;
 use crate::endpoint::{Endpoint, State};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, KeyId};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, KeyId, SourceId};
 use crate::key::Key;
+use crate::source::{Quarantined, Source, SourceRef, SourceStats, token_hash};
 
+mod application;
+mod arrival;
 mod commit;
 mod list;
 mod read;
 mod setting;
+mod source;
 
 /// A store without a disk: whatever was committed stands until the value is dropped, whatever was not never happened.
 pub struct Memory {
@@ -76,6 +79,17 @@ struct Tables {
     attempts: BTreeMap<AttemptId, AttemptRow>,
     /// The due index: endpoint, due time, event.
     due: BTreeSet<(EndpointId, i64, EventId)>,
+    sources: BTreeMap<SourceId, Source>,
+    /// The hash of the body, by month, hash of the key and event.
+    arrival_keys: BTreeMap<(i64, [u8; 16], EventId), [u8; 16]>,
+    /// Inbound events that somebody has taken.
+    processed: BTreeSet<EventId>,
+    tallies: BTreeMap<SourceId, SourceTally>,
+    /// By the order in which they came.
+    quarantine: BTreeMap<i64, Quarantined>,
+    /// By application, sink and name.
+    consumers: BTreeMap<(ApplicationId, String, String), EventId>,
+    alive_ms: Option<i64>,
 }
 
 impl Memory {
@@ -99,6 +113,13 @@ impl Memory {
             deliveries: BTreeMap::new(),
             attempts: BTreeMap::new(),
             due: BTreeSet::new(),
+            sources: BTreeMap::new(),
+            arrival_keys: BTreeMap::new(),
+            processed: BTreeSet::new(),
+            tallies: BTreeMap::new(),
+            quarantine: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            alive_ms: None,
         };
         Self { tables: Mutex::new(tables) }
     }
@@ -131,9 +152,9 @@ impl Store for Memory {
         Ok(Backlog { waiting, oldest: tables.due.iter().map(|(_, _, event)| *event).min() })
     }
 
-    fn bodies(&self, events: &[EventId]) -> Result<Vec<Option<Bytes>>> {
+    fn payloads(&self, events: &[EventId]) -> Result<Vec<Option<Payload>>> {
         let tables = self.tables();
-        Ok(events.iter().map(|&event| read::body(&tables, event)).collect())
+        Ok(events.iter().map(|&event| read::payload(&tables, event)).collect())
     }
 
     fn keys(&self) -> Result<Vec<Key>> {
@@ -156,8 +177,8 @@ impl Store for Memory {
 
     fn applications(&self, environment: EnvironmentId, page: Page<ApplicationId>) -> Result<Listed<Application>> {
         let tables = self.tables();
-        let living = tables.applications.values().filter(|row| row.environment == environment && !row.deleted);
-        Ok(list::page(living, page, |row| row.id))
+        let shown = |row: &&Application| row.environment == environment && !row.deleted && row.source.is_none();
+        Ok(list::page(tables.applications.values().filter(shown), list::numbered(page), |row| row.id.value()))
     }
 
     fn endpoint(&self, application: ApplicationId, endpoint: EndpointId) -> Result<Option<Endpoint>> {
@@ -177,7 +198,7 @@ impl Store for Memory {
         let tables = self.tables();
         let living =
             tables.endpoints.values().filter(|row| row.application == application && row.state != State::Deleted);
-        Ok(list::page(living, page, |row| row.id))
+        Ok(list::page(living, list::numbered(page), |row| row.id.value()))
     }
 
     fn event_type(&self, environment: EnvironmentId, name: &str) -> Result<Option<EventType>> {
@@ -217,4 +238,44 @@ impl Store for Memory {
         let rows = tables.deliveries.range((event, EndpointId::new(i64::MIN))..=(event, EndpointId::new(i64::MAX)));
         Ok(rows.map(|((_, endpoint), row)| (*endpoint, row.delivery)).collect())
     }
+
+    fn source(&self, environment: EnvironmentId, source: &SourceRef) -> Result<Option<Source>> {
+        let tables = self.tables();
+        let named = |row: &&Source| match source {
+            SourceRef::Id(id) => row.id == *id,
+            SourceRef::Uid(uid) => row.uid.as_ref() == Some(uid),
+        };
+        Ok(living_sources(&tables).filter(|row| row.environment == environment).find(named).cloned())
+    }
+
+    fn source_by_token(&self, hash: &[u8; 16]) -> Result<Option<Source>> {
+        let tables = self.tables();
+        let opened = |row: &&Source| row.tokens.iter().any(|slot| token_hash(&slot.token) == *hash);
+        Ok(living_sources(&tables).find(opened).cloned())
+    }
+
+    fn sources(&self, environment: EnvironmentId, page: Page<SourceId>) -> Result<Listed<Source>> {
+        let tables = self.tables();
+        let shown = living_sources(&tables).filter(|row| row.environment == environment);
+        Ok(list::page(shown, list::numbered(page), |row| row.id.value()))
+    }
+
+    fn source_stats(&self, source: SourceId) -> Result<SourceStats> {
+        Ok(self.tables().tallies.get(&source).cloned().unwrap_or_default().shown())
+    }
+
+    fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
+        let tables = self.tables();
+        let rows: Vec<_> = tables.quarantine.iter().map(|(number, row)| (*number, row.clone())).collect();
+        Ok(list::page(rows.iter().filter(|(_, row)| row.source == source), page, |row| row.0))
+    }
+
+    fn consumer(&self, application: ApplicationId, sink: &str, name: &str) -> Result<Option<EventId>> {
+        let key = (application, sink.to_owned(), name.to_owned());
+        Ok(self.tables().consumers.get(&key).copied())
+    }
+}
+
+fn living_sources(tables: &Tables) -> impl Iterator<Item = &Source> {
+    tables.sources.values().filter(|row| !row.deleted)
 }

@@ -1,30 +1,37 @@
 //! Durable state: one write that carries every transition, and reads that each answer a whole question.
 
-use bytes::Bytes;
-
 use crate::application::{Application, ApplicationRef};
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Payload};
 use crate::delivery::{Delivery, Due};
-use crate::endpoint::{Endpoint, Health, State};
+use crate::endpoint::Endpoint;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, KeyId};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId};
 use crate::key::Key;
+use crate::provider::Provider;
+use crate::source::{Quarantined, Source, SourceRef, SourceStats};
 
 #[cfg(feature = "sim")]
 pub mod memory;
 pub mod sqlite;
+mod tally;
+mod write;
 
+pub use write::{Answer, Batch, Change, CommitFailed, Consumer, NewRow, Op, Receipt, Refused, Setting, Tried, Turned};
+
+const DAY_MS: i64 = 86_400_000;
 /// How long a caller's own `Idempotency-Key` is remembered: 24 h.
-pub const KEY_MS: i64 = 86_400_000;
+pub const KEY_MS: i64 = DAY_MS;
 /// How long a key that an SDK made up is remembered: 15 min.
 pub const BRIEF_KEY_MS: i64 = 900_000;
 /// How many brief keys are kept in memory; more are kept in the index like a caller's own.
 pub const RECENT_KEYS_MAX: usize = 262_144;
 /// How many rows one [`Op::Forget`] deletes from each table, so that it never holds the writer up.
 pub const FORGET_ROWS_MAX: usize = 500;
+/// How many bodies a source keeps in quarantine; more are counted and not kept.
+pub const QUARANTINED_MAX: usize = 1_000;
 /// How many rows a filtered list looks at before it answers with what it has.
 pub const SCAN_ROWS_MAX: usize = 10_000;
 
@@ -42,161 +49,6 @@ impl<T> Durable<T> {
     pub fn vouch<U>(&self, value: U) -> Durable<U> {
         Durable(value)
     }
-}
-
-/// All that becomes durable together, in this order.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// When it was put together, by the wall clock, in ms since 1970.
-    pub wall_ms: i64,
-    /// The transitions.
-    pub ops: Vec<Op>,
-}
-
-/// One transition. A refused one changes nothing and leaves the rest of its batch alone.
-#[derive(Clone, Debug)]
-pub enum Op {
-    /// An event is accepted. Refused: its key or uid is known.
-    Event(NewRow),
-    /// An attempt ended.
-    Tried(Box<Tried>),
-    /// A delivery that nobody tried leaves memory: from now on the disk knows when it is due.
-    Park(Due),
-    /// A person wants a delivery attempted now.
-    Resend {
-        /// What.
-        event: EventId,
-        /// Where to.
-        endpoint: EndpointId,
-        /// When: now, on the steady scale.
-        due_ms: i64,
-    },
-    /// Up to `count` waiting deliveries of a deleted endpoint end as canceled.
-    Cancel {
-        /// The deleted endpoint.
-        endpoint: EndpointId,
-        /// At most so many.
-        count: usize,
-    },
-    /// All deliveries of events below `mark` have rows; ids up to `last_id` are used.
-    Mark {
-        /// Where recovery begins.
-        mark: EventId,
-        /// The highest id handed out.
-        last_id: i64,
-    },
-    /// What an endpoint's attempts came to; with a state, the engine disables it.
-    Health {
-        /// Which.
-        endpoint: EndpointId,
-        /// Its health from now on.
-        health: Health,
-        /// Its state from now on, when that changes.
-        state: Option<State>,
-    },
-    /// A setting changes. Refused: a name is taken, it changed meanwhile, or the request was answered before.
-    Setting(Box<Setting>),
-    /// Idempotency keys past their time go, at most 500 of each kind.
-    Forget,
-}
-
-/// An accepted event with what only its row knows.
-#[derive(Clone, Debug)]
-pub struct NewRow {
-    /// The event.
-    pub event: Event,
-    /// Where it goes, packed by `fan_out::pack`.
-    pub fan_out: Vec<u8>,
-    /// Its idempotency key.
-    pub once: Option<Once>,
-}
-
-/// An attempt that ended, and what it made of its delivery.
-#[derive(Clone, Debug)]
-pub struct Tried {
-    /// What was to be delivered.
-    pub event: EventId,
-    /// Where to.
-    pub endpoint: EndpointId,
-    /// The attempt.
-    pub attempt: Attempt,
-    /// The state from now on.
-    pub delivery: Delivery,
-    /// The delivery's line in the due index until now; `None` when it has no row yet.
-    pub was_due_ms: Option<i64>,
-}
-
-/// A change of settings and the answer that a retry of its request will get.
-#[derive(Clone, Debug)]
-pub struct Setting {
-    /// What changes.
-    pub change: Change,
-    /// Kept under the request's idempotency key.
-    pub answer: Option<Answer>,
-}
-
-/// One changed object, whole.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// A new environment.
-    Environment(Environment),
-    /// A new or changed application.
-    Application(Application),
-    /// A new endpoint (revision 1), or one changed from the revision before.
-    Endpoint(Endpoint),
-    /// A new event type; an archived one of that name comes back.
-    EventType(EventType),
-    /// A new key.
-    Key(Key),
-    /// A key stops working.
-    Revoke {
-        /// Which.
-        key: KeyId,
-        /// When, in ms since 1970.
-        at_ms: i64,
-    },
-}
-
-/// An answer given, kept for the retry of its request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The key, and the hash of what was asked.
-    pub once: Once,
-    /// The HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: Bytes,
-}
-
-/// A commit that was not confirmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommitFailed {
-    /// Nothing of it stands (disk full, lock held): it may be tried again later.
-    NotDone(String),
-    /// It may stand or not (a failed sync): the process must end, recovery decides.
-    Unknown(String),
-}
-
-/// What a commit did not do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Receipt {
-    /// Positions in the batch, ascending, and why each was refused.
-    pub refused: Vec<(usize, Refused)>,
-}
-
-/// Why one transition was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The same request became this event before.
-    Repeated(EventId),
-    /// The key was used with another body.
-    KeyReused,
-    /// The uid or name is taken.
-    Taken,
-    /// It changed meanwhile: read again.
-    Stale,
-    /// The same request got this answer before.
-    Answered(Answer),
 }
 
 /// All that the engine needs to begin.
@@ -218,6 +70,10 @@ pub struct Opening {
     pub due: Vec<(EndpointId, i64)>,
     /// The brief keys of the last 15 minutes, the newest [`RECENT_KEYS_MAX`] at most.
     pub recent_keys: Vec<(EventId, Once)>,
+    /// Sources that live.
+    pub sources: Vec<(SourceId, Provider)>,
+    /// When the server was last known to live, in ms since 1970.
+    pub alive_ms: Option<i64>,
 }
 
 /// Events from the mark on whose deliveries have no rows yet.
@@ -321,8 +177,8 @@ pub trait Store: Send + Sync + 'static {
     fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<DueSlice>;
     /// How many lines the due index holds, and the oldest event among them.
     fn backlog(&self) -> Result<Backlog>;
-    /// The bodies of events, checked against their SHA-256; `None` where one is missing or damaged.
-    fn bodies(&self, events: &[EventId]) -> Result<Vec<Option<Bytes>>>;
+    /// What is sent of events, each body checked against its SHA-256; `None` where one is missing or damaged.
+    fn payloads(&self, events: &[EventId]) -> Result<Vec<Option<Payload>>>;
     /// All keys, revoked ones too.
     fn keys(&self) -> Result<Vec<Key>>;
     /// The answer kept under a key, when it is not past its time.
@@ -358,6 +214,19 @@ pub trait Store: Send + Sync + 'static {
     fn attempts(&self, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Result<Listed<AttemptRow>>;
     /// An event's deliveries that have rows.
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>>;
+
+    /// A living source.
+    fn source(&self, environment: EnvironmentId, source: &SourceRef) -> Result<Option<Source>>;
+    /// The living source that a token opens, or opened until its grace ended: the caller looks at the time.
+    fn source_by_token(&self, hash: &[u8; 16]) -> Result<Option<Source>>;
+    /// Living sources.
+    fn sources(&self, environment: EnvironmentId, page: Page<SourceId>) -> Result<Listed<Source>>;
+    /// What a source's requests came to.
+    fn source_stats(&self, source: SourceId) -> Result<SourceStats>;
+    /// A source's quarantine, by the order in which bodies first came; the key is the row's number.
+    fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>>;
+    /// How far a poller has come; `None` when it has taken nothing.
+    fn consumer(&self, application: ApplicationId, sink: &str, name: &str) -> Result<Option<EventId>>;
 }
 
 /// The hash under which a caller's event id is kept.
@@ -368,7 +237,23 @@ pub(crate) fn uid_hash(application: ApplicationId, uid: &str) -> [u8; 16] {
 
 /// The bucket of keys of a moment.
 pub(crate) fn day(wall_ms: i64) -> i64 {
-    wall_ms.div_euclid(86_400_000)
+    wall_ms.div_euclid(DAY_MS)
+}
+
+/// The week of a moment.
+pub(crate) fn week(wall_ms: i64) -> i64 {
+    wall_ms.div_euclid(7 * DAY_MS)
+}
+
+/// The bucket of inbound events of a moment: four weeks. Each one that counts costs a look, so they are few.
+pub(crate) fn month(wall_ms: i64) -> i64 {
+    wall_ms.div_euclid(28 * DAY_MS)
+}
+
+/// The earliest id of an event that came less than `days` ago.
+pub(crate) fn first_remembered(days: u32, wall_ms: i64) -> EventId {
+    use crate::id::Id as _;
+    EventId::new(crate::id::floor_at(wall_ms - i64::from(days) * DAY_MS + 1))
 }
 
 /// How long a key is remembered.

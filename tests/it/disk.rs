@@ -5,10 +5,12 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use posthaste::provider::Provider;
 use serde_json::json;
 
 use crate::idle::cpu_used;
 use crate::load::{Line, show};
+use crate::receive::{Door, fintoc};
 use crate::world::{Behaviour, Received, Receiver, World, eventually, now};
 
 /// A refusal comes within the second that answers may be delayed, the commit that failed, and a busy machine.
@@ -180,4 +182,29 @@ fn a_server_with_a_full_disk_ends_when_asked_to_and_says_that_it_could_not_write
     world.restart();
     eventually(|| (ids(&receiver.received()) == acknowledged).then_some(()));
     assert_eq!(world.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_door_on_a_full_disk_asks_to_come_again_and_what_comes_again_is_one_event() {
+    let (disk, world) = SmallDisk::start(tempfile::tempdir().unwrap());
+    let door = Door::open_in(world, Provider::Fintoc, json!({}));
+    let event = |number: u32| fintoc(&format!("evt_{number:08}"), number);
+    assert_eq!(door.send(event(0)).status, 200);
+    disk.take_space(&door.world);
+    let mut number = 0;
+    let refused = std::iter::repeat_with(|| {
+        number += 1;
+        door.send(event(number))
+    });
+    let refused = refused.take(10_000).find(|answer| answer.status != 200).expect("the disk is full");
+    assert!(refused.status == 503 && refused.head.to_lowercase().contains("retry-after: 1"), "{refused:?}");
+    assert_eq!(door.send("{").status, 503, "what cannot be kept in quarantine is not told to be lost");
+    assert_eq!(door.post(b"forged", &[]).status, 401);
+    let kept = listed(&door.world, &door.source).len();
+    assert_eq!(kept, usize::try_from(number).unwrap(), "what was refused is not there");
+    disk.give_space(&door.world);
+    eventually(|| (door.send(event(number)).status == 200).then_some(()));
+    assert_eq!(door.send(event(number)).status, 200);
+    assert_eq!(listed(&door.world, &door.source).len(), kept + 1);
+    assert_eq!(door.send("{").status, 400);
 }

@@ -52,6 +52,7 @@ fn row(id: EventId, application: ApplicationId, endpoint: EndpointId, body: Stri
         uid: None,
         sha256: sha256(body.as_bytes()),
         body: body.into(),
+        arrival: None,
     };
-    NewRow { event, fan_out: fan_out::pack(&[endpoint]), once: None }
+    NewRow { event, fan_out: fan_out::pack(&[endpoint]), once: None, dedup: None }
 }

@@ -18,7 +18,7 @@ const NOISE_PERCENT_MAX: u32 = 125;
 const NOISE_MAX: Duration = Duration::from_millis(100);
 
 /// Takes connections and all that is sent, never answers: what a dead host behind a live firewall looks like.
-fn tarpit() -> String {
+pub fn tarpit() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/hang", listener.local_addr().expect("bound"));
     std::thread::spawn(move || {

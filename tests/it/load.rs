@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::world::{Answer, KEY, PATIENCE, Received, Receiver, now};
@@ -113,6 +115,32 @@ pub fn pace(per_second: u32, long: Duration, mut act: impl FnMut(usize, Instant)
         number += 1;
         at += step;
     }
+}
+
+/// Calls `act` so many times a second for so long over so many lines, each call at its own time while a line is free;
+/// gives how long each took from its time on.
+pub fn knock(lines: usize, per_second: u32, long: Duration, act: impl Fn(&mut Line, usize) + Sync) -> Vec<Duration> {
+    let (begun, next, took) = (now(), AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let due =
+        |number: usize| begun + Duration::from_secs(1) * u32::try_from(number).expect("a story is short") / per_second;
+    std::thread::scope(|scope| {
+        for _ in 0..lines {
+            scope.spawn(|| {
+                let mut line = Line::default();
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let at = due(number);
+                    if at >= begun + long {
+                        return;
+                    }
+                    std::thread::sleep(at.saturating_duration_since(now()));
+                    act(&mut line, number);
+                    took.lock().unwrap().push(now().saturating_duration_since(at));
+                }
+            });
+        }
+    });
+    took.into_inner().unwrap()
 }
 
 /// The value that so many percent of the values do not exceed.

@@ -8,6 +8,7 @@ mod database;
 mod delivery;
 #[cfg(feature = "peers")]
 mod disk;
+mod door;
 mod generate;
 mod guard;
 mod idle;
@@ -17,7 +18,10 @@ mod load;
 mod malformed;
 #[cfg(feature = "peers")]
 mod peers;
+mod provider;
+mod providers;
 mod publish;
+mod receive;
 mod simulation;
 mod store;
 mod tidy;

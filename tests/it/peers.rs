@@ -32,6 +32,20 @@ fn the_python_sdk_finds_what_it_expects_and_every_delivery_verifies() {
 }
 
 #[test]
+fn what_the_python_sdks_sign_comes_in_and_what_we_sign_they_verify() {
+    let world = World::start();
+    let mut python = Command::new(installed("venv/bin/python"));
+    check(python.arg(script("receive.py")).args([world.url.as_str(), KEY]), "python", 3);
+}
+
+#[test]
+fn what_fintocs_javascript_sdk_signs_comes_in_and_what_we_sign_it_verifies() {
+    let world = World::start();
+    let mut node = Command::new("node");
+    check(node.arg(script("receive.mjs")).args([world.url.as_str(), KEY]).arg(installed("node")), "javascript", 1);
+}
+
+#[test]
 fn the_javascript_sdk_finds_what_it_expects_and_every_delivery_verifies() {
     let world = World::start();
     let mut node = Command::new("node");

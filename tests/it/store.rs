@@ -29,6 +29,7 @@ macro_rules! ask {
 mod accept;
 pub mod answers;
 mod application;
+mod arrival;
 mod attempts;
 mod batch;
 mod delivery;
@@ -38,7 +39,10 @@ mod lists;
 mod model;
 mod once;
 mod opening;
+pub mod receiving;
 mod recovery;
 mod scan;
 mod setting;
+mod source;
 pub mod subject;
+mod tally;

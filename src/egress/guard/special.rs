@@ -4,7 +4,7 @@
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>. Everything in IPv4 is public but
 //! this table; in IPv6 nothing is public but `2000::/3` without this table.
 
-use super::network::Network;
+use crate::network::Network;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A range that is not public.

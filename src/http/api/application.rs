@@ -5,16 +5,17 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, empty, not_changed, unserved};
+use super::{Api, catalogue, empty, not_changed, unserved};
 use crate::application::{Application, ApplicationRef};
 use crate::engine::message::NotChanged;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
 use crate::http::page::{Asked, time};
 use crate::http::problem::text;
 use crate::id::{Id as _, IdText};
 use crate::key::Action;
 use crate::name::Metadata;
+use crate::provider::Provider;
 use crate::store::{Change, Refused};
 
 #[derive(Deserialize)]
@@ -23,6 +24,7 @@ struct ApplicationIn {
     name: String,
     uid: Option<String>,
     metadata: Option<Metadata>,
+    provider: Option<String>,
     rate_limit: Option<u16>,
     throttle_rate: Option<u16>,
 }
@@ -34,6 +36,7 @@ struct ApplicationOut {
     uid: Option<String>,
     name: String,
     metadata: Metadata,
+    provider: &'static str,
     rate_limit: Option<u16>,
     throttle_rate: Option<u16>,
     created_at: String,
@@ -46,6 +49,7 @@ fn out(application: Application, ids: &IdText) -> ApplicationOut {
         uid: application.uid,
         name: application.name,
         metadata: application.metadata,
+        provider: application.provider.name(),
         rate_limit: None,
         throttle_rate: None,
         created_at: time(application.id.time_ms()),
@@ -68,22 +72,13 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
     call.may(Action::Manage)?;
     let get_if_exists = call.query_flag("get_if_exists", false)?;
     let (input, body) = call.json::<ApplicationIn>().await?;
-    unserved("throttleRate", input.throttle_rate.or(input.rate_limit).is_some())?;
     let once = call.once(&body)?;
     if let Some(response) = api.answered(once).await? {
         return Ok(response);
     }
-    let now_ms = api.clock.now().wall_ms;
-    let application = Application {
-        id: api.engine.ids().next(now_ms),
-        environment: call.caller.environment,
-        uid: input.uid,
-        name: input.name,
-        metadata: input.metadata.unwrap_or_default(),
-        updated_ms: now_ms,
-        deleted: false,
-    };
+    let application = fresh(&api, &call, input)?;
     application.check()?;
+    catalogue::bring_in(&api, application.environment, application.provider).await?;
     let uid = application.uid.clone();
     let body = text(&out(application.clone(), api.engine.text()));
     match api.change(once, Change::Application(application), StatusCode::CREATED, body).await {
@@ -96,10 +91,63 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
     }
 }
 
+/// What a request describes, not yet made.
+fn fresh(api: &Api, call: &Call, input: ApplicationIn) -> Result<Application> {
+    unserved("throttleRate", input.throttle_rate.or(input.rate_limit).is_some())?;
+    let now_ms = api.clock.now().wall_ms;
+    Ok(Application {
+        id: api.engine.ids().next(now_ms),
+        environment: call.caller.environment,
+        uid: input.uid,
+        name: input.name,
+        metadata: input.metadata.unwrap_or_default(),
+        provider: input.provider.as_deref().map_or(Ok(Provider::Standard), Provider::parse)?,
+        source: None,
+        updated_ms: now_ms,
+        deleted: false,
+    })
+}
+
+/// PUT `/app/{app}`: 200 changed, or 201 made when the path is a uid that nobody has.
+pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, _) = call.json::<ApplicationIn>().await?;
+    let (named, environment) = (api.application_ref(call.param("app"))?, call.caller.environment);
+    let reference = named.clone();
+    let found = api.read(move |store| store.application(environment, &reference)).await?;
+    let (status, mut application) = match (found, named) {
+        (Some(found), _) => {
+            // clients that do not know of providers leave it out
+            let provider = input.provider.is_none().then_some(found.provider);
+            let given = fresh(&api, &call, input)?;
+            let given = Application { source: found.source, provider: provider.unwrap_or(given.provider), ..given };
+            (StatusCode::OK, Application { id: found.id, uid: given.uid.clone().or(found.uid), ..given })
+        }
+        (None, ApplicationRef::Uid(uid)) => {
+            let given = fresh(&api, &call, input)?;
+            (StatusCode::CREATED, Application { uid: given.uid.clone().or(Some(uid)), ..given })
+        }
+        (None, ApplicationRef::Id(_)) => return Err(Error::not_found()),
+    };
+    if application.source.is_some() {
+        return Err(of_source());
+    }
+    application.check()?;
+    application.updated_ms = api.clock.now().wall_ms;
+    catalogue::bring_in(&api, environment, application.provider).await?;
+    let body = text(&out(application.clone(), api.engine.text()));
+    let changed = api.change(None, Change::Application(application), status, body).await;
+    changed.map_err(|error| not_changed(error, "an application with this uid exists already; choose another"))
+}
+
+fn of_source() -> Error {
+    Error::conflict("this application belongs to its source; change or delete the source")
+}
+
 async fn existing(api: &Api, call: &Call, uid: Option<String>) -> Result<Response> {
     let (environment, uid) = (call.caller.environment, ApplicationRef::Uid(uid.unwrap_or_default()));
     let found = api.read(move |store| store.application(environment, &uid)).await?;
-    let application = found.ok_or_else(crate::error::Error::not_found)?;
+    let application = found.ok_or_else(Error::not_found)?;
     Ok(answer(StatusCode::OK, &out(application, api.engine.text())))
 }
 
@@ -113,6 +161,9 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
 pub(super) async fn delete(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
     let application = api.application(&call).await?;
+    if application.source.is_some() {
+        return Err(of_source());
+    }
     let deleted = Application { deleted: true, updated_ms: api.clock.now().wall_ms, ..application };
     let changed = api.change(None, Change::Application(deleted), StatusCode::NO_CONTENT, String::new()).await;
     changed.map(|_| empty()).map_err(|error| not_changed(error, "it is deleted already"))

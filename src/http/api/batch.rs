@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::event::Envelope;
-use super::{Api, part_of};
+use super::{Api, part_of, unserved};
 use crate::error::{Error, Result};
 use crate::event::NewEvent;
 use crate::http::call::{Call, answer, parse};
@@ -53,8 +53,10 @@ pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Respon
     let mut refused = Vec::new();
     for (position, message) in batch.messages.iter().enumerate() {
         let once = once.map(|once| once.of_batch(position));
-        let draft = parse::<Envelope>(message.get().as_bytes())
-            .and_then(|envelope| envelope.draft(&api, &body, &application, once));
+        let draft = parse::<Envelope>(message.get().as_bytes()).and_then(|envelope| {
+            unserved("url in a batch", envelope.url.is_some())?;
+            envelope.draft(&api, &body, &application, once)
+        });
         match draft.and_then(|draft| NewEvent::published(&call.caller, draft)) {
             Ok(event) => events.push(event),
             Err(error) => refused.push((position, error)),
@@ -71,7 +73,7 @@ pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Respon
         };
         data.push(match answer {
             Ok(event) => {
-                PartOut::Accepted { status: StatusCode::ACCEPTED.as_u16(), id: api.engine.text().of(*event.get()) }
+                PartOut::Accepted { status: StatusCode::ACCEPTED.as_u16(), id: api.engine.text().of(event.get().event) }
             }
             Err(error) => {
                 let (status, code, detail) = part_of(&error);

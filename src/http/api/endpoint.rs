@@ -18,11 +18,12 @@ use crate::http::problem::text;
 use crate::id::{EndpointId, Id as _, IdText};
 use crate::key::Action;
 use crate::name::Metadata;
-use crate::secret::{Secret, SecretSlot};
+use crate::providers;
+use crate::secret::SecretSlot;
 use crate::store::{Change, Refused};
 
 /// How often a change is tried again when another one came first.
-const TRIES_MAX: usize = 5;
+pub(super) const TRIES_MAX: usize = 5;
 const UID_TAKEN: &str = "an endpoint with this uid exists already in this application; choose another";
 
 #[derive(Deserialize)]
@@ -63,7 +64,7 @@ struct EndpointPatch {
     throttle_rate: Option<u16>,
 }
 
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(value).map(Some)
 }
 
@@ -169,13 +170,16 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
         return Ok(response);
     }
     let now_ms = api.clock.now().wall_ms;
+    let provider = application.provider;
     let secret = match input.secret.as_deref() {
-        Some(text) => Secret::parse(text)?,
-        None => Secret::generate(&mut rand::rngs::StdRng::from_os_rng()),
+        Some(text) => providers::parse_secret(provider, text)?,
+        None => providers::generate_secret(provider, &mut rand::rngs::StdRng::from_os_rng()),
     };
     let endpoint = Endpoint {
         id: api.engine.ids().next(now_ms),
         application: application.id,
+        provider,
+        direct: false,
         uid: input.uid,
         url: input.url,
         description: input.description.unwrap_or_default(),
@@ -190,7 +194,7 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
         revision: 1,
     };
     endpoint.check()?;
-    check_event_types(&api, &call, &endpoint.event_types).await?;
+    check_event_types(&api, &call, &application, &endpoint.event_types).await?;
     (api.judge_url)(endpoint.url.clone()).await?;
     let body = text(&out(endpoint.clone(), api.engine.text()));
     api.change(once, Change::Endpoint(endpoint), StatusCode::CREATED, body)
@@ -198,8 +202,12 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
         .map_err(|error| not_changed(error, UID_TAKEN))
 }
 
-/// Every type an endpoint names must exist: a typing error would otherwise lose its events silently.
-async fn check_event_types(api: &Api, call: &Call, names: &[String]) -> Result<()> {
+/// Every type an endpoint names must exist, and go to endpoints: a typing error would otherwise lose its events silently.
+async fn check_event_types(api: &Api, call: &Call, application: &Application, names: &[String]) -> Result<()> {
+    if let Some(name) = names.iter().find(|name| providers::goes_to_a_url(application.provider, name)) {
+        let detail = format!("names `{name}`, which goes to no endpoint but to the `url` that is published with it");
+        return Err(Error::field("eventTypes", detail));
+    }
     let (environment, names) = (call.caller.environment, names.to_vec());
     let missing = api.read(move |store| {
         for name in names {
@@ -236,10 +244,11 @@ pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response
         (api.judge_url)(url.clone()).await?;
     }
     let event_types = input.event_types.clone().or_else(|| input.filter_types.clone());
+    let application = api.application(&call).await?;
     if let Some(Some(names)) = &event_types {
-        check_event_types(&api, &call, names).await?;
+        check_event_types(&api, &call, &application, names).await?;
     }
-    let secret = input.secret.as_deref().map(Secret::parse).transpose()?;
+    let secret = input.secret.as_deref().map(|text| providers::parse_secret(application.provider, text)).transpose()?;
     let endpoint = change(&api, &call, |endpoint| {
         set(&mut endpoint.url, input.url.as_ref());
         set(&mut endpoint.uid, input.uid.as_ref());
@@ -260,7 +269,7 @@ pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response
     Ok(answer(StatusCode::OK, &out(endpoint.await?, api.engine.text())))
 }
 
-fn set<T: Clone>(field: &mut T, given: Option<&T>) {
+pub(super) fn set<T: Clone>(field: &mut T, given: Option<&T>) {
     if let Some(given) = given {
         *field = given.clone();
     }

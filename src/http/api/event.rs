@@ -7,14 +7,14 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Api, unserved};
+use super::{Api, direct, unserved};
 use crate::application::{Application, ApplicationRef};
 use crate::error::{Error, Result};
-use crate::event::{self, Draft, Event, NewEvent, Once};
+use crate::event::{self, Accepted, Draft, Event, Kept, NewEvent, Once};
 use crate::http::call::{Call, answer, parse};
 use crate::http::page::{Asked, filter, time};
 use crate::http::problem::text;
-use crate::id::{EventId, Id as _, IdText};
+use crate::id::{EnvironmentId, EventId, Id as _, IdText};
 use crate::key::Action;
 
 /// What a request may hold beside the payload, in bytes.
@@ -26,11 +26,13 @@ const COPY_BYTES_MAX: usize = 64 * 1_024;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Envelope<'a> {
-    event_type: String,
+    pub(super) event_type: String,
     #[serde(borrow, alias = "data")]
     payload: &'a RawValue,
     event_id: Option<String>,
     channels: Option<Vec<String>>,
+    /// The one URL for types that go to no endpoint.
+    pub(super) url: Option<String>,
     #[serde(borrow)]
     transformations_params: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -57,6 +59,18 @@ struct EventOut<'a> {
     payload: &'a RawValue,
     tags: Option<()>,
     timestamp: String,
+    #[serde(flatten)]
+    arrival: Option<ArrivalOut<'a>>,
+}
+
+/// How an inbound event came.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ArrivalOut<'a> {
+    source: String,
+    dedup_key: Option<&'a str>,
+    duplicates: u32,
+    flags: Vec<&'static str>,
 }
 
 impl Envelope<'_> {
@@ -115,6 +129,12 @@ pub(super) fn out(event: &Event, ids: &IdText, with_content: bool) -> String {
         payload,
         tags: None,
         timestamp: time(event.id.time_ms()),
+        arrival: event.arrival.as_ref().map(|arrival| ArrivalOut {
+            source: ids.of(arrival.source),
+            dedup_key: Some(arrival.dedup_key.as_str()).filter(|key| !key.is_empty()),
+            duplicates: arrival.duplicates,
+            flags: arrival.flags.names(),
+        }),
     })
 }
 
@@ -132,8 +152,13 @@ pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Respon
     let body = call.body(api.payload_bytes_max + ENVELOPE_BYTES_MAX).await;
     let body = body.map_err(|error| event::of_size(error, api.payload_bytes_max))?;
     let once = call.once(&body)?;
-    let draft = parse::<Envelope>(&body)?.draft(&api, &body, &application, once)?;
-    let event = NewEvent::published(&call.caller, draft)?;
+    let envelope = parse::<Envelope>(&body)?;
+    let only = match &envelope.url {
+        Some(url) => Some(direct::endpoint(&api, &call, &envelope.event_type, url).await?),
+        None => None,
+    };
+    let draft = envelope.draft(&api, &body, &application, once)?;
+    let event = NewEvent { only, ..NewEvent::published(&call.caller, draft)? };
     accept_as(&api, event, StatusCode::ACCEPTED, with_content).await
 }
 
@@ -147,11 +172,33 @@ pub(super) async fn accept_as(api: &Api, event: NewEvent, status: StatusCode, wi
         uid: event.uid.clone(),
         body: event.body.clone(),
         sha256: event.sha256,
+        arrival: None,
     };
+    let (environment, application) = (event.environment, event.application.clone());
     let mut answers = api.engine.accept(vec![event]).await?;
     let accepted = answers.pop().ok_or_else(|| Error::internal("an event got no answer"))??;
-    shown.id = *accepted.get();
+    let Accepted { event, body } = accepted.get();
+    shown.id = *event;
+    match body {
+        Kept::AsSent => {}
+        Kept::Wrapped(body) => shown.body = body.clone(),
+        Kept::AsFirst => shown = first(api, environment, application, *event).await?.unwrap_or(shown),
+    }
     Ok(crate::http::problem::json(status, out(&shown, api.engine.text(), with_content)))
+}
+
+/// The event that an earlier request of the same key became.
+async fn first(
+    api: &Api,
+    environment: EnvironmentId,
+    application: ApplicationRef,
+    event: EventId,
+) -> Result<Option<Event>> {
+    let found = api.read(move |store| {
+        let application = store.application(environment, &application)?;
+        application.map_or(Ok(None), |application| store.event(application.id, event))
+    });
+    found.await
 }
 
 /// GET `/app/{app}/msg`

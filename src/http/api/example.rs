@@ -7,13 +7,14 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::{Api, endpoint, event};
-use crate::application::ApplicationRef;
+use crate::application::{Application, ApplicationRef};
 use crate::endpoint::State as EndpointState;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Draft, NewEvent};
 use crate::event_type::{PING, PING_EXAMPLE};
 use crate::http::call::Call;
 use crate::key::Action;
+use crate::providers;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,7 +31,7 @@ pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response>
     if endpoint.state != EndpointState::Enabled {
         return Err(Error::new(Kind::Invalid, "generic_error", "the endpoint is disabled; enable it first"));
     }
-    let example = example(&api, &call, input.event_type.clone()).await?;
+    let example = example(&api, &call, &application, input.event_type.clone()).await?;
     let draft = Draft {
         application: ApplicationRef::Id(application.id),
         event_type: input.event_type,
@@ -43,9 +44,15 @@ pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response>
     event::accept_as(&api, event, StatusCode::OK, true).await
 }
 
-async fn example(api: &Api, call: &Call, name: String) -> Result<String> {
+async fn example(api: &Api, call: &Call, application: &Application, name: String) -> Result<String> {
     if name == PING {
         return Ok(PING_EXAMPLE.to_owned());
+    }
+    if providers::goes_to_a_url(application.provider, &name) {
+        return Err(Error::field("eventType", format!("`{name}` goes to no endpoint; publish it with its `url`")));
+    }
+    if providers::is_constant(application.provider, &name) {
+        return Ok("{}".to_owned()); // whatever the payload, the provider's envelope for it is always the same
     }
     let environment = call.caller.environment;
     let event_type = api.read(move |store| store.event_type(environment, &name)).await?.ok_or_else(Error::not_found)?;

@@ -21,20 +21,27 @@ use crate::store::{Answer, Change, Refused, Setting};
 mod application;
 mod attempt;
 mod batch;
+mod catalogue;
+mod direct;
 mod endpoint;
 mod event;
 mod event_type;
 mod example;
 mod header;
 mod health;
+mod poller;
+mod quarantine;
 mod secret;
+mod source;
+mod source_config;
+mod source_stats;
 
 /// All routes.
 pub fn router(api: Api) -> Router {
     Router::new()
         // the caller's customers
         .route("/api/v1/app", get(application::list).post(application::create))
-        .route("/api/v1/app/{app}", get(application::read).delete(application::delete))
+        .route("/api/v1/app/{app}", get(application::read).put(application::replace).delete(application::delete))
         // where their events go
         .route("/api/v1/app/{app}/endpoint", get(endpoint::list).post(endpoint::create))
         .route("/api/v1/app/{app}/endpoint/{ep}", get(endpoint::read).patch(endpoint::patch).delete(endpoint::delete))
@@ -51,9 +58,17 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/app/{app}/attempt/msg/{msg}", get(attempt::of_event))
         .route("/api/v1/app/{app}/msg/{msg}/attempt/{atmpt}", get(attempt::read))
         .route("/api/v1/app/{app}/msg/{msg}/endpoint/{ep}/resend", post(attempt::resend))
+        // events fetched instead of delivered
+        .route("/api/v1/app/{app}/poller/{sink}", get(poller::poll))
+        .route("/api/v1/app/{app}/poller/{sink}/consumer/{consumer}", get(poller::consume))
+        .route("/api/v1/app/{app}/poller/{sink}/consumer/{consumer}/seek", post(poller::seek))
         // the names of events
         .route("/api/v1/event-type", get(event_type::list).post(event_type::create))
+        .route("/api/v1/event-type/import/provider", post(catalogue::import))
         .route("/api/v1/event-type/{name}", get(event_type::read))
+        // the doors by which providers' events come in
+        .route("/in/{token}", post(super::ingress::receive))
+        .merge(sources())
         // for machines that watch
         .route("/api/v1/health", get(health::health))
         .route("/api/v1/health/ping", get(health::ping))
@@ -61,6 +76,28 @@ pub fn router(api: Api) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(api)
+}
+
+/// The routes of sources; what is below `endpoint` is the same as below an application.
+fn sources() -> Router<Api> {
+    let endpoint = "/ingest/api/v1/source/{source}/endpoint";
+    let below = |rest: &str| format!("{endpoint}/{{ep}}{rest}");
+    Router::new()
+        .route("/ingest/api/v1/source", get(source::list).post(source::create))
+        .route(
+            "/ingest/api/v1/source/{source}",
+            get(source::read).put(source::replace).patch(source::patch).delete(source::delete),
+        )
+        .route("/ingest/api/v1/source/{source}/token/rotate", post(source::rotate_token))
+        .route("/ingest/api/v1/source/{source}/stats", get(source_stats::read))
+        .route("/ingest/api/v1/source/{source}/quarantine", get(quarantine::list))
+        .route(endpoint, get(endpoint::list).post(endpoint::create))
+        .route(&below(""), get(endpoint::read).patch(endpoint::patch).delete(endpoint::delete))
+        .route(&below("/headers"), get(header::read).put(header::replace).patch(header::merge))
+        .route(&below("/secret"), get(secret::read))
+        .route(&below("/secret/rotate"), post(secret::rotate))
+        .route(&below("/send-example"), post(example::send))
+        .route(&below("/attempt"), get(attempt::of_endpoint))
 }
 
 impl Api {
@@ -74,7 +111,11 @@ impl Api {
 
     /// The application in the path. Error: 404, also for another environment's.
     pub(super) async fn application(&self, call: &Call) -> Result<Application> {
-        let (environment, application) = (call.caller.environment, self.application_ref(call.param("app"))?);
+        let environment = call.caller.environment;
+        let application = match call.param("source") {
+            "" => self.application_ref(call.param("app"))?,
+            _ => ApplicationRef::Id(source::find(self, call).await?.application),
+        };
         self.read(move |store| store.application(environment, &application)).await?.ok_or_else(Error::not_found)
     }
 
@@ -96,14 +137,18 @@ impl Api {
 
     /// The answer that this request got before, when it is a retry. Error: 409 when its key was used for another.
     pub(super) async fn answered(&self, once: Option<Once>) -> Result<Option<Response>> {
+        Ok(self.answer_kept(once).await?.map(repeat))
+    }
+
+    /// As [`Self::answered`], as it was kept.
+    pub(super) async fn answer_kept(&self, once: Option<Once>) -> Result<Option<Answer>> {
         let Some(once) = once else {
             return Ok(None);
         };
         let now_ms = self.clock.now().wall_ms;
         match self.read(move |store| store.answer(&once, now_ms)).await? {
-            None => Ok(None),
-            Some(answer) if answer.once.request == once.request => Ok(Some(repeat(answer))),
-            Some(_) => Err(key_reused()),
+            Some(answer) if answer.once.request != once.request => Err(key_reused()),
+            kept => Ok(kept),
         }
     }
 }
@@ -121,6 +166,13 @@ pub(super) fn not_changed(error: NotChanged, taken: &str) -> Error {
     match error {
         NotChanged::Failed(error) => error,
         NotChanged::Refused(Refused::KeyReused) => key_reused(),
+        NotChanged::Refused(Refused::Full(count)) => {
+            let detail = format!("there are {count} already, as many as this provider allows; delete one first");
+            Error::new(Kind::Invalid, "limit_reached", detail)
+        }
+        NotChanged::Refused(Refused::Fixed) => {
+            Error::conflict("`provider` is fixed once an application has endpoints or events; make a new application")
+        }
         NotChanged::Refused(Refused::Stale) => Error::conflict("it changed at the same time; read it and try again"),
         NotChanged::Refused(_) => Error::conflict(taken),
     }

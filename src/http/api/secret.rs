@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Api, endpoint, sees_secrets};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
-use crate::secret::{self, GRACE_SECS, GRACE_SECS_MAX, Secret};
+use crate::providers;
+use crate::secret::{self, GRACE_SECS, GRACE_SECS_MAX};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,13 +45,14 @@ pub(super) async fn rotate(State(api): State<Api>, call: Call) -> Result<Respons
     if !(0..=GRACE_SECS_MAX).contains(&grace_secs) {
         return Err(Error::field("gracePeriodSeconds", format!("must be 0 to {GRACE_SECS_MAX} (7 days)")));
     }
-    let secret = match input.key.as_deref() {
-        Some(text) => Secret::parse(text).map_err(|error| Error::field("key", error.detail))?,
-        None => Secret::generate(&mut rand::rngs::StdRng::from_os_rng()),
+    let fresh = |provider| match input.key.as_deref() {
+        Some(text) => providers::parse_secret(provider, text).map_err(|error| Error::field("key", error.detail)),
+        None => Ok(providers::generate_secret(provider, &mut rand::rngs::StdRng::from_os_rng())),
     };
     let now_ms = api.clock.now().wall_ms;
     endpoint::change_once(&api, &call, once, |endpoint| {
-        secret::rotate(&mut endpoint.secrets, secret.clone(), grace_secs, now_ms)
+        let (overlap, secret) = (providers::overlap(endpoint.provider), fresh(endpoint.provider)?);
+        secret::rotate(&mut endpoint.secrets, secret, overlap, grace_secs, now_ms)
     })
     .await?;
     read(State(api), call).await // the same request may have come twice at once, and the other one rotated

@@ -3,7 +3,7 @@
 use super::{CHANNELS, Draft, EVENT_TYPES, Ledger, Want};
 use crate::endpoint::{Endpoint, State};
 use crate::error::{Error, Kind};
-use crate::event::Once;
+use crate::event::{Accepted, Once};
 use crate::id::EventId;
 use crate::store::{BRIEF_KEY_MS, Durable, KEY_MS};
 
@@ -66,10 +66,10 @@ impl Ledger {
     }
 
     /// A client is answered.
-    pub(in crate::sim) fn answered(&mut self, number: usize, answer: &Result<Durable<EventId>, Error>) {
+    pub(in crate::sim) fn answered(&mut self, number: usize, answer: &Result<Durable<Accepted>, Error>) {
         self.wants[number].tries -= 1;
         match answer {
-            Ok(event) => self.accepted(number, *event.get()),
+            Ok(accepted) => self.accepted(number, accepted.get().event),
             Err(error) => self.refused(number, error),
         }
     }

@@ -46,7 +46,14 @@ impl Ledger {
                     }
                 }
                 Op::Mark { mark, .. } => marked = Some(*mark),
-                Op::Cancel { .. } | Op::Health { .. } | Op::Setting(_) | Op::Forget => {}
+                Op::Cancel { .. }
+                | Op::Health { .. }
+                | Op::Setting(_)
+                | Op::Forget
+                | Op::Turned(_)
+                | Op::Quarantine(_)
+                | Op::Alive(_)
+                | Op::Outage { .. } => {}
             }
         }
         if let Some(mark) = marked {

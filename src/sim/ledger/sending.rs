@@ -32,8 +32,9 @@ impl Ledger {
         };
         let book = &self.deliveries[delivery];
         let (standing, flying, target) = (book.standing, book.flying, book.endpoint);
-        if wire.body.as_ref() != Some(&self.wants[self.events[book.event].want].draft.body) {
-            self.blame(format!("I5: {event:?} was sent with another body: {:?}", wire.body));
+        let body = wire.payload.as_ref().map(|payload| &payload.body);
+        if body != Some(&self.wants[self.events[book.event].want].draft.body) {
+            self.blame(format!("I5: {event:?} was sent with another body: {body:?}"));
         }
         if flying {
             self.blame(format!("I4: {event:?} was sent to {endpoint:?} while an attempt of it was on its way"));

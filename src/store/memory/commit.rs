@@ -1,12 +1,13 @@
 //! The one write: all of a batch, or nothing of it.
 
-use super::{DeliveryRow, EventRow, KeyRow, Tables, setting};
+use super::{DeliveryRow, EventRow, KeyRow, Tables, arrival, setting};
 use crate::attempt::Trigger;
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
 use crate::event::Once;
 use crate::id::{self, EndpointId, EventId, Id};
+use crate::store::tally::Tally;
 use crate::store::{
     AttemptRow, BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day,
     uid_hash,
@@ -15,12 +16,13 @@ use crate::store::{
 /// Writes the batch. Error: it breaks a rule of the tables; then nothing of it stands.
 pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, CommitFailed> {
     lawful(tables, batch).map_err(CommitFailed::Unknown)?;
-    let mut receipt = Receipt::default();
+    let (mut receipt, mut tally) = (Receipt::default(), Tally::default());
     for (position, op) in batch.ops.iter().enumerate() {
-        if let Some(refused) = apply(tables, op, batch.wall_ms) {
+        if let Some(refused) = apply(tables, &mut tally, op, batch.wall_ms) {
             receipt.refused.push((position, refused));
         }
     }
+    arrival::write_tally(tables, tally, batch.wall_ms);
     Ok(receipt)
 }
 
@@ -46,27 +48,48 @@ fn lawful(tables: &Tables, batch: &Batch) -> Result<(), String> {
     Ok(())
 }
 
-fn apply(tables: &mut Tables, op: &Op, wall_ms: i64) -> Option<Refused> {
+fn apply(tables: &mut Tables, tally: &mut Tally, op: &Op, wall_ms: i64) -> Option<Refused> {
     match op {
-        Op::Event(row) => return event(tables, row, wall_ms),
-        Op::Tried(tried) => self::tried(tables, tried),
+        Op::Event(row) => return event(tables, tally, row, wall_ms),
+        Op::Tried(tried) => {
+            self::tried(tables, tried);
+            if tried.delivery.status == Status::Success && is_a_sources(tables, tried.endpoint) {
+                arrival::taken(tables, tally, tried.event);
+            }
+        }
         Op::Park(due) => park(tables, due),
         Op::Resend { event, endpoint, due_ms } => resend(tables, *event, *endpoint, *due_ms),
         Op::Cancel { endpoint, count } => cancel(tables, *endpoint, *count),
         Op::Mark { mark, last_id } => (tables.mark, tables.last_id) = (*mark, *last_id),
         Op::Health { endpoint, health, state } => self::health(tables, *endpoint, *health, *state),
-        Op::Setting(setting) => return setting::apply(tables, setting, wall_ms),
+        Op::Setting(setting) => return setting::apply(tables, tally, setting, wall_ms),
         Op::Forget => forget(tables, wall_ms),
+        Op::Turned(turned) => tally.turn(turned.source, turned.pings, &turned.refused),
+        Op::Quarantine(quarantined) => arrival::quarantine(tables, tally, quarantined),
+        Op::Alive(at_ms) => tables.alive_ms = Some(*at_ms),
+        Op::Outage { source, since_ms, until_ms } => tally.of(*source).outage = Some((*since_ms, *until_ms)),
     }
     None
 }
 
-fn event(tables: &mut Tables, row: &NewRow, wall_ms: i64) -> Option<Refused> {
-    let event = &row.event;
+/// Whether inbound events are handed on to this endpoint.
+fn is_a_sources(tables: &Tables, endpoint: EndpointId) -> bool {
+    let application = tables.endpoints.get(&endpoint).and_then(|row| tables.applications.get(&row.application));
+    application.is_some_and(|row| row.source.is_some())
+}
+
+fn event(tables: &mut Tables, tally: &mut Tally, row: &NewRow, wall_ms: i64) -> Option<Refused> {
+    let mut event = row.event.clone();
     if let Some(once) = row.once.filter(|once| !once.brief)
         && let Some(refused) = known_key(tables, &once, wall_ms)
     {
         return Some(refused);
+    }
+    if let Some(arrival) = &mut event.arrival {
+        match arrival::admit(tables, tally, arrival, row.dedup.as_deref().copied(), wall_ms) {
+            Ok(flags) => arrival.flags = flags,
+            Err(refused) => return Some(refused),
+        }
     }
     if let Some(uid) = &event.uid {
         let hash = uid_hash(event.application, uid);
@@ -85,7 +108,13 @@ fn event(tables: &mut Tables, row: &NewRow, wall_ms: i64) -> Option<Refused> {
         }
         None => {}
     }
-    tables.events.insert(event.id, EventRow { event: event.clone(), fan_out: row.fan_out.clone() });
+    if let Some(arrival) = &event.arrival {
+        tally.accept(arrival.source, arrival.flags);
+        if let Some(dedup) = &row.dedup {
+            arrival::remember(tables, event.id, dedup, wall_ms);
+        }
+    }
+    tables.events.insert(event.id, EventRow { event, fan_out: row.fan_out.clone() });
     None
 }
 
@@ -187,4 +216,5 @@ fn forget(tables: &mut Tables, wall_ms: i64) {
     for event in old {
         tables.recent_keys.remove(&event);
     }
+    arrival::forget(tables, wall_ms);
 }

@@ -11,15 +11,20 @@ use crate::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, SCAN_ROWS_MAX};
 /// How many rows a filtered list reads at a time.
 const SLICE_ROWS: usize = 500;
 
-/// A page of rows that come in ascending order.
-pub(super) fn page<'a, K: Id, T: Clone + 'a>(
+/// The same page in plain numbers.
+pub(super) fn numbered<K: Id>(page: Page<K>) -> Page<i64> {
+    Page { after: page.after.map(K::value), descending: page.descending, limit: page.limit }
+}
+
+/// A page of rows that come in the ascending order of their numbers.
+pub(super) fn page<'a, T: Clone + 'a>(
     rows: impl Iterator<Item = &'a T>,
-    page: Page<K>,
-    id: impl Fn(&T) -> K,
+    page: Page<i64>,
+    number: impl Fn(&T) -> i64,
 ) -> Listed<T> {
     let beyond = |row: &&T| match page.after {
-        Some(after) if page.descending => id(row).value() < after.value(),
-        Some(after) => id(row).value() > after.value(),
+        Some(after) if page.descending => number(row) < after,
+        Some(after) => number(row) > after,
         None => true,
     };
     let mut rows: Vec<&T> = rows.filter(beyond).collect();

@@ -1,8 +1,7 @@
 //! Reads of one thing, and what recovery and the lanes ask for.
 
-use bytes::Bytes;
-
 use super::Tables;
+use crate::attempt::Payload;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::State;
 use crate::error::Result;
@@ -19,6 +18,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         tables.endpoints.last_key_value().map(|(id, _)| id.value()),
         tables.environments.last_key_value().map(|(id, _)| id.value()),
         tables.keys.last_key_value().map(|(id, _)| id.value()),
+        tables.sources.last_key_value().map(|(id, _)| id.value()),
         tables.deliveries.values().filter_map(|row| row.first.as_ref()).map(|first| first.id.value()).max(),
     ];
     let due = due_heads(tables);
@@ -39,6 +39,8 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         endpoints,
         due,
         recent_keys,
+        sources: super::living_sources(tables).map(|row| (row.id, row.provider)).collect(),
+        alive_ms: tables.alive_ms,
     }
 }
 
@@ -85,7 +87,8 @@ pub(super) fn due(tables: &Tables, endpoint: EndpointId, until_ms: i64, limit: u
     slice
 }
 
-pub(super) fn body(tables: &Tables, event: EventId) -> Option<Bytes> {
+pub(super) fn payload(tables: &Tables, event: EventId) -> Option<Payload> {
     let event = &tables.events.get(&event)?.event;
-    (event::sha256(&event.body) == event.sha256).then(|| event.body.clone())
+    let headers = event.arrival.as_ref().map_or(&[][..], |arrival| &arrival.headers);
+    (event::sha256(&event.body) == event.sha256).then(|| Payload::new(event.body.clone(), headers))
 }

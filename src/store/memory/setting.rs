@@ -1,20 +1,21 @@
 //! Changes of settings, and the answers kept for retried requests.
 
-use super::{AnswerRow, Tables};
-use crate::application::Application;
+use super::{AnswerRow, Tables, application, arrival, source};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::event::Once;
 use crate::event_type::EventType;
-use crate::store::{Answer, Change, Refused, Setting, day, key_lives_ms};
+use crate::id::{EventId, Id};
+use crate::store::tally::Tally;
+use crate::store::{Answer, Change, Consumer, Refused, Setting, day, key_lives_ms};
 
-pub(super) fn apply(tables: &mut Tables, setting: &Setting, wall_ms: i64) -> Option<Refused> {
+pub(super) fn apply(tables: &mut Tables, tally: &mut Tally, setting: &Setting, wall_ms: i64) -> Option<Refused> {
     if let Some(answer) = &setting.answer
         && let Some(kept) = kept_answer(tables, &answer.once, wall_ms)
     {
         let same = kept.once.request == answer.once.request;
         return Some(if same { Refused::Answered(kept) } else { Refused::KeyReused });
     }
-    let refused = change(tables, &setting.change);
+    let refused = change(tables, tally, &setting.change);
     if let (None, Some(answer)) = (&refused, &setting.answer) {
         let key = (day(wall_ms), answer.once.key);
         tables.answers.insert(key, AnswerRow { answer: answer.clone(), at_ms: wall_ms });
@@ -22,17 +23,29 @@ pub(super) fn apply(tables: &mut Tables, setting: &Setting, wall_ms: i64) -> Opt
     refused
 }
 
-fn change(tables: &mut Tables, change: &Change) -> Option<Refused> {
+fn change(tables: &mut Tables, tally: &mut Tally, change: &Change) -> Option<Refused> {
     let changed = match change {
         Change::Environment(environment) => {
             let taken =
                 tables.environments.values().any(|row| row.id == environment.id || row.name == environment.name);
             !taken && tables.environments.insert(environment.id, environment.clone()).is_none()
         }
-        Change::Application(application) => return put_application(tables, application),
+        Change::Application(application) => return application::put(tables, application),
         Change::Endpoint(endpoint) if endpoint.revision == 1 => return insert_endpoint(tables, endpoint),
         Change::Endpoint(endpoint) => return update_endpoint(tables, endpoint),
         Change::EventType(event_type) => put_event_type(tables, event_type),
+        Change::Catalogue(event_types) => {
+            for event_type in event_types {
+                let key = (event_type.environment, event_type.name.clone());
+                tables.event_types.entry(key).or_insert_with(|| event_type.clone());
+            }
+            true
+        }
+        Change::Source(source, application) => return source::put(tables, source, application.as_deref()),
+        Change::Consumer(consumer) => {
+            put_consumer(tables, tally, consumer);
+            true
+        }
         Change::Key(key) => {
             let taken = tables.keys.values().any(|row| row.id == key.id || row.hash == key.hash);
             !taken && tables.keys.insert(key.id, key.clone()).is_none()
@@ -45,32 +58,6 @@ fn change(tables: &mut Tables, change: &Change) -> Option<Refused> {
     (!changed).then_some(Refused::Taken)
 }
 
-/// Makes or changes a living application; its deletion closes its endpoints and is final.
-fn put_application(tables: &mut Tables, application: &Application) -> Option<Refused> {
-    if tables.applications.get(&application.id).is_some_and(|row| row.deleted) {
-        return Some(Refused::Stale);
-    }
-    let rival = |row: &Application| {
-        row.id != application.id
-            && row.environment == application.environment
-            && !row.deleted
-            && row.uid == application.uid
-    };
-    if application.uid.is_some() && !application.deleted && tables.applications.values().any(rival) {
-        return Some(Refused::Taken);
-    }
-    if application.deleted {
-        for endpoint in
-            tables.endpoints.values_mut().filter(|row| row.application == application.id && row.state != State::Deleted)
-        {
-            endpoint.state = State::Deleted;
-            endpoint.revision += 1;
-        }
-    }
-    tables.applications.insert(application.id, application.clone());
-    None
-}
-
 fn uid_taken(tables: &Tables, endpoint: &Endpoint) -> bool {
     let rival = |row: &Endpoint| {
         row.id != endpoint.id
@@ -81,10 +68,19 @@ fn uid_taken(tables: &Tables, endpoint: &Endpoint) -> bool {
     endpoint.uid.is_some() && endpoint.state != State::Deleted && tables.endpoints.values().any(rival)
 }
 
-/// Makes an endpoint of a living application; one that was deleted meanwhile takes none.
+/// Makes an endpoint of a living application; one that was deleted meanwhile, or that has become another provider's,
+/// takes none.
 fn insert_endpoint(tables: &mut Tables, endpoint: &Endpoint) -> Option<Refused> {
-    if tables.applications.get(&endpoint.application).is_none_or(|row| row.deleted) {
+    let application = tables.applications.get(&endpoint.application);
+    if application.is_none_or(|row| row.deleted || row.provider != endpoint.provider) {
         return Some(Refused::Stale);
+    }
+    let counts =
+        |row: &&Endpoint| row.application == endpoint.application && row.state != State::Deleted && !row.direct;
+    if let Some(endpoints_max) = endpoint.provider.endpoints_max().filter(|_| !endpoint.direct)
+        && tables.endpoints.values().filter(counts).count() >= endpoints_max
+    {
+        return Some(Refused::Full(endpoints_max));
     }
     if tables.endpoints.contains_key(&endpoint.id) || uid_taken(tables, endpoint) {
         return Some(Refused::Taken);
@@ -93,6 +89,7 @@ fn insert_endpoint(tables: &mut Tables, endpoint: &Endpoint) -> Option<Refused> 
     None
 }
 
+/// Whose it is, whose form it has and whether it is direct stay as they were made.
 fn update_endpoint(tables: &mut Tables, endpoint: &Endpoint) -> Option<Refused> {
     let before = tables.endpoints.get(&endpoint.id).filter(|row| row.revision == endpoint.revision - 1);
     let Some(before) = before else {
@@ -103,8 +100,8 @@ fn update_endpoint(tables: &mut Tables, endpoint: &Endpoint) -> Option<Refused> 
     }
     let reborn = endpoint.state == State::Enabled && before.state != State::Enabled;
     let health = if reborn { Health::default() } else { before.health };
-    let application = before.application;
-    tables.endpoints.insert(endpoint.id, Endpoint { application, health, ..endpoint.clone() });
+    let Endpoint { application, provider, direct, .. } = *before;
+    tables.endpoints.insert(endpoint.id, Endpoint { application, provider, direct, health, ..endpoint.clone() });
     None
 }
 
@@ -118,6 +115,16 @@ fn put_event_type(tables: &mut Tables, event_type: &EventType) -> bool {
     };
     tables.event_types.insert(key, EventType { created_ms, ..event_type.clone() });
     true
+}
+
+/// Moves a poller's place; what it has taken since the one before is processed.
+fn put_consumer(tables: &mut Tables, tally: &mut Tally, consumer: &Consumer) {
+    let key = (consumer.application, consumer.sink.clone(), consumer.name.clone());
+    let before = tables.consumers.insert(key, consumer.place);
+    if consumer.commits {
+        let after = before.unwrap_or(EventId::new(0));
+        arrival::taken_between(tables, tally, consumer.application, (after, consumer.place));
+    }
 }
 
 /// The answer kept under a key; whether it was to the same request is the caller's to compare.

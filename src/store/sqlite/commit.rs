@@ -3,11 +3,13 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::rows::optional_list;
-use super::setting;
+use super::{Tally, Writer, Writing, arrival, setting};
 use crate::delivery::{Delivery, Due, Status};
+use crate::endpoint::{Health, State};
 use crate::error::Result;
 use crate::event::Once;
 use crate::id::{EndpointId, EventId, Id};
+use crate::inbound::Flags;
 use crate::secret::Sealer;
 use crate::store::{
     BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day, uid_hash,
@@ -16,8 +18,11 @@ use crate::store::{
 type Sql<T> = rusqlite::Result<T>;
 
 /// Writes the batch; after `Ok` it has reached the disk.
-pub(super) fn commit(db: &mut Connection, sealer: &Sealer, batch: &Batch) -> Result<Receipt, CommitFailed> {
-    let outcome = write(db, sealer, batch);
+pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Result<Receipt, CommitFailed> {
+    let Writer { connection, takers } = writer;
+    let db = &*connection;
+    let work = Writing { db, sealer, wall_ms: batch.wall_ms, tally: Tally::default(), takers, months: None };
+    let outcome = write(work, batch);
     if outcome.is_err() && !db.is_autocommit() {
         // what cannot be rolled back was never committed; the next begin tells
         let _ = db.execute_batch("rollback");
@@ -25,15 +30,16 @@ pub(super) fn commit(db: &mut Connection, sealer: &Sealer, batch: &Batch) -> Res
     outcome.map_err(|error| failure(&error))
 }
 
-fn write(db: &mut Connection, sealer: &Sealer, batch: &Batch) -> Sql<Receipt> {
-    db.prepare_cached("begin immediate")?.execute(())?;
+fn write(mut work: Writing<'_>, batch: &Batch) -> Sql<Receipt> {
+    work.db.prepare_cached("begin immediate")?.execute(())?;
     let mut receipt = Receipt::default();
     for (position, op) in batch.ops.iter().enumerate() {
-        if let Some(refused) = apply(db, sealer, op, batch.wall_ms)? {
+        if let Some(refused) = apply(&mut work, op)? {
             receipt.refused.push((position, refused));
         }
     }
-    db.prepare_cached("commit")?.execute(())?;
+    arrival::write_tally(&mut work)?;
+    work.db.prepare_cached("commit")?.execute(())?;
     Ok(receipt)
 }
 
@@ -48,64 +54,98 @@ fn failure(error: &rusqlite::Error) -> CommitFailed {
     }
 }
 
-fn apply(db: &Connection, sealer: &Sealer, op: &Op, wall_ms: i64) -> Sql<Option<Refused>> {
+fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
+    let db = work.db;
     match op {
-        Op::Event(row) => event(db, row, wall_ms),
-        Op::Tried(tried) => self::tried(db, tried).map(|()| None),
-        Op::Park(due) => park(db, due).map(|()| None),
-        Op::Resend { event, endpoint, due_ms } => resend(db, *event, *endpoint, *due_ms).map(|()| None),
-        Op::Cancel { endpoint, count } => cancel(db, *endpoint, *count).map(|()| None),
+        Op::Event(row) => return event(work, row),
+        Op::Tried(tried) => {
+            self::tried(db, tried)?;
+            if tried.delivery.status == Status::Success
+                && let Some(source) = work.takers.get(&tried.endpoint).copied()
+            {
+                arrival::taken(work, tried.event, source)?;
+            }
+        }
+        Op::Park(due) => park(db, due)?,
+        Op::Resend { event, endpoint, due_ms } => resend(db, *event, *endpoint, *due_ms)?,
+        Op::Cancel { endpoint, count } => cancel(db, *endpoint, *count)?,
         Op::Mark { mark, last_id } => {
-            let mut sql = db.prepare_cached("update engine set mark = ?1, last_id = ?2")?;
-            sql.execute(params![mark.value(), last_id]).map(|_| None)
+            db.prepare_cached("update engine set mark = ?1, last_id = ?2")?.execute(params![mark.value(), last_id])?;
         }
-        Op::Health { endpoint, health, state } => {
-            // a person may have disabled or deleted it meanwhile: that stands
-            let mut sql = db.prepare_cached(
-                "update endpoint set failing_since_ms = ?2, clock_runs = ?3,
-                 state = iif(state = 0, coalesce(?4, state), state),
-                 revision = revision + (state = 0 and ?4 is not null) where id = ?1",
-            )?;
-            let state = state.map(|state| state as i64);
-            sql.execute(params![endpoint.value(), health.failing_since_ms, health.clock_runs, state]).map(|_| None)
+        Op::Health { endpoint, health, state } => self::health(db, *endpoint, *health, *state)?,
+        Op::Setting(setting) => return setting::apply(work, setting),
+        Op::Forget => forget(db, work.wall_ms)?,
+        Op::Turned(turned) => work.tally.turn(turned.source, turned.pings, &turned.refused),
+        Op::Quarantine(quarantined) => arrival::quarantine(work, quarantined)?,
+        Op::Alive(at_ms) => {
+            db.prepare_cached("update engine set alive_ms = ?1")?.execute((at_ms,))?;
         }
-        Op::Setting(setting) => setting::apply(db, sealer, setting, wall_ms),
-        Op::Forget => forget(db, wall_ms).map(|()| None),
+        Op::Outage { source, since_ms, until_ms } => work.tally.of(*source).outage = Some((*since_ms, *until_ms)),
     }
+    Ok(None)
 }
 
-fn event(db: &Connection, row: &NewRow, wall_ms: i64) -> Sql<Option<Refused>> {
-    let event = &row.event;
-    let id = event.id.value();
-    if let Some(once) = row.once.filter(|once| !once.brief)
-        && let Some(refused) = known_key(db, &once, wall_ms)?
+/// A person may have disabled or deleted the endpoint meanwhile: that stands.
+fn health(db: &Connection, endpoint: EndpointId, health: Health, state: Option<State>) -> Sql<()> {
+    let mut sql = db.prepare_cached(
+        "update endpoint set failing_since_ms = ?2, clock_runs = ?3,
+         state = iif(state = 0, coalesce(?4, state), state),
+         revision = revision + (state = 0 and ?4 is not null) where id = ?1",
+    )?;
+    let state = state.map(|state| state as i64);
+    sql.execute(params![endpoint.value(), health.failing_since_ms, health.clock_runs, state]).map(|_| ())
+}
+
+fn event(work: &mut Writing<'_>, row: &NewRow) -> Sql<Option<Refused>> {
+    let NewRow { event, once, dedup, .. } = row;
+    if let Some(once) = once.filter(|once| !once.brief)
+        && let Some(refused) = known_key(work.db, &once, work.wall_ms)?
     {
         return Ok(Some(refused));
     }
+    let mut flags = Flags::default();
+    if let Some(arrival) = &event.arrival {
+        match arrival::admit(work, arrival, dedup.as_deref().copied())? {
+            Ok(admitted) => flags = admitted,
+            Err(refused) => return Ok(Some(refused)),
+        }
+    }
     if let Some(uid) = &event.uid {
         let mut sql =
-            db.prepare_cached("insert into event_uid (hash, event) values (?1, ?2) on conflict do nothing")?;
-        if sql.execute(params![&uid_hash(event.application, uid)[..], id])? == 0 {
+            work.db.prepare_cached("insert into event_uid (hash, event) values (?1, ?2) on conflict do nothing")?;
+        if sql.execute(params![&uid_hash(event.application, uid)[..], event.id.value()])? == 0 {
             return Ok(Some(Refused::Taken));
         }
     }
-    match row.once {
-        Some(once) if once.brief => {
-            let mut sql = db.prepare_cached("insert into recent_key (event, hash, request) values (?1, ?2, ?3)")?;
-            sql.execute(params![id, &once.key[..], &once.request[..]])?;
-        }
-        Some(once) => {
-            let mut sql = db.prepare_cached("insert into event_key (day, hash, event, request, at_ms) values (?1, ?2, ?3, ?4, ?5) on conflict do update set event = excluded.event, request = excluded.request, at_ms = excluded.at_ms")?;
-            sql.execute(params![day(wall_ms), &once.key[..], id, &once.request[..], wall_ms])?;
-        }
-        None => {}
+    if let Some(once) = once {
+        keep_key(work.db, event.id, once, work.wall_ms)?;
     }
+    insert_event(work.db, row)?;
+    if let Some(arrival) = &event.arrival {
+        arrival::insert(work, row, arrival, flags)?;
+    }
+    Ok(None)
+}
+
+fn keep_key(db: &Connection, event: EventId, once: &Once, wall_ms: i64) -> Sql<()> {
+    if once.brief {
+        let mut sql = db.prepare_cached("insert into recent_key (event, hash, request) values (?1, ?2, ?3)")?;
+        sql.execute(params![event.value(), &once.key[..], &once.request[..]])?;
+    } else {
+        let mut sql = db.prepare_cached("insert into event_key (day, hash, event, request, at_ms) values (?1, ?2, ?3, ?4, ?5) on conflict do update set event = excluded.event, request = excluded.request, at_ms = excluded.at_ms")?;
+        sql.execute(params![day(wall_ms), &once.key[..], event.value(), &once.request[..], wall_ms])?;
+    }
+    Ok(())
+}
+
+fn insert_event(db: &Connection, row: &NewRow) -> Sql<()> {
+    let event = &row.event;
     let mut sql = db.prepare_cached(
         "insert into event (id, application, event_type, channels, uid, sha256, fan_out, payload) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let channels = optional_list(&event.channels);
     sql.execute(params![
-        id,
+        event.id.value(),
         event.application.value(),
         event.event_type,
         channels,
@@ -113,8 +153,8 @@ fn event(db: &Connection, row: &NewRow, wall_ms: i64) -> Sql<Option<Refused>> {
         &event.sha256[..],
         row.fan_out,
         &event.body[..]
-    ])?;
-    Ok(None)
+    ])
+    .map(|_| ())
 }
 
 /// Whether a caller's own key was used within its 24 hours. Tomorrow counts too: a clock may be set back over midnight.
@@ -257,5 +297,6 @@ fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
     let mut sql = db.prepare_cached(
         "delete from recent_key where event in (select event from recent_key where event < ?1 order by event limit ?2)",
     )?;
-    sql.execute(params![crate::id::floor_at(wall_ms - BRIEF_KEY_MS), FORGET_ROWS_MAX]).map(|_| ())
+    sql.execute(params![crate::id::floor_at(wall_ms - BRIEF_KEY_MS), FORGET_ROWS_MAX])?;
+    arrival::forget(db, wall_ms)
 }

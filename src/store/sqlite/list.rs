@@ -2,14 +2,15 @@
 
 use rusqlite::{Connection, Params, Row, params};
 
-use super::rows::{self, APPLICATION, ENDPOINT, EVENT, EVENT_TYPE};
+use super::rows::{self, APPLICATION, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, QUARANTINED, SOURCE};
 use crate::application::Application;
 use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::event::Event;
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, SourceId};
 use crate::secret::Sealer;
+use crate::source::{Quarantined, Source};
 use crate::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, SCAN_ROWS_MAX};
 
 type Sql<T> = rusqlite::Result<T>;
@@ -27,6 +28,12 @@ impl Bounds {
     fn new<K: Id>(page: Page<K>, filter: &Filter) -> Self {
         let mut bounds = Self { above: filter.above.unwrap_or(-1), below: filter.below.unwrap_or(i64::MAX) };
         bounds.pass(page.after.map(K::value), page.descending);
+        bounds
+    }
+
+    fn numbers(page: Page<i64>) -> Self {
+        let mut bounds = Self { above: -1, below: i64::MAX };
+        bounds.pass(page.after, page.descending);
         bounds
     }
 
@@ -66,7 +73,7 @@ pub(super) fn applications(
     let Bounds { above, below } = Bounds::new(page, &Filter::default());
     let order = direction(page.descending);
     let sql = format!(
-        "select {APPLICATION} from application where environment = ?1 and deleted = 0 and id > ?2 and id < ?3 order by id {order} limit ?4"
+        "select {APPLICATION} from application where environment = ?1 and deleted = 0 and source is null and id > ?2 and id < ?3 order by id {order} limit ?4"
     );
     listed(db, &sql, params![environment.value(), above, below, page.limit + 1], page.limit, rows::application)
 }
@@ -85,6 +92,31 @@ pub(super) fn endpoints(
     listed(db, &sql, params![application.value(), above, below, page.limit + 1], page.limit, |row| {
         rows::endpoint(row, sealer)
     })
+}
+
+pub(super) fn sources(
+    db: &Connection,
+    sealer: &Sealer,
+    environment: EnvironmentId,
+    page: Page<SourceId>,
+) -> Result<Listed<Source>> {
+    let Bounds { above, below } = Bounds::new(page, &Filter::default());
+    let order = direction(page.descending);
+    let sql = format!(
+        "select {SOURCE} from source where environment = ?1 and deleted = 0 and id > ?2 and id < ?3 order by id {order} limit ?4"
+    );
+    listed(db, &sql, params![environment.value(), above, below, page.limit + 1], page.limit, |row| {
+        rows::source(row, sealer)
+    })
+}
+
+pub(super) fn quarantined(db: &Connection, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
+    let Bounds { above, below } = Bounds::numbers(page);
+    let order = direction(page.descending);
+    let sql = format!(
+        "select {QUARANTINED} from quarantine where source = ?1 and id > ?2 and id < ?3 order by id {order} limit ?4"
+    );
+    listed(db, &sql, params![source.value(), above, below, page.limit + 1], page.limit, rows::quarantined)
 }
 
 pub(super) fn event_types(
@@ -110,7 +142,7 @@ pub(super) fn events(
     let payload = if bodies { ", payload" } else { "" };
     let order = direction(page.descending);
     let sql = format!(
-        "select {EVENT}{payload} from event where application = ?1 and id > ?2 and id < ?3 order by id {order} limit ?4"
+        "select {EVENT}{payload} from {EVENTS} where application = ?1 and id > ?2 and id < ?3 order by id {order} limit ?4"
     );
     let slice = |bounds: &Bounds, count: usize| -> Result<Vec<Event>> {
         let mut statement = db.prepare_cached(&sql)?;
@@ -162,7 +194,7 @@ fn matches_attempt(db: &Connection, filter: &Filter, row: &AttemptRow) -> Result
     if !fits || (filter.event_types.is_empty() && filter.channel.is_none()) {
         return Ok(fits);
     }
-    let sql = format!("select {EVENT} from event where id = ?1");
+    let sql = format!("select {EVENT} from {EVENTS} where id = ?1");
     let event = db.prepare_cached(&sql)?.query_row(params![row.event.value()], |row| rows::event(row, false))?;
     Ok(matches_event(filter, &event))
 }

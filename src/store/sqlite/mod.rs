@@ -1,31 +1,38 @@
 //! SQLite: one file of state, one writer with group commit, readers that never wait for it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use bytes::Bytes;
 use rusqlite::Connection;
 
+use super::tally::Tally;
 use super::{
     Answer, AttemptRow, AttemptsOf, Backlog, Batch, DueSlice, Durable, Filter, Listed, Opening, Page, Receipt, Store,
     Unwritten,
 };
 use crate::application::{Application, ApplicationRef};
+use crate::attempt::Payload;
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId};
 use crate::key::Key;
 use crate::secret::Sealer;
+use crate::source::{Quarantined, Source, SourceRef, SourceStats};
 
+mod application;
+mod arrival;
 mod commit;
+mod kept;
 mod list;
 mod open;
 mod read;
 mod rows;
 mod setting;
+mod source;
 
 /// How many idle read connections are kept.
 const READERS_IDLE_MAX: usize = 4;
@@ -36,7 +43,27 @@ pub struct Sqlite {
     sealer: Sealer,
     readers: Mutex<Vec<Connection>>,
     /// Stands last, so that it is closed last: then its log is copied into the file and goes.
-    writer: Mutex<Connection>,
+    writer: Mutex<Writer>,
+}
+
+/// The one connection that writes, and what it need not ask the file for.
+struct Writer {
+    connection: Connection,
+    /// The endpoints that inbound events are handed on to, by whose they are; perhaps some that came to nothing.
+    takers: HashMap<EndpointId, SourceId>,
+}
+
+/// A transaction at work.
+struct Writing<'a> {
+    db: &'a Connection,
+    sealer: &'a Sealer,
+    /// The batch's moment.
+    wall_ms: i64,
+    /// What it adds to its sources' rows; written before it ends.
+    tally: Tally,
+    takers: &'a mut HashMap<EndpointId, SourceId>,
+    /// The first and the last month that inbound events are remembered of, once that was asked for.
+    months: Option<(i64, i64)>,
 }
 
 impl Sqlite {
@@ -45,7 +72,9 @@ impl Sqlite {
     /// Error, in words for the operator: a newer schema, another program's database, a SQLite before 3.51.3,
     /// a network file system, or whatever the system says.
     pub fn open(path: &Path, sealer: Sealer) -> Result<Self> {
-        let writer = open::writer(path)?;
+        let connection = open::writer(path)?;
+        let takers = arrival::takers(&connection)?;
+        let writer = Writer { connection, takers };
         Ok(Self { path: path.to_owned(), sealer, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
     }
 
@@ -103,8 +132,8 @@ impl Store for Sqlite {
         self.read(read::backlog)
     }
 
-    fn bodies(&self, events: &[EventId]) -> Result<Vec<Option<Bytes>>> {
-        self.read(|db| events.iter().map(|&event| read::body(db, event)).collect())
+    fn payloads(&self, events: &[EventId]) -> Result<Vec<Option<Payload>>> {
+        self.read(|db| events.iter().map(|&event| read::payload(db, event)).collect())
     }
 
     fn keys(&self) -> Result<Vec<Key>> {
@@ -167,5 +196,29 @@ impl Store for Sqlite {
 
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
         self.read(|db| read::deliveries(db, event))
+    }
+
+    fn source(&self, environment: EnvironmentId, source: &SourceRef) -> Result<Option<Source>> {
+        self.read(|db| read::source(db, &self.sealer, environment, source))
+    }
+
+    fn source_by_token(&self, hash: &[u8; 16]) -> Result<Option<Source>> {
+        self.read(|db| read::source_by_token(db, &self.sealer, hash))
+    }
+
+    fn sources(&self, environment: EnvironmentId, page: Page<SourceId>) -> Result<Listed<Source>> {
+        self.read(|db| list::sources(db, &self.sealer, environment, page))
+    }
+
+    fn source_stats(&self, source: SourceId) -> Result<SourceStats> {
+        self.read(|db| read::source_stats(db, source))
+    }
+
+    fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
+        self.read(|db| list::quarantined(db, source, page))
+    }
+
+    fn consumer(&self, application: ApplicationId, sink: &str, name: &str) -> Result<Option<EventId>> {
+        self.read(|db| read::consumer(db, application, sink, name))
     }
 }

@@ -1,38 +1,33 @@
 //! Reads of one thing, and what recovery and the lanes ask for.
 
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{self, APPLICATION, DELIVERY, ENDPOINT, EVENT, EVENT_TYPE};
+use super::rows::{self, APPLICATION, DELIVERY, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, SOURCE, TALLY};
 use crate::application::{Application, ApplicationRef};
+use crate::attempt::Payload;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::Endpoint;
 use crate::environment::Environment;
 use crate::error::Result;
-use crate::event::{self, Event, Once};
+use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::fan_out;
-use crate::id::{self, ApplicationId, EndpointId, EnvironmentId, EventId, Id};
+use crate::id::{self, ApplicationId, EndpointId, EnvironmentId, EventId, Id, SourceId};
+use crate::inbound::Refusal;
 use crate::key::Key;
+use crate::provider::Provider;
 use crate::secret::Sealer;
+use crate::source::{Source, SourceRef, SourceStats};
 use crate::store::{BRIEF_KEY_MS, Backlog, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged, uid_hash};
 
 type Sql<T> = rusqlite::Result<T>;
 
 pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<Opening> {
-    let (id_key, mark, last_id): ([u8; 16], i64, i64) =
-        db.query_row("select id_key, mark, last_id from engine", (), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    let (id_key, mark, last_id, alive_ms): ([u8; 16], i64, i64, Option<i64>) =
+        db.query_row("select id_key, mark, last_id, alive_ms from engine", (), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
-    let highest: i64 = db.query_row(
-        "select max(coalesce((select max(id) from event), 0), coalesce((select max(id) from attempt), 0),
-         coalesce((select max(id) from application), 0), coalesce((select max(id) from endpoint), 0),
-         coalesce((select max(id) from environment), 0), coalesce((select max(id) from key), 0),
-         coalesce((select max(first) from (select (select max(attempt) from delivery
-             where delivery.endpoint = endpoint.id and attempt is not null) as first from endpoint)), 0))",
-        (),
-        |row| row.get(0),
-    )?;
+    let highest = highest_id(db)?;
     let environments = all(db, "select id, name from environment order by id", |row| {
         Ok(Environment { id: EnvironmentId::new(row.get(0)?), name: row.get(1)? })
     })?;
@@ -44,6 +39,9 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
     );
     let endpoints = all(db, &sql, |row| rows::endpoint(row, sealer))?;
     let recent_keys = recent_keys(db, wall_ms)?;
+    let sources = all(db, "select id, provider from source where deleted = 0 order by id", |row| {
+        Ok((SourceId::new(row.get(0)?), rows::number(row, 1, Provider::from_number)?))
+    })?;
     Ok(Opening {
         id_key,
         last_id: last_id.max(highest),
@@ -53,7 +51,23 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
         endpoints,
         due,
         recent_keys,
+        sources,
+        alive_ms,
     })
+}
+
+/// The highest id that any row has.
+fn highest_id(db: &Connection) -> Result<i64> {
+    Ok(db.query_row(
+        "select max(coalesce((select max(id) from event), 0), coalesce((select max(id) from attempt), 0),
+         coalesce((select max(id) from application), 0), coalesce((select max(id) from endpoint), 0),
+         coalesce((select max(id) from environment), 0), coalesce((select max(id) from key), 0),
+         coalesce((select max(id) from source), 0),
+         coalesce((select max(first) from (select (select max(attempt) from delivery
+             where delivery.endpoint = endpoint.id and attempt is not null) as first from endpoint)), 0))",
+        (),
+        |row| row.get(0),
+    )?)
 }
 
 /// Jumps from endpoint to endpoint along the index, whatever stands between.
@@ -139,11 +153,9 @@ pub(super) fn due(db: &Connection, endpoint: EndpointId, until_ms: i64, limit: u
     Ok(slice)
 }
 
-pub(super) fn body(db: &Connection, event: EventId) -> Result<Option<Bytes>> {
-    let mut sql = db.prepare_cached("select sha256, payload from event where id = ?1")?;
-    let found: Option<([u8; 32], Vec<u8>)> =
-        sql.query_row(params![event.value()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    Ok(found.filter(|(sha256, body)| event::sha256(body) == *sha256).map(|(_, body)| body.into()))
+pub(super) fn payload(db: &Connection, event: EventId) -> Result<Option<Payload>> {
+    let mut sql = db.prepare_cached(&format!("select sha256, payload, headers from {EVENTS} where id = ?1"))?;
+    Ok(sql.query_row((event.value(),), rows::payload).optional()?.flatten())
 }
 
 pub(super) fn keys(db: &Connection) -> Result<Vec<Key>> {
@@ -205,7 +217,7 @@ pub(super) fn event_type(db: &Connection, environment: EnvironmentId, name: &str
 }
 
 pub(super) fn event(db: &Connection, application: ApplicationId, event: EventId) -> Result<Option<Event>> {
-    let sql = format!("select {EVENT}, payload from event where id = ?1 and application = ?2");
+    let sql = format!("select {EVENT}, payload from {EVENTS} where id = ?1 and application = ?2");
     Ok(db
         .prepare_cached(&sql)?
         .query_row(params![event.value(), application.value()], |row| rows::event(row, true))
@@ -224,4 +236,47 @@ pub(super) fn deliveries(db: &Connection, event: EventId) -> Result<Vec<(Endpoin
     let found =
         sql.query_map(params![event.value()], |row| Ok((EndpointId::new(row.get(0)?), rows::delivery(row, 1)?)))?;
     Ok(found.collect::<Sql<_>>()?)
+}
+
+pub(super) fn source(
+    db: &Connection,
+    sealer: &Sealer,
+    environment: EnvironmentId,
+    source: &SourceRef,
+) -> Result<Option<Source>> {
+    let column = if matches!(source, SourceRef::Id(_)) { "id" } else { "uid" };
+    let sql = format!("select {SOURCE} from source where environment = ?1 and {column} = ?2 and deleted = 0");
+    let mut sql = db.prepare_cached(&sql)?;
+    let read = |row: &rusqlite::Row<'_>| rows::source(row, sealer);
+    let found = match source {
+        SourceRef::Id(id) => sql.query_row((environment.value(), id.value()), read),
+        SourceRef::Uid(uid) => sql.query_row((environment.value(), uid), read),
+    };
+    Ok(found.optional()?)
+}
+
+pub(super) fn source_by_token(db: &Connection, sealer: &Sealer, hash: &[u8; 16]) -> Result<Option<Source>> {
+    let sql = format!(
+        "select {SOURCE} from source where id = (select source from source_token where hash = ?1) and deleted = 0"
+    );
+    Ok(db.prepare_cached(&sql)?.query_row((&hash[..],), |row| rows::source(row, sealer)).optional()?)
+}
+
+pub(super) fn source_stats(db: &Connection, source: SourceId) -> Result<SourceStats> {
+    let mut sql = db.prepare_cached(&format!("select {TALLY} from source_tally where source = ?1"))?;
+    let row = sql.query_row((source.value(),), rows::tally).optional()?;
+    let mut stats = row.unwrap_or_default().shown();
+    let mut sql = db.prepare_cached("select reason, count from source_refusal where source = ?1")?;
+    let mut found = sql.query((source.value(),))?;
+    while let Some(row) = found.next()? {
+        let reason: String = row.get(0)?;
+        let reason = Refusal::parse(&reason).ok_or_else(|| damaged("a reason that is none"))?;
+        stats.refused.insert(reason, row.get(1)?);
+    }
+    Ok(stats)
+}
+
+pub(super) fn consumer(db: &Connection, application: ApplicationId, sink: &str, name: &str) -> Result<Option<EventId>> {
+    let mut sql = db.prepare_cached("select place from consumer where application = ?1 and sink = ?2 and name = ?3")?;
+    Ok(sql.query_row((application.value(), sink, name), |row| row.get(0).map(EventId::new)).optional()?)
 }

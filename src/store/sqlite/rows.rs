@@ -1,53 +1,44 @@
-//! Rows to nouns and back: lists and maps as JSON, secrets sealed.
+//! Rows to nouns and back: lists and maps as JSON.
 
 use bytes::Bytes;
 use rusqlite::{Row, types::Type};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
+use super::kept::{self, json};
 use crate::application::Application;
-use crate::attempt::{Attempt, Trigger};
+use crate::attempt::{Attempt, Payload, Trigger};
 use crate::delivery::{Delivery, Status};
 use crate::endpoint::{Endpoint, Health, State};
-use crate::event::Event;
+use crate::error::Result;
+use crate::event::{self, Event};
 use crate::event_type::EventType;
-use crate::id::{EnvironmentId, Id};
+use crate::id::{EnvironmentId, Id, SourceId};
+use crate::inbound::Flags;
 use crate::key::{Key, Role};
-use crate::secret::{Sealer, Secret, SecretSlot};
+use crate::provider::Provider;
+use crate::secret::Sealer;
+use crate::source::{Arrival, Quarantined, Source, SourceStats};
 use crate::store::AttemptRow;
+use crate::store::tally::SourceTally;
 
 type Sql<T> = rusqlite::Result<T>;
 
-pub(super) const APPLICATION: &str = "id, environment, uid, name, metadata, updated_ms, deleted";
-pub(super) const ENDPOINT: &str = "id, application, uid, url, description, state, event_types, channels, headers, metadata, secrets, failing_since_ms, clock_runs, updated_ms, revision";
+pub(super) const APPLICATION: &str = "id, environment, uid, name, metadata, updated_ms, deleted, provider, source";
+pub(super) const ENDPOINT: &str = "id, application, uid, url, description, state, event_types, channels, headers, metadata, secrets, failing_since_ms, clock_runs, updated_ms, revision, provider, direct";
 pub(super) const EVENT_TYPE: &str =
     "environment, name, description, schemas, archived, deprecated, created_ms, updated_ms";
-pub(super) const EVENT: &str = "id, application, event_type, channels, uid, sha256";
+/// An event and how it came; to be selected from [`EVENTS`].
+pub(super) const EVENT: &str =
+    "id, application, event_type, channels, uid, sha256, source, dedup_key, duplicates, flags, headers";
+pub(super) const EVENTS: &str = "event left join arrival on arrival.event = event.id";
+pub(super) const SOURCE: &str = "id, environment, uid, name, metadata, provider, application, config, tokens, dedup_days, updated_ms, deleted, revision";
+pub(super) const TALLY: &str = "accepted, duplicates, conflicts, unknown_types, quarantined, pings, processed, last_ms, week, silence_ms, silence_before_ms, outage_since_ms, outage_until_ms";
+pub(super) const QUARANTINED: &str = "id, source, sha256, first_ms, count, reason, body";
 pub(super) const DELIVERY: &str = "status, attempts, step, due_ms, trigger";
-
-/// A secret as it is kept under the seal.
-#[derive(Serialize, Deserialize)]
-struct KeptSecret {
-    text: String,
-    expires_ms: Option<i64>,
-}
-
-/// A list or map as JSON.
-pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).expect("strings always serialise")
-}
 
 /// A list as JSON; null for an empty one.
 pub(super) fn optional_list(values: &[String]) -> Option<String> {
     (!values.is_empty()).then(|| json(values))
-}
-
-pub(super) fn seal_secrets(sealer: &Sealer, endpoint: &Endpoint) -> Vec<u8> {
-    let kept = endpoint.secrets.iter().map(|slot| KeptSecret { text: slot.secret.text(), expires_ms: slot.expires_ms });
-    sealer.seal(endpoint.id.value(), json(&kept.collect::<Vec<_>>()).as_bytes())
-}
-
-pub(super) fn seal_headers(sealer: &Sealer, endpoint: &Endpoint) -> Vec<u8> {
-    sealer.seal(endpoint.id.value(), json(&endpoint.headers).as_bytes())
 }
 
 fn broken(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
@@ -63,9 +54,14 @@ fn id<T: Id>(row: &Row<'_>, column: usize) -> Sql<T> {
 }
 
 /// A number that must be one of an enum's.
-fn number<T>(row: &Row<'_>, column: usize, read: impl FnOnce(i64) -> Option<T>) -> Sql<T> {
+pub(super) fn number<T>(row: &Row<'_>, column: usize, read: impl FnOnce(i64) -> Option<T>) -> Sql<T> {
     let number = row.get(column)?;
     read(number).ok_or(rusqlite::Error::IntegralValueOutOfRange(column, number))
+}
+
+/// A sealed value that opens for the object whose id stands first in the row.
+fn sealed<T>(row: &Row<'_>, column: usize, open: impl FnOnce(i64, &[u8]) -> Result<T>) -> Sql<T> {
+    open(row.get(0)?, row.get_ref(column)?.as_blob()?).map_err(|error| broken(column, error))
 }
 
 pub(super) fn application(row: &Row<'_>) -> Sql<Application> {
@@ -77,23 +73,12 @@ pub(super) fn application(row: &Row<'_>) -> Sql<Application> {
         metadata: parse(row, 4)?,
         updated_ms: row.get(5)?,
         deleted: row.get(6)?,
+        provider: number(row, 7, Provider::from_number)?,
+        source: row.get::<_, Option<i64>>(8)?.map(SourceId::new),
     })
 }
 
 pub(super) fn endpoint(row: &Row<'_>, sealer: &Sealer) -> Sql<Endpoint> {
-    let open = |column: usize| -> Sql<Vec<u8>> {
-        sealer.open(row.get(0)?, row.get_ref(column)?.as_blob()?).map_err(|error| broken(column, error))
-    };
-    let kept: Vec<KeptSecret> = serde_json::from_slice(&open(10)?).map_err(|error| broken(10, error))?;
-    let secrets = kept
-        .into_iter()
-        .map(|slot| {
-            Ok(SecretSlot {
-                secret: Secret::parse(&slot.text).map_err(|error| broken(10, error))?,
-                expires_ms: slot.expires_ms,
-            })
-        })
-        .collect::<Sql<_>>()?;
     Ok(Endpoint {
         id: id(row, 0)?,
         application: id(row, 1)?,
@@ -103,12 +88,14 @@ pub(super) fn endpoint(row: &Row<'_>, sealer: &Sealer) -> Sql<Endpoint> {
         state: number(row, 5, State::from_number)?,
         event_types: parse(row, 6)?,
         channels: parse(row, 7)?,
-        headers: serde_json::from_slice(&open(8)?).map_err(|error| broken(8, error))?,
+        headers: sealed(row, 8, |owner, sealed| kept::open_headers(sealer, owner, sealed))?,
         metadata: parse(row, 9)?,
-        secrets,
+        secrets: sealed(row, 10, |owner, sealed| kept::open_secrets(sealer, owner, sealed))?,
         health: Health { failing_since_ms: row.get(11)?, clock_runs: row.get(12)? },
         updated_ms: row.get(13)?,
         revision: row.get(14)?,
+        provider: number(row, 15, Provider::from_number)?,
+        direct: row.get(16)?,
     })
 }
 
@@ -131,7 +118,7 @@ pub(super) fn event(row: &Row<'_>, body: bool) -> Sql<Event> {
         Some(text) => serde_json::from_str(text).map_err(|error| broken(3, error))?,
         None => Vec::new(),
     };
-    let body = if body { Bytes::copy_from_slice(row.get_ref(6)?.as_blob()?) } else { Bytes::new() };
+    let body = if body { Bytes::copy_from_slice(row.get_ref(11)?.as_blob()?) } else { Bytes::new() };
     Ok(Event {
         id: id(row, 0)?,
         application: id(row, 1)?,
@@ -140,7 +127,36 @@ pub(super) fn event(row: &Row<'_>, body: bool) -> Sql<Event> {
         uid: row.get(4)?,
         sha256: row.get(5)?,
         body,
+        arrival: arrival(row, 6)?.map(Box::new),
     })
+}
+
+/// How an event came, whose columns begin at `first`; `None` when it was published here.
+fn arrival(row: &Row<'_>, first: usize) -> Sql<Option<Arrival>> {
+    let Some(source) = row.get::<_, Option<i64>>(first)? else {
+        return Ok(None);
+    };
+    Ok(Some(Arrival {
+        source: SourceId::new(source),
+        dedup_key: row.get(first + 1)?,
+        duplicates: row.get(first + 2)?,
+        flags: Flags(row.get(first + 3)?),
+        headers: headers(row, first + 4)?,
+    }))
+}
+
+fn headers(row: &Row<'_>, column: usize) -> Sql<Vec<(String, String)>> {
+    match row.get_ref(column)?.as_str_or_null()? {
+        Some(text) => serde_json::from_str(text).map_err(|error| broken(column, error)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Reads `sha256, payload, headers`; `None` when the body is damaged.
+pub(super) fn payload(row: &Row<'_>) -> Sql<Option<Payload>> {
+    let (sha256, body): ([u8; 32], Vec<u8>) = (row.get(0)?, row.get(1)?);
+    let headers = headers(row, 2)?;
+    Ok((event::sha256(&body) == sha256).then(|| Payload::new(body.into(), &headers)))
 }
 
 /// A delivery whose columns begin at `first`.
@@ -182,4 +198,53 @@ pub(super) fn key(row: &Row<'_>) -> Sql<Key> {
         hint: row.get(4)?,
         revoked_ms: row.get(5)?,
     })
+}
+
+pub(super) fn source(row: &Row<'_>, sealer: &Sealer) -> Sql<Source> {
+    let dedup_days = row.get(9)?;
+    Ok(Source {
+        id: id(row, 0)?,
+        environment: id(row, 1)?,
+        uid: row.get(2)?,
+        name: row.get(3)?,
+        metadata: parse(row, 4)?,
+        provider: number(row, 5, Provider::from_number)?,
+        application: id(row, 6)?,
+        config: sealed(row, 7, |owner, sealed| kept::open_config(sealer, owner, sealed, dedup_days))?,
+        tokens: sealed(row, 8, |owner, sealed| kept::open_tokens(sealer, owner, sealed))?,
+        updated_ms: row.get(10)?,
+        deleted: row.get(11)?,
+        revision: row.get(12)?,
+    })
+}
+
+/// A source's row; refusals stand in rows of their own.
+pub(super) fn tally(row: &Row<'_>) -> Sql<SourceTally> {
+    let outage: (Option<i64>, Option<i64>) = (row.get(11)?, row.get(12)?);
+    let stats = SourceStats {
+        accepted: row.get(0)?,
+        duplicates: row.get(1)?,
+        conflicts: row.get(2)?,
+        unknown_types: row.get(3)?,
+        quarantined: row.get(4)?,
+        pings: row.get(5)?,
+        processed: row.get(6)?,
+        last_ms: row.get(7)?,
+        outage: outage.0.zip(outage.1),
+        ..SourceStats::default()
+    };
+    Ok(SourceTally { stats, week: row.get(8)?, silence_ms: row.get(9)?, silence_before_ms: row.get(10)? })
+}
+
+/// A row of the quarantine, with its number.
+pub(super) fn quarantined(row: &Row<'_>) -> Sql<(i64, Quarantined)> {
+    let quarantined = Quarantined {
+        source: id(row, 1)?,
+        sha256: row.get(2)?,
+        first_ms: row.get(3)?,
+        count: row.get(4)?,
+        reason: row.get(5)?,
+        body: Bytes::copy_from_slice(row.get_ref(6)?.as_blob()?),
+    };
+    Ok((row.get(0)?, quarantined))
 }

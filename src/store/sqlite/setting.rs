@@ -2,45 +2,68 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{json, seal_headers, seal_secrets};
-use crate::application::Application;
+use super::kept::json;
+use super::kept::{seal_headers, seal_secrets};
+use super::{Writing, application, arrival, source};
 use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::event::Once;
 use crate::event_type::EventType;
-use crate::id::Id;
+use crate::id::{EventId, Id};
 use crate::key::Key;
 use crate::secret::Sealer;
-use crate::store::{Answer, Change, Refused, Setting, day, key_lives_ms};
+use crate::store::{Answer, Change, Consumer, Refused, Setting, day, key_lives_ms};
 
 type Sql<T> = rusqlite::Result<T>;
 
-pub(super) fn apply(db: &Connection, sealer: &Sealer, setting: &Setting, wall_ms: i64) -> Sql<Option<Refused>> {
+pub(super) fn apply(work: &mut Writing<'_>, setting: &Setting) -> Sql<Option<Refused>> {
+    let (db, wall_ms) = (work.db, work.wall_ms);
     if let Some(answer) = &setting.answer
         && let Some(refused) = known_answer(db, &answer.once, wall_ms)?
     {
         return Ok(Some(refused));
     }
-    let refused = match &setting.change {
+    let refused = change(work, &setting.change)?;
+    if let (None, Some(answer)) = (&refused, &setting.answer) {
+        keep_answer(db, answer, wall_ms)?;
+    }
+    Ok(refused)
+}
+
+fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {
+    let (db, sealer) = (work.db, work.sealer);
+    Ok(match change {
         Change::Environment(environment) => {
             let mut sql =
                 db.prepare_cached("insert into environment (id, name) values (?1, ?2) on conflict do nothing")?;
             taken_if_none(sql.execute(params![environment.id.value(), environment.name])?)
         }
-        Change::Application(application) => put_application(db, application)?,
-        Change::Endpoint(endpoint) if endpoint.revision == 1 => insert_endpoint(db, sealer, endpoint)?,
+        Change::Application(application) => application::put(db, application)?,
+        Change::Endpoint(endpoint) if endpoint.revision == 1 => {
+            let refused = insert_endpoint(db, sealer, endpoint)?;
+            if refused.is_none()
+                && let Some(source) = application::source(db, endpoint.application)?
+            {
+                work.takers.insert(endpoint.id, source);
+            }
+            refused
+        }
         Change::Endpoint(endpoint) => update_endpoint(db, sealer, endpoint)?,
         Change::EventType(event_type) => taken_if_none(put_event_type(db, event_type)?),
+        Change::Catalogue(event_types) => {
+            for event_type in event_types {
+                insert_event_type(db, event_type)?;
+            }
+            None
+        }
+        Change::Source(source, application) => source::put(db, sealer, source, application.as_deref())?,
+        Change::Consumer(consumer) => put_consumer(work, consumer).map(|()| None)?,
         Change::Key(key) => taken_if_none(insert_key(db, key)?),
         Change::Revoke { key, at_ms } => {
             let mut sql = db.prepare_cached("update key set revoked_ms = ?2 where id = ?1 and revoked_ms is null")?;
             taken_if_none(sql.execute(params![key.value(), at_ms])?)
         }
-    };
-    if let (None, Some(answer)) = (&refused, &setting.answer) {
-        keep_answer(db, answer, wall_ms)?;
-    }
-    Ok(refused)
+    })
 }
 
 /// A name or id that stood in the way left no row changed.
@@ -48,55 +71,31 @@ fn taken_if_none(changed: usize) -> Option<Refused> {
     (changed == 0).then_some(Refused::Taken)
 }
 
-/// Makes or changes a living application; its deletion closes its endpoints and is final.
-fn put_application(db: &Connection, application: &Application) -> Sql<Option<Refused>> {
-    let Application { id, environment, uid, name, metadata, updated_ms, deleted } = application;
-    let mut sql = db.prepare_cached("select deleted from application where id = ?1")?;
-    let was_deleted: Option<bool> = sql.query_row(params![id.value()], |row| row.get(0)).optional()?;
-    let sql = match was_deleted {
-        None => {
-            "insert into application (id, environment, uid, name, metadata, updated_ms, deleted)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7) on conflict do nothing"
-        }
-        Some(false) => {
-            "update or ignore application set uid = ?3, name = ?4, metadata = ?5, updated_ms = ?6, deleted = ?7
-             where id = ?1 and environment = ?2"
-        }
-        Some(true) => return Ok(Some(Refused::Stale)),
-    };
-    let changed = db.prepare_cached(sql)?.execute(params![
-        id.value(),
-        environment.value(),
-        uid,
-        name,
-        json(metadata),
-        updated_ms,
-        deleted
-    ])?;
-    if *deleted && changed > 0 {
-        db.prepare_cached(
-            "update endpoint set state = 4, revision = revision + 1 where application = ?1 and state < 4",
-        )?
-        .execute((id.value(),))?;
-    }
-    Ok(taken_if_none(changed))
-}
-
-/// Makes an endpoint of a living application; one that was deleted meanwhile takes none.
+/// Makes an endpoint of a living application; one that was deleted meanwhile, or that has become another provider's,
+/// takes none.
 fn insert_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql<Option<Refused>> {
+    let (id, application, provider) =
+        (endpoint.id.value(), endpoint.application.value(), i64::from(endpoint.provider as u8));
     if !db
-        .prepare_cached("select 1 from application where id = ?1 and deleted = 0")?
-        .exists((endpoint.application.value(),))?
+        .prepare_cached("select 1 from application where id = ?1 and deleted = 0 and provider = ?2")?
+        .exists((application, provider))?
     {
         return Ok(Some(Refused::Stale));
     }
+    if let Some(endpoints_max) = endpoint.provider.endpoints_max().filter(|_| !endpoint.direct) {
+        let mut sql =
+            db.prepare_cached("select count(*) from endpoint where application = ?1 and state < 4 and direct = 0")?;
+        if sql.query_row((application,), |row| row.get::<_, usize>(0))? >= endpoints_max {
+            return Ok(Some(Refused::Full(endpoints_max)));
+        }
+    }
     let mut sql = db.prepare_cached(
-        "insert into endpoint (id, application, uid, url, description, state, event_types, channels, headers, metadata, secrets, updated_ms, revision)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1) on conflict do nothing",
+        "insert into endpoint (id, application, uid, url, description, state, event_types, channels, headers, metadata, secrets, updated_ms, revision, provider, direct)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14) on conflict do nothing",
     )?;
     let changed = sql.execute(params![
-        endpoint.id.value(),
-        endpoint.application.value(),
+        id,
+        application,
         endpoint.uid,
         endpoint.url,
         endpoint.description,
@@ -106,11 +105,14 @@ fn insert_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql
         seal_headers(sealer, endpoint),
         json(&endpoint.metadata),
         seal_secrets(sealer, endpoint),
-        endpoint.updated_ms
+        endpoint.updated_ms,
+        provider,
+        endpoint.direct
     ])?;
     Ok(taken_if_none(changed))
 }
 
+/// Whose it is, whose form it has and whether it is direct stay as they were made.
 fn update_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql<Option<Refused>> {
     let mut sql = db.prepare_cached(
         "update or ignore endpoint set uid = ?3, url = ?4, description = ?5, state = ?6, event_types = ?7, channels = ?8, headers = ?9, metadata = ?10,
@@ -149,6 +151,35 @@ fn put_event_type(db: &Connection, event_type: &EventType) -> Sql<usize> {
     let EventType { environment, name, description, schemas, archived, deprecated, created_ms, updated_ms } =
         event_type;
     sql.execute(params![environment.value(), name, description, schemas, archived, deprecated, created_ms, updated_ms])
+}
+
+/// A name that is there stays as it is, in the archive too.
+fn insert_event_type(db: &Connection, event_type: &EventType) -> Sql<usize> {
+    let mut sql = db.prepare_cached(
+        "insert into event_type (environment, name, description, schemas, archived, deprecated, created_ms, updated_ms)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) on conflict do nothing",
+    )?;
+    let EventType { environment, name, description, schemas, archived, deprecated, created_ms, updated_ms } =
+        event_type;
+    sql.execute(params![environment.value(), name, description, schemas, archived, deprecated, created_ms, updated_ms])
+}
+
+/// Moves a poller's place; what it has taken since the one before is processed.
+fn put_consumer(work: &mut Writing<'_>, consumer: &Consumer) -> Sql<()> {
+    let Consumer { application, sink, name, place, commits } = consumer;
+    let key = (application.value(), sink, name);
+    let mut sql =
+        work.db.prepare_cached("select place from consumer where application = ?1 and sink = ?2 and name = ?3")?;
+    let before: Option<i64> = sql.query_row(key, |row| row.get(0)).optional()?;
+    let mut sql = work.db.prepare_cached(
+        "insert into consumer (application, sink, name, place) values (?1, ?2, ?3, ?4)
+         on conflict do update set place = excluded.place",
+    )?;
+    sql.execute((key.0, key.1, key.2, place.value()))?;
+    if *commits {
+        arrival::taken_between(work, *application, EventId::new(before.unwrap_or(0)), *place)?;
+    }
+    Ok(())
 }
 
 fn insert_key(db: &Connection, key: &Key) -> Sql<usize> {

@@ -87,13 +87,13 @@ fn a_damaged_body_is_none_and_harms_no_other() {
     let subject = open(&path);
     let application = subject.make_application();
     let [flipped, cut, hashed, whole] = [(), (), (), ()].map(|()| subject.accept(&application, &[]));
-    let body = subject.bodies(&[whole]).unwrap();
+    let body = subject.payloads(&[whole]).unwrap();
     let damage =
         |sql: &str, event: EventId| assert_eq!(Connection::open(&path).unwrap().execute(sql, (event.value(),)), Ok(1));
     damage("update event set payload = zeroblob(length(payload)) where id = ?1", flipped);
     damage("update event set payload = substr(payload, 1, 5) where id = ?1", cut);
     damage("update event set sha256 = zeroblob(32) where id = ?1", hashed);
-    assert_eq!(subject.bodies(&[flipped, cut, whole, hashed]).unwrap(), [None, None, body[0].clone(), None]);
+    assert_eq!(subject.payloads(&[flipped, cut, whole, hashed]).unwrap(), [None, None, body[0].clone(), None]);
 }
 
 #[test]

@@ -28,12 +28,26 @@ const fn route(method: &'static str, path: &'static str, body: &'static str, nee
 
 const APP: &str = "/api/v1/app/{app}";
 const ENDPOINT: &str = "/api/v1/app/{app}/endpoint/{ep}";
+const CONSUMER: &str = "/api/v1/app/{app}/poller/{sink}/consumer/{consumer}";
+const SOURCES: &str = "/ingest/api/v1/source";
+const SOURCE: &str = "/ingest/api/v1/source/{source}";
+const BELOW_SOURCE: &str = "/ingest/api/v1/source/{source}/endpoint/{ep}";
 
 /// All routes that take a key, in an order in which an admin can use them all.
-pub const ROUTES: [Route; 26] = [
+pub const ROUTES: [Route; 52] = [
     route("GET", "/api/v1/app", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app", r#"{"name":"a"}"#, Needs::Admin, 201),
     route("GET", APP, "", Needs::Viewer, 200),
+    route("PUT", APP, r#"{"name":"a"}"#, Needs::Admin, 200),
+    route("GET", "/api/v1/app/{app}/poller/{sink}", "", Needs::Viewer, 200),
+    route("GET", CONSUMER, "", Needs::Viewer, 200),
+    route(
+        "POST",
+        "/api/v1/app/{app}/poller/{sink}/consumer/{consumer}/seek",
+        r#"{"after":"2026-01-01T00:00:00Z"}"#,
+        Needs::Publisher,
+        200,
+    ),
     route("GET", "/api/v1/app/{app}/endpoint", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app/{app}/endpoint", r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 201),
     route("GET", ENDPOINT, "", Needs::Viewer, 200),
@@ -61,9 +75,49 @@ pub const ROUTES: [Route; 26] = [
     route("POST", "/api/v1/event-type", r#"{"name":"a","description":""}"#, Needs::Admin, 201),
     route("GET", "/api/v1/event-type", "", Needs::Viewer, 200),
     route("GET", "/api/v1/event-type/{name}", "", Needs::Viewer, 200),
+    route("POST", "/api/v1/event-type/import/provider", r#"{"provider":"bridge"}"#, Needs::Admin, 200),
+    route("GET", SOURCES, "", Needs::Viewer, 200),
+    route("POST", SOURCES, r#"{"name":"a","type":"bridge"}"#, Needs::Admin, 201),
+    route("GET", SOURCE, "", Needs::Viewer, 200),
+    route("PUT", SOURCE, r#"{"name":"a","type":"svix"}"#, Needs::Admin, 200),
+    route("PATCH", SOURCE, "{}", Needs::Admin, 200),
+    route("POST", "/ingest/api/v1/source/{source}/token/rotate", "", Needs::Admin, 200),
+    route("GET", "/ingest/api/v1/source/{source}/stats", "", Needs::Viewer, 200),
+    route("GET", "/ingest/api/v1/source/{source}/quarantine", "", Needs::Viewer, 200),
+    route("GET", "/ingest/api/v1/source/{source}/endpoint", "", Needs::Viewer, 200),
+    route("POST", "/ingest/api/v1/source/{source}/endpoint", r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 201),
+    route("GET", BELOW_SOURCE, "", Needs::Viewer, 200),
+    route("PATCH", BELOW_SOURCE, "{}", Needs::Admin, 200),
+    route("GET", "/ingest/api/v1/source/{source}/endpoint/{ep}/headers", "", Needs::Viewer, 200),
+    route("PUT", "/ingest/api/v1/source/{source}/endpoint/{ep}/headers", r#"{"headers":{}}"#, Needs::Admin, 204),
+    route("PATCH", "/ingest/api/v1/source/{source}/endpoint/{ep}/headers", "{}", Needs::Admin, 204),
+    route("GET", "/ingest/api/v1/source/{source}/endpoint/{ep}/secret", "", Needs::Admin, 200),
+    route("POST", "/ingest/api/v1/source/{source}/endpoint/{ep}/secret/rotate", "{}", Needs::Admin, 200),
+    route(
+        "POST",
+        "/ingest/api/v1/source/{source}/endpoint/{ep}/send-example",
+        r#"{"eventType":"svix.ping"}"#,
+        Needs::Admin,
+        200,
+    ),
+    route("GET", "/ingest/api/v1/source/{source}/endpoint/{ep}/attempt", "", Needs::Viewer, 200),
+    route("DELETE", BELOW_SOURCE, "", Needs::Admin, 204),
+    route("DELETE", SOURCE, "", Needs::Admin, 204),
     route("DELETE", ENDPOINT, "", Needs::Admin, 204),
     route("DELETE", APP, "", Needs::Admin, 204),
 ];
+
+/// A poller's path with names in it.
+pub fn polled(path: &str) -> String {
+    path.replace("{sink}", "inbox").replace("{consumer}", "a")
+}
+
+impl Route {
+    /// Whether an id that nobody has makes something.
+    pub fn makes(&self) -> bool {
+        self.method == "PUT" && (self.path == APP || self.path == SOURCE)
+    }
+}
 
 #[test]
 fn a_role_may_do_what_it_is_for_and_nothing_else() {
@@ -71,8 +125,14 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
     let list = walls.world.call("GET", &walls.path(&format!("attempt/endpoint/{}", walls.endpoint)), "").expect(200);
     let of = |key: &str| list["data"][0][key].as_str().unwrap().to_owned();
     let (event, attempt) = (of("msgId"), of("id"));
+    let made = walls.world.call("POST", SOURCES, r#"{"name":"a","type":"svix"}"#).expect(201);
+    let source = made["id"].as_str().unwrap().to_owned();
+    let below = walls.world.call("POST", &format!("{SOURCES}/{source}/endpoint"), r#"{"url":"http://127.0.0.1:1/"}"#);
+    let below = below.expect(201)["id"].as_str().unwrap().to_owned();
     let path = |route: &Route| {
-        let path = route.path.replace("{app}", &walls.app).replace("{ep}", &walls.endpoint);
+        let endpoint = if route.path.contains("{source}") { &below } else { &walls.endpoint };
+        let path = route.path.replace("{app}", &walls.app).replace("{ep}", endpoint).replace("{source}", &source);
+        let path = polled(&path);
         path.replace("{msg}", &event).replace("{atmpt}", &attempt).replace("{name}", "a")
     };
     let (viewer, publisher) = (walls.world.key("viewer", "test"), walls.world.key("publisher", "test"));
@@ -105,7 +165,10 @@ fn no_route_is_left_out_of_these_tables() {
     let source = include_str!("../../../src/http/api/mod.rs");
     let (_, routes) = source.split_once("pub fn router").expect("the routes stand there");
     let open = ["/api/v1/health", "/api/v1/health/ping"];
-    for path in routes.split('"').filter(|text| text.starts_with("/api/v1/") && !open.contains(text)) {
+    let below = routes.split("&below(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let below: Vec<_> = below.map(|rest| format!("{BELOW_SOURCE}{rest}")).collect();
+    let listed = routes.split('"').filter(|text| text.starts_with("/api/v1/") || text.starts_with("/ingest/"));
+    for path in listed.chain(below.iter().map(String::as_str)).filter(|text| !open.contains(text)) {
         let methods = ROUTES.iter().filter(|route| route.path == path).count();
         assert!(methods > 0, "{path} has no row in ROUTES: add one for each of its methods");
     }
@@ -118,7 +181,9 @@ fn a_secret_is_in_no_answer_but_its_own() {
     let secret = walls.world.call("GET", &format!("{endpoint}/secret"), "").expect(200);
     let secret = secret["key"].as_str().unwrap().to_owned();
     walls.world.call("PUT", &format!("{endpoint}/headers"), json!({"headers": {"Authorization": "very"}})).expect(204);
-    for route in ROUTES.iter().filter(|route| route.method == "GET" && !route.path.ends_with("/secret")) {
+    let own =
+        |route: &&Route| route.method == "GET" && route.path.contains("{app}") && !route.path.ends_with("/secret");
+    for route in ROUTES.iter().filter(own) {
         let path = route.path.replace("{app}", &walls.app).replace("{ep}", &walls.endpoint);
         let answer = walls.world.call("GET", &path, "");
         assert!(!answer.body.contains(&secret) && !answer.body.contains("very"), "{answer:?}");

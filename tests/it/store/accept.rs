@@ -1,6 +1,7 @@
 //! Events: what an accepted one reads like, what a refused one leaves behind.
 
 use bytes::Bytes;
+use posthaste::attempt::Payload;
 use posthaste::event::{self, Event};
 use posthaste::id::{EventId, Id};
 use posthaste::store::{Filter, NewRow, Op, Page, Refused};
@@ -28,10 +29,11 @@ fn an_accepted_event_reads_back_whole(subject: &Subject) {
             uid: uid.map(str::to_owned),
             sha256: event::sha256(&body),
             body,
+            arrival: None,
         };
-        subject.done(Op::Event(NewRow { event: event.clone(), fan_out: Vec::new(), once: None }));
+        subject.done(Op::Event(NewRow { event: event.clone(), fan_out: Vec::new(), once: None, dedup: None }));
         assert_eq!(subject.event(application.id, event.id).unwrap().as_ref(), Some(&event));
-        assert_eq!(subject.bodies(&[event.id]).unwrap(), [Some(event.body.clone())]);
+        assert_eq!(subject.payloads(&[event.id]).unwrap(), [Some(Payload::new(event.body.clone(), &[]))]);
         if let Some(uid) = uid {
             assert_eq!(subject.event_by_uid(application.id, uid).unwrap(), Some(event));
         }
@@ -83,7 +85,7 @@ fn a_refused_event_changes_nothing(subject: &Subject) {
         let id = row.event.id;
         assert_eq!(subject.refusal(Op::Event(row)), Some(why));
         assert_eq!(subject.event(application.id, id).unwrap(), None);
-        assert_eq!(subject.bodies(&[id]).unwrap(), [None]);
+        assert_eq!(subject.payloads(&[id]).unwrap(), [None]);
     }
     let page = Page { after: None, descending: false, limit: 10 };
     assert_eq!(subject.events(application.id, page, &Filter::default(), false).unwrap().rows.len(), 1);
@@ -102,15 +104,15 @@ fn bodies_come_in_the_order_asked_for(subject: &Subject) {
         row.event.sha256 = event::sha256(&row.event.body);
         let id = row.event.id;
         subject.done(Op::Event(row));
-        (id, Bytes::from_static(text.as_bytes()))
+        (id, Payload::new(Bytes::from_static(text.as_bytes()), &[]))
     });
     let [(one, first), (_, _), (three, third)] = accepted;
     let unknown: EventId = subject.id();
     assert_eq!(
-        subject.bodies(&[three, unknown, one, three]).unwrap(),
+        subject.payloads(&[three, unknown, one, three]).unwrap(),
         [Some(third.clone()), None, Some(first), Some(third)]
     );
-    assert_eq!(subject.bodies(&[]).unwrap(), []);
+    assert_eq!(subject.payloads(&[]).unwrap(), []);
 }
 
 fn an_event_of_another_application_answers_as_an_unknown_one(subject: &Subject) {

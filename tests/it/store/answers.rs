@@ -6,7 +6,9 @@ use posthaste::application::{Application, ApplicationRef};
 use posthaste::endpoint::Endpoint;
 use posthaste::event::{Event, Once};
 use posthaste::event_type::EventType;
-use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id};
+use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id, SourceId};
+use posthaste::inbound::Credentials;
+use posthaste::source::{Quarantined, Source, SourceRef, token_hash};
 use posthaste::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, Store};
 
 /// More answers than any small world has: a list that does not end is found out.
@@ -26,6 +28,10 @@ pub struct Topics {
     pub onces: Vec<Once>,
     /// Moments, in ms since 1970.
     pub moments: Vec<i64>,
+    pub sources: Vec<SourceId>,
+    pub tokens: Vec<String>,
+    /// Pollers, by sink and name.
+    pub pollers: Vec<(String, String)>,
 }
 
 /// The answers, one line each; the key of the public ids, which is random, is left out.
@@ -33,6 +39,7 @@ fn answers(store: &dyn Store, topics: &Topics) -> Vec<String> {
     let mut lines = Vec::new();
     start(store, topics, &mut lines);
     settings(store, topics, &mut lines);
+    receiving(store, topics, &mut lines);
     history(store, topics, &mut lines);
     lines
 }
@@ -55,6 +62,19 @@ fn revealed(endpoint: &Endpoint) -> (Endpoint, Vec<String>) {
     (endpoint.clone(), endpoint.secrets.iter().map(|slot| slot.secret.text()).collect())
 }
 
+/// A source with the secrets that its own `Debug` hides.
+fn told(source: &Source) -> (Source, Vec<String>, Vec<String>) {
+    let terms = &source.config.terms;
+    let credentials = match &terms.credentials {
+        Credentials::None => None,
+        Credentials::Basic { password, .. } => Some(password),
+        Credentials::Bearer { token } => Some(token),
+    };
+    let secrets =
+        terms.secrets.iter().chain(credentials).map(|secret| format!("{} {}", secret.text(), secret.is_verbatim()));
+    (source.clone(), secrets.collect(), source.tokens.iter().map(|slot| slot.token.clone()).collect())
+}
+
 /// What the engine asks.
 fn start(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
     for &wall_ms in &topics.moments {
@@ -65,6 +85,7 @@ fn start(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
             "opening",
             (opening.endpoints.iter().map(revealed).collect::<Vec<_>>(), opening.due, opening.recent_keys),
         );
+        line(lines, "opening", (opening.sources, opening.alive_ms));
         for once in &topics.onces {
             line(lines, "answer", store.answer(once, wall_ms).unwrap());
         }
@@ -80,7 +101,7 @@ fn start(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
         }
     }
     line(lines, "backlog", store.backlog().unwrap());
-    line(lines, "bodies", store.bodies(&topics.events).unwrap());
+    line(lines, "payloads", store.payloads(&topics.events).unwrap());
     line(lines, "keys", store.keys().unwrap());
 }
 
@@ -154,6 +175,37 @@ fn settings(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
             |id| Some(Id::new(id)),
             |page| store.endpoints(application, page).unwrap(),
         );
+    }
+}
+
+/// What is asked about what comes in.
+fn receiving(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
+    for &environment in &topics.environments {
+        for source in
+            topics.sources.iter().map(|&id| SourceRef::Id(id)).chain(topics.uids.iter().cloned().map(SourceRef::Uid))
+        {
+            line(lines, "source", store.source(environment, &source).unwrap().as_ref().map(told));
+        }
+        pages(
+            lines,
+            "sources",
+            |row: &Source| row.id,
+            |id| Some(Id::new(id)),
+            |page| store.sources(environment, page).unwrap(),
+        );
+    }
+    for token in &topics.tokens {
+        line(lines, "source by token", store.source_by_token(&token_hash(token)).unwrap().as_ref().map(told));
+    }
+    for &source in &topics.sources {
+        line(lines, "source stats", store.source_stats(source).unwrap());
+        let list = |page| store.quarantined(source, page).unwrap();
+        pages(lines, "quarantine", |row: &(i64, Quarantined)| row.0, Some, list);
+    }
+    for &application in &topics.applications {
+        for (sink, name) in &topics.pollers {
+            line(lines, "consumer", store.consumer(application, sink, name).unwrap());
+        }
     }
 }
 

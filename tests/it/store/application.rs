@@ -1,7 +1,9 @@
 //! Applications: their names, their changes, and what their deletion closes.
 
 use posthaste::application::{Application, ApplicationRef};
+use posthaste::endpoint::{Endpoint, State};
 use posthaste::id::EnvironmentId;
+use posthaste::provider::Provider;
 use posthaste::store::{Change, Filter, Op, Page, Refused};
 
 use super::subject::{Subject, set, with_uid};
@@ -10,6 +12,7 @@ ask! {
     a_change_replaces_the_application,
     a_deleted_application_stays_deleted,
     a_uid_is_taken_while_its_application_lives,
+    an_application_in_use_keeps_its_provider,
     an_application_is_found_in_its_own_environment_alone,
     deletion_closes_the_endpoints_and_keeps_the_events,
     deletion_gives_the_names_free,
@@ -107,7 +110,7 @@ fn deletion_closes_the_endpoints_and_keeps_the_events(subject: &Subject) {
     let page = Page { after: None, descending: false, limit: 10 };
     assert_eq!(subject.events(application.id, page, &Filter::default(), false).unwrap().rows.len(), 1);
     assert_eq!(subject.endpoint(other.id, bystander.id).unwrap().as_ref(), Some(&bystander));
-    let next = posthaste::endpoint::Endpoint { revision: 2, ..endpoint };
+    let next = Endpoint { revision: 2, ..endpoint };
     assert_eq!(subject.refusal(set(Change::Endpoint(next))), Some(Refused::Stale));
 }
 
@@ -134,4 +137,33 @@ fn a_deleted_application_stays_deleted(subject: &Subject) {
     assert_eq!(subject.refusal(set(Change::Endpoint(endpoint.clone()))), Some(Refused::Stale));
     assert_eq!(subject.endpoint(application.id, endpoint.id).unwrap(), None);
     assert!(subject.opening(subject.wall_ms()).unwrap().endpoints.is_empty());
+}
+
+fn an_application_in_use_keeps_its_provider(subject: &Subject) {
+    let environment = subject.make_environment("test");
+    let mut application = subject.new_application(environment, Some("acme"));
+    let mut become_ = |provider, refused: Option<Refused>| {
+        let changed = Application { provider, name: format!("{provider:?}"), ..application.clone() };
+        assert_eq!(put(subject, &changed), refused, "{provider:?}");
+        if refused.is_none() {
+            application = changed;
+        }
+        assert_eq!(by_id(subject, &application).as_ref(), Some(&application));
+        application.clone()
+    };
+    for provider in Provider::DELIVERED {
+        become_(provider, None);
+    }
+    let own = become_(Provider::Fintoc, None);
+    let endpoint = subject.make_endpoint(&own);
+    become_(Provider::Bridge, Some(Refused::Fixed));
+    become_(Provider::Fintoc, None);
+    subject.done(set(Change::Endpoint(Endpoint { state: State::Deleted, revision: 2, ..endpoint })));
+    let own = become_(Provider::Bridge, None);
+    subject.accept(&own, &[]);
+    become_(Provider::Standard, Some(Refused::Fixed));
+    let own = become_(Provider::Bridge, None);
+    assert_eq!(put(subject, &Application { provider: Provider::Finix, ..deleted(&own) }), Some(Refused::Fixed));
+    assert_eq!(put(subject, &deleted(&own)), None);
+    assert_eq!(put(subject, &Application { provider: Provider::Finix, ..own }), Some(Refused::Stale));
 }

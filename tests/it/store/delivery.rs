@@ -4,7 +4,7 @@ use posthaste::attempt::Trigger;
 use posthaste::delivery::{Delivery, Status};
 use posthaste::endpoint::{Endpoint, State};
 use posthaste::id::{EndpointId, EventId};
-use posthaste::retry::LADDER_SECS;
+use posthaste::retry;
 use posthaste::store::{Change, Op, Tried};
 
 use super::subject::{DAY_MS, MINUTE_MS, NOON_MS, Subject, park, set};
@@ -48,7 +48,7 @@ fn a_delivery_goes_down_the_ladder(subject: &Subject) {
         subject.done(Op::Tried(Box::new(tried.clone())));
         let delivery = subject.delivery(event, endpoint.id).unwrap();
         assert_eq!((delivery, delivery.attempts), (tried.delivery, attempts));
-        let wait_secs = LADDER_SECS.get(usize::try_from(attempts).unwrap() - 1);
+        let wait_secs = retry::STANDARD.waits_secs.get(usize::try_from(attempts).unwrap() - 1);
         let expected = wait_secs.map(|&secs| subject.wall_ms() + i64::from(secs) * 1_000);
         assert_eq!(due_ms(subject, event, endpoint.id), expected);
         subject.set_clock(expected.unwrap_or(NOON_MS));

@@ -2,17 +2,21 @@
 
 use std::slice;
 
+use posthaste::application::Application;
 use posthaste::endpoint::{Endpoint, Health, State};
-use posthaste::secret::SecretSlot;
+use posthaste::provider::Provider;
+use posthaste::secret::{Secret, SecretSlot};
 use posthaste::store::{Change, Op, Refused};
 
-use super::subject::{NOON_MS, Subject, secret, set};
+use super::subject::{NOON_MS, Subject, set};
 
 ask! {
     a_change_counts_if_it_saw_the_one_before,
     a_deleted_endpoint_is_gone_and_its_uid_free,
+    a_full_application_takes_no_more,
     a_uid_is_taken_in_its_application_while_its_endpoint_lives,
     an_endpoint_is_found_in_its_own_application_alone,
+    an_endpoint_has_its_applications_provider,
     an_endpoint_reads_back_whole,
     health_is_the_engines_to_change_until_a_person_enables,
     the_engine_disables_what_is_enabled_and_nothing_else,
@@ -50,7 +54,7 @@ fn an_endpoint_reads_back_whole(subject: &Subject) {
         channels: Vec::new(),
         headers: [].into(),
         metadata: [].into(),
-        secrets: vec![SecretSlot { secret: secret(0), expires_ms: None }],
+        secrets: vec![SecretSlot { secret: Secret::verbatim("whsec_größe"), expires_ms: None }],
         updated_ms: NOON_MS + 1,
         ..next(&first)
     };
@@ -166,4 +170,47 @@ fn the_engine_disables_what_is_enabled_and_nothing_else(subject: &Subject) {
     assert_eq!(put(subject, &subject.new_endpoint(&application, Some("ledger"))), None);
     subject.done(Op::Health { endpoint: endpoint.id, health: FAILING, state: Some(State::Gone) });
     assert_eq!(by_id(subject, &endpoint), None);
+}
+
+fn an_endpoint_has_its_applications_provider(subject: &Subject) {
+    let environment = subject.make_environment("test");
+    for provider in Provider::DELIVERED {
+        let application = Application { provider, ..subject.new_application(environment, None) };
+        subject.done(set(Change::Application(application.clone())));
+        let wrong = Provider::DELIVERED.into_iter().find(|other| *other != provider).unwrap();
+        let endpoint = Endpoint { provider: wrong, ..subject.new_endpoint(&application, None) };
+        assert_eq!(put(subject, &endpoint), Some(Refused::Stale));
+        let endpoint = Endpoint { direct: true, ..subject.new_endpoint(&application, None) };
+        assert_eq!(put(subject, &endpoint), None);
+        assert_eq!(by_id(subject, &endpoint).as_ref(), Some(&endpoint));
+        // both stay as they were made
+        assert_eq!(put(subject, &Endpoint { provider: wrong, direct: false, ..next(&endpoint) }), None);
+        assert_eq!(by_id(subject, &endpoint), Some(next(&endpoint)));
+    }
+}
+
+/// Ten for Bridge; those that only named events go to do not count.
+fn a_full_application_takes_no_more(subject: &Subject) {
+    let environment = subject.make_environment("test");
+    let bridge = Application { provider: Provider::Bridge, ..subject.new_application(environment, None) };
+    let other = Application { id: subject.id(), ..bridge.clone() };
+    for application in [&bridge, &other] {
+        subject.done(set(Change::Application(application.clone())));
+    }
+    let new = |direct| Endpoint { direct, ..subject.new_endpoint(&bridge, None) };
+    let living: Vec<_> = (0..10).map(|_| new(false)).collect();
+    for endpoint in &living {
+        assert_eq!(put(subject, &new(true)), None);
+        assert_eq!(put(subject, endpoint), None);
+    }
+    for _ in 0..2 {
+        assert_eq!(put(subject, &new(false)), Some(Refused::Full(10)));
+        assert_eq!(put(subject, &new(true)), None);
+    }
+    subject.make_endpoint(&other);
+    assert_eq!(put(subject, &Endpoint { state: State::Disabled, ..next(&living[0]) }), None);
+    assert_eq!(put(subject, &new(false)), Some(Refused::Full(10)));
+    assert_eq!(put(subject, &Endpoint { state: State::Deleted, ..next(&living[1]) }), None);
+    let both = subject.commit([new(false), new(false)].map(|row| set(Change::Endpoint(row))).into());
+    assert_eq!(both, [(1, Refused::Full(10))]);
 }

@@ -22,7 +22,7 @@ ask! {
 }
 
 /// Pages of every size, both ways, from the beginning and from behind each row, must show what is `expected`.
-fn check<K: Clone, T: Clone + PartialEq + Debug>(
+pub fn check<K: Clone, T: Clone + PartialEq + Debug>(
     expected: &[T],
     key: impl Fn(&T) -> K,
     list: impl Fn(Page<K>) -> Listed<T>,

@@ -17,11 +17,15 @@ mod writer;
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Environment { live: bool, key: Option<u8> },
-    Application { of: Index, fresh: bool, deleted: bool, uid: Option<u8>, key: Option<u8> },
+    Application { of: Index, fresh: bool, deleted: bool, uid: Option<u8>, key: Option<u8>, provider: usize },
     Endpoint { of: Index, fresh: bool, state: i64, uid: Option<u8>, missed: bool },
     EventType { of: Index, name: usize, archived: bool },
+    Catalogue { of: Index },
     Key { of: Index, revoke: bool },
+    Source { of: Index, fresh: bool, deleted: bool, uid: Option<u8>, missed: bool },
+    Consumer { of: Index, to: Index, name: usize, commits: bool },
     Event { of: Index, wants: u8, kind: usize, uid: Option<u8>, key: Option<(u8, bool, bool)> },
+    Arrival { of: Index, wants: u8, key: Option<u8>, body: u8 },
     Tried { of: Index, status: u16 },
     Park { of: Index },
     Resend { of: Index },
@@ -29,6 +33,10 @@ enum Step {
     Health { of: Index, failing: bool, state: Option<i64> },
     Mark { of: Index },
     Forget,
+    Turned { of: Index, reason: usize },
+    Quarantine { of: Index, body: u8 },
+    Outage { of: Index },
+    Alive,
 }
 
 /// Batches, and how many minutes pass before each.
@@ -39,13 +47,23 @@ fn a_setting() -> impl Strategy<Value = Step> {
     let (of, any_bool, seldom) = (any::<Index>, any::<bool>, || prop::bool::weighted(0.1));
     prop_oneof![
         1 => (any_bool(), maybe(0..3_u8)).prop_map(|(live, key)| Step::Environment { live, key }),
-        4 => (of(), any_bool(), seldom(), maybe(0..3_u8), maybe(0..3_u8))
-            .prop_map(|(of, fresh, deleted, uid, key)| Step::Application { of, fresh, deleted, uid, key }),
+        4 => (of(), any_bool(), seldom(), maybe(0..3_u8), maybe(0..3_u8), a_provider())
+            .prop_map(|(of, fresh, deleted, uid, key, provider)| Step::Application { of, fresh, deleted, uid, key, provider }),
         8 => (of(), any_bool(), prop_oneof![4 => 0..2_i64, 1 => 0..5_i64], maybe(0..3_u8), seldom())
             .prop_map(|(of, fresh, state, uid, missed)| Step::Endpoint { of, fresh, state, uid, missed }),
         2 => (of(), 0..3_usize, any_bool()).prop_map(|(of, name, archived)| Step::EventType { of, name, archived }),
+        1 => of().prop_map(|of| Step::Catalogue { of }),
         1 => (of(), any_bool()).prop_map(|(of, revoke)| Step::Key { of, revoke }),
+        5 => (of(), any_bool(), seldom(), maybe(0..3_u8), seldom())
+            .prop_map(|(of, fresh, deleted, uid, missed)| Step::Source { of, fresh, deleted, uid, missed }),
+        3 => (of(), of(), 0..2_usize, any_bool())
+            .prop_map(|(of, to, name, commits)| Step::Consumer { of, to, name, commits }),
     ]
+}
+
+/// Mostly the first, so that most changes of an application are possible.
+fn a_provider() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => Just(0_usize), 1 => 0..4_usize]
 }
 
 fn a_transition() -> impl Strategy<Value = Step> {
@@ -59,7 +77,15 @@ fn a_transition() -> impl Strategy<Value = Step> {
         2 => (of(), any::<bool>(), maybe(2..4_i64)).prop_map(|(of, failing, state)| Step::Health { of, failing, state }),
         1 => of().prop_map(|of| Step::Mark { of }),
         1 => Just(Step::Forget),
+        1 => (of(), 0..10_usize).prop_map(|(of, reason)| Step::Turned { of, reason }),
+        1 => (of(), 0..3_u8).prop_map(|(of, body)| Step::Quarantine { of, body }),
+        1 => prop_oneof![of().prop_map(|of| Step::Outage { of }), Just(Step::Alive)],
     ]
+}
+
+fn an_arrival() -> impl Strategy<Value = Step> {
+    (any::<Index>(), 1..8_u8, prop::option::weighted(0.9, 0..4_u8), 0..2_u8)
+        .prop_map(|(of, wants, key, body)| Step::Arrival { of, wants, key, body })
 }
 
 fn an_event() -> impl Strategy<Value = Step> {
@@ -69,18 +95,26 @@ fn an_event() -> impl Strategy<Value = Step> {
 }
 
 fn a_life() -> impl Strategy<Value = Life> {
-    let minutes = prop_oneof![8 => 0..3_i64, 1 => Just(10), 1 => Just(16), 1 => Just(13 * 60), 1 => Just(-20)];
-    let step = prop_oneof![2 => a_setting(), 3 => an_event(), 7 => a_transition()];
+    let minutes = prop_oneof![
+        8 => 0..3_i64,
+        1 => Just(10),
+        1 => Just(16),
+        1 => Just(13 * 60),
+        1 => prop::sample::select(vec![-20, -8 * 60, -6 * 24 * 60]),
+        1 => (1..9_i64).prop_map(|days| days * 24 * 60),
+    ];
+    let step = prop_oneof![2 => a_setting(), 3 => an_event(), 4 => an_arrival(), 7 => a_transition()];
     let batches = prop::collection::vec((minutes, prop::collection::vec(step, 1..10)), 1..25);
     (any::<Index>(), batches).prop_map(|(of, batches)| [beginning(of), batches].concat())
 }
 
-/// Something to begin with: an environment, two applications, four endpoints, one after the other.
+/// Something to begin with: an environment, two applications and two sources, eight endpoints, one after the other.
 fn beginning(of: Index) -> Life {
     let environment = Step::Environment { live: false, key: None };
-    let application = Step::Application { of, fresh: true, deleted: false, uid: None, key: None };
+    let application = Step::Application { of, fresh: true, deleted: false, uid: None, key: None, provider: 0 };
+    let source = Step::Source { of, fresh: true, deleted: false, uid: None, missed: false };
     let endpoint = Step::Endpoint { of, fresh: true, state: 0, uid: None, missed: false };
-    vec![(0, vec![environment]), (0, vec![application; 2]), (0, vec![endpoint; 4])]
+    vec![(0, vec![environment]), (0, vec![application, application, source, source]), (0, vec![endpoint; 8])]
 }
 
 /// Tells a life to SQLite and to a `peer`, which goes through `again` before each batch; they must agree throughout.

@@ -5,7 +5,8 @@ use posthaste::environment::Environment;
 use posthaste::event::Once;
 use posthaste::id::EventId;
 use posthaste::key::Role;
-use posthaste::store::{Answer, BRIEF_KEY_MS, Change, FORGET_ROWS_MAX, KEY_MS, Op, Refused, Setting};
+use posthaste::source::Source;
+use posthaste::store::{Answer, BRIEF_KEY_MS, Change, Consumer, FORGET_ROWS_MAX, KEY_MS, Op, Refused, Setting};
 
 use super::subject::{HOUR_MS, MIDNIGHT_MS, MINUTE_MS, NOON_MS, Subject, brief, once, with_key};
 
@@ -115,13 +116,25 @@ fn an_answer_is_kept_with_every_kind_of_change(subject: &Subject) {
     let endpoint = subject.new_endpoint(&application, None);
     let event_type = subject.new_event_type(environment.id, "payment.succeeded");
     let key = subject.new_key(environment.id, Role::Admin);
+    let (source, own) = subject.new_source(environment.id, None);
+    let consumer = Consumer {
+        application: application.id,
+        sink: "ledger".to_owned(),
+        name: "one".to_owned(),
+        place: subject.id(),
+        commits: true,
+    };
     let changes = [
         Change::Environment(environment),
         Change::Application(application.clone()),
         Change::Application(application),
         Change::Endpoint(endpoint.clone()),
         Change::Endpoint(Endpoint { revision: 2, ..endpoint }),
-        Change::EventType(event_type),
+        Change::EventType(event_type.clone()),
+        Change::Catalogue(vec![event_type]),
+        Change::Source(Box::new(source.clone()), Some(Box::new(own))),
+        Change::Source(Box::new(Source { revision: 2, ..source }), None),
+        Change::Consumer(consumer),
         Change::Key(key.clone()),
         Change::Revoke { key: key.id, at_ms: NOON_MS },
     ];

@@ -8,6 +8,7 @@ use posthaste::id::{EventId, Id};
 use posthaste::key::Role;
 use posthaste::store::{Change, Op};
 
+use super::receiving::made;
 use super::subject::{NOON_MS, Subject, park, set};
 
 ask! {
@@ -15,6 +16,7 @@ ask! {
     an_empty_store_opens_at_the_beginning,
     each_endpoint_that_waits_is_named_with_its_earliest_line,
     the_last_id_covers_whatever_was_handed_out,
+    the_server_lived_when_it_last_said_so,
     what_lives_is_there_and_what_is_deleted_is_not,
 }
 
@@ -23,6 +25,7 @@ fn an_empty_store_opens_at_the_beginning(subject: &Subject) {
     assert_eq!((opening.last_id, opening.mark), (0, EventId::new(0)));
     assert!(opening.environments.is_empty() && opening.applications.is_empty() && opening.endpoints.is_empty());
     assert!(opening.due.is_empty() && opening.recent_keys.is_empty());
+    assert_eq!((opening.sources, opening.alive_ms), (Vec::new(), None));
     assert_eq!(subject.opening(NOON_MS).unwrap().id_key, opening.id_key);
 }
 
@@ -94,6 +97,10 @@ fn the_last_id_covers_whatever_was_handed_out(subject: &Subject) {
     let key = subject.new_key(environment, Role::Admin);
     subject.done(set(Change::Key(key.clone())));
     assert!(last_id() >= key.id.value());
+    let (mut source, own) = subject.new_source(environment, None);
+    source.id = subject.id();
+    subject.done(made(&source, &own));
+    assert!(last_id() >= source.id.value());
     let event = subject.accept(&application, &[endpoint.id]);
     assert!(last_id() >= event.value());
     for status in [500, 500, 200] {
@@ -105,4 +112,13 @@ fn the_last_id_covers_whatever_was_handed_out(subject: &Subject) {
     subject.done(set(Change::Endpoint(Endpoint { state: State::Deleted, revision: 2, ..endpoint })));
     subject.done(set(Change::Application(Application { deleted: true, ..application })));
     assert_eq!(last_id(), event.value() + 1_000);
+}
+
+fn the_server_lived_when_it_last_said_so(subject: &Subject) {
+    for at_ms in [NOON_MS, NOON_MS + 1, 7] {
+        subject.done(Op::Alive(at_ms));
+        assert_eq!(subject.opening(NOON_MS).unwrap().alive_ms, Some(at_ms));
+    }
+    subject.done(Op::Mark { mark: EventId::new(3), last_id: 4 });
+    assert_eq!(subject.opening(NOON_MS).unwrap().alive_ms, Some(7));
 }

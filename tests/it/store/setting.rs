@@ -8,6 +8,7 @@ use posthaste::store::{Change, Refused};
 use super::subject::{NOON_MS, Subject, set};
 
 ask! {
+    a_catalogue_brings_what_is_missing_and_touches_nothing_else,
     a_key_is_revoked_once,
     a_living_event_type_is_taken_and_an_archived_one_comes_back,
     all_keys_are_listed,
@@ -53,6 +54,33 @@ fn a_living_event_type_is_taken_and_an_archived_one_comes_back(subject: &Subject
     assert_eq!(put(subject, &EventType { created_ms: NOON_MS + 9, ..back.clone() }), None);
     assert_eq!(read("payment.failed").as_ref(), Some(&back), "it keeps the time it was first created");
     assert_eq!(put(subject, &back), Some(Refused::Taken));
+}
+
+fn a_catalogue_brings_what_is_missing_and_touches_nothing_else(subject: &Subject) {
+    let (environment, other) = (subject.make_environment("test"), subject.make_environment("live"));
+    let named = |name: &str| subject.new_event_type(environment, name);
+    let archived = EventType { archived: true, ..named("archived") };
+    for known in [&named("known"), &archived] {
+        assert_eq!(put(subject, known), None);
+    }
+    let from_catalogue = |name: &str| EventType {
+        description: "from the catalogue".to_owned(),
+        schemas: None,
+        deprecated: false,
+        updated_ms: NOON_MS + 9,
+        ..named(name)
+    };
+    let catalogue = ["known", "archived", "new", "newer", "new"].map(from_catalogue);
+    for _ in 0..2 {
+        subject.done(set(Change::Catalogue(catalogue.clone().into())));
+        let read = |name: &str| subject.event_type(environment, name).unwrap();
+        assert_eq!(read("known"), Some(named("known")));
+        assert_eq!(read("archived").as_ref(), Some(&archived));
+        assert_eq!(read("new"), Some(from_catalogue("new")));
+        assert_eq!(read("newer"), Some(from_catalogue("newer")));
+        assert_eq!(subject.event_type(other, "new").unwrap(), None);
+    }
+    subject.done(set(Change::Catalogue(Vec::new())));
 }
 
 fn an_event_type_lives_in_one_environment(subject: &Subject) {

@@ -15,6 +15,8 @@ use posthaste::event_type::EventType;
 use posthaste::fan_out;
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, IdSource};
 use posthaste::key::{Key, Role};
+use posthaste::provider::Provider;
+use posthaste::retry;
 use posthaste::secret::{Sealer, Secret, SecretSlot};
 use posthaste::store::sqlite::Sqlite;
 use posthaste::store::{AttemptRow, Batch, Change, CommitFailed, NewRow, Op, Refused, Setting, Store, Tried};
@@ -112,6 +114,8 @@ impl Subject {
             uid,
             name: "Acme".to_owned(),
             metadata,
+            provider: Provider::Standard,
+            source: None,
             updated_ms: self.wall_ms(),
             deleted: false,
         }
@@ -129,6 +133,8 @@ impl Subject {
         Endpoint {
             id: self.id(),
             application: application.id,
+            provider: application.provider,
+            direct: false,
             uid: uid.map(str::to_owned),
             url: "https://receiver.example/hooks?a=1".to_owned(),
             description: "the ledger".to_owned(),
@@ -167,8 +173,9 @@ impl Subject {
             uid: None,
             body,
             sha256,
+            arrival: None,
         };
-        NewRow { event, fan_out: fan_out::pack(endpoints), once: None }
+        NewRow { event, fan_out: fan_out::pack(endpoints), once: None, dedup: None }
     }
 
     /// Accepts an event.
@@ -231,7 +238,7 @@ impl Subject {
         let before = row.unwrap_or(Delivery::fresh(self.wall_ms()));
         let attempt = Attempt { trigger: before.trigger, ..self.attempt(status_code) };
         let outcome = if attempt.succeeded() { Outcome::Success } else { Outcome::Retry { asked_secs: None } };
-        let delivery = before.after(outcome, self.wall_ms(), 0.0);
+        let delivery = before.after(outcome, &retry::STANDARD, self.wall_ms(), 0.0);
         Tried { event, endpoint, attempt, delivery, was_due_ms: row.and_then(|row| row.due_ms) }
     }
 

@@ -10,14 +10,19 @@ use posthaste::event::Once;
 use posthaste::event_type::EventType;
 use posthaste::fan_out;
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, KeyId};
+use posthaste::inbound::{Flags, Refusal};
 use posthaste::key::Role;
-use posthaste::store::{Answer, Change, Op, Refused, Setting};
+use posthaste::provider::Provider;
+use posthaste::source::{Source, SourceRef};
+use posthaste::store::{Answer, Change, Consumer, Op, Refused, Setting, Turned};
 use proptest::sample::Index;
 
 use super::Step;
 use crate::store::answers::Topics;
 use crate::store::subject::{DAY_MS, NOON_MS, Subject, brief, once, park, with_key, with_uid};
 
+/// The names of pollers.
+const NAMES: [&str; 2] = ["one", "two"];
 /// So few deliveries are told from, so that one of them often sees several transitions.
 const LATEST: usize = 12;
 
@@ -28,6 +33,7 @@ pub struct Writer<'a> {
     endpoints: Vec<Endpoint>,
     deliveries: Vec<(EventId, EndpointId)>,
     keys: Vec<KeyId>,
+    sources: Vec<Source>,
     /// Deliveries that the batch at hand has changed: what the store says of them is old.
     touched: BTreeSet<(EventId, EndpointId)>,
 }
@@ -53,10 +59,11 @@ impl<'a> Writer<'a> {
             names: ["paid", "failed", "eu"].map(str::to_owned).into(),
             onces: (0..3).map(|key| key_of("setting", key, key == 0, true)).chain(event_keys).collect(),
             moments: [0, 1, 2, 14].map(|days| NOON_MS + days * DAY_MS).into(),
+            pollers: NAMES.map(|name| ("ledger".to_owned(), name.to_owned())).into(),
             ..Topics::default()
         };
-        let (applications, endpoints, deliveries, keys) = Default::default();
-        Self { subject, topics, applications, endpoints, deliveries, keys, touched: BTreeSet::new() }
+        let (applications, endpoints, deliveries, keys, sources) = Default::default();
+        Self { subject, topics, applications, endpoints, deliveries, keys, sources, touched: BTreeSet::new() }
     }
 
     /// What there is to ask about.
@@ -74,6 +81,7 @@ impl<'a> Writer<'a> {
         let wall_ms = self.subject.wall_ms();
         match step {
             Step::Event { .. } => self.event(step),
+            Step::Arrival { .. } => self.arrival(step),
             Step::Tried { of, status } => self.tried(of, status),
             Step::Park { of } => self.untouched(of).map(|(event, endpoint)| park(event, endpoint, wall_ms)),
             Step::Resend { of } => {
@@ -89,6 +97,19 @@ impl<'a> Writer<'a> {
             }
             Step::Mark { of } => pick(of, &self.topics.events).map(|&mark| Op::Mark { mark, last_id: mark.value() }),
             Step::Forget => Some(Op::Forget),
+            Step::Turned { of, reason } => pick(of, &self.sources).map(|source| {
+                Op::Turned(Turned { source: source.id, pings: 1, refused: vec![(Refusal::ALL[reason], 2)] })
+            }),
+            Step::Quarantine { of, body } => {
+                let source = pick(of, &self.sources)?;
+                Some(Op::Quarantine(Box::new(self.subject.not_understood(source, &body.to_string()))))
+            }
+            Step::Outage { of } => pick(of, &self.sources).map(|row| Op::Outage {
+                source: row.id,
+                since_ms: wall_ms - 1,
+                until_ms: wall_ms,
+            }),
+            Step::Alive => Some(Op::Alive(wall_ms)),
             setting => {
                 Some(Op::Setting(Box::new(Setting { change: self.change(setting)?, answer: self.answer(setting) })))
             }
@@ -110,13 +131,14 @@ impl<'a> Writer<'a> {
                 let name = if live { "live" } else { "test" };
                 Change::Environment(Environment { id: self.subject.id(), name: name.to_owned() })
             }
-            Step::Application { of, fresh, deleted, uid, .. } => {
+            Step::Application { of, fresh, deleted, uid, provider, .. } => {
                 let new = self.subject.new_application(environment(of)?, None);
                 let known = pick(of, &self.applications).filter(|_| !fresh);
                 let deleted = deleted && known.is_some();
                 let chosen = known.cloned().unwrap_or(new);
                 Change::Application(Application {
                     uid: uid.map(uid_text),
+                    provider: Provider::DELIVERED[provider],
                     deleted,
                     updated_ms: self.subject.wall_ms(),
                     ..chosen
@@ -131,12 +153,45 @@ impl<'a> Writer<'a> {
                 let event_type = self.subject.new_event_type(environment(of)?, &self.topics.names[name]);
                 Change::EventType(EventType { archived, ..event_type })
             }
+            Step::Catalogue { of } => {
+                let row = |name: &String| self.subject.new_event_type(environment(of).unwrap(), name);
+                environment(of)?;
+                Change::Catalogue(self.topics.names.iter().map(row).collect())
+            }
+            Step::Source { .. } => return self.source(step),
+            Step::Consumer { of, to, name, commits } => Change::Consumer(Consumer {
+                application: *pick(of, &self.topics.applications)?,
+                sink: "ledger".to_owned(),
+                name: NAMES[name].to_owned(),
+                place: *pick(to, &self.topics.events)?,
+                commits,
+            }),
             Step::Key { of, revoke: true } => {
                 Change::Revoke { key: *pick(of, &self.keys)?, at_ms: self.subject.wall_ms() }
             }
             Step::Key { of, .. } => Change::Key(self.subject.new_key(environment(of)?, Role::Viewer)),
             _ => return None,
         })
+    }
+
+    /// A new source, or one that exists with the revision its next change must have.
+    fn source(&self, step: Step) -> Option<Change> {
+        let Step::Source { of, fresh, deleted, uid, missed } = step else {
+            return None;
+        };
+        let known = pick(of, &self.sources).filter(|_| !fresh);
+        let Some(known) = known else {
+            let (mut source, own) = self.subject.new_source(*pick(of, &self.topics.environments)?, None);
+            source.uid = uid.map(uid_text);
+            source.config.dedup_days = if uid.is_some() { 1 } else { 8 };
+            return Some(Change::Source(Box::new(source), Some(Box::new(own))));
+        };
+        let living = self.subject.source(known.environment, &SourceRef::Id(known.id)).unwrap();
+        let mut source = living.unwrap_or_else(|| known.clone());
+        source.revision += if missed { 2 } else { 1 };
+        (source.uid, source.deleted, source.updated_ms) = (uid.map(uid_text), deleted, self.subject.wall_ms());
+        source.tokens.rotate_left(1);
+        Some(Change::Source(Box::new(source), None))
     }
 
     /// A new endpoint, or one that exists with the revision its next change must have.
@@ -169,6 +224,24 @@ impl<'a> Writer<'a> {
         if let Some((key, is_brief, same_body)) = key {
             row = with_key(row, key_of("event", key, is_brief, same_body));
         }
+        Some(Op::Event(row))
+    }
+
+    fn arrival(&mut self, step: Step) -> Option<Op> {
+        let Step::Arrival { of, wants, key, body } = step else {
+            return None;
+        };
+        let source = pick(of, &self.sources)?;
+        let own = self.endpoints.iter().filter(|endpoint| endpoint.application == source.application);
+        let wanting = own.enumerate().filter(|(place, _)| (wants >> (place % 3)) & 1 == 1);
+        let endpoints: Vec<EndpointId> = wanting.map(|(_, endpoint)| endpoint.id).collect();
+        let text = key.map_or_else(String::new, |key| format!("evt_{key}"));
+        let mut row = self.subject.arriving(source, &text, &body.to_string(), &endpoints);
+        row.dedup = row.dedup.filter(|_| key.is_some());
+        if let (Some(arrival), true) = (&mut row.event.arrival, wants > 4) {
+            (arrival.flags, arrival.headers) = (Flags::UNKNOWN_TYPE, Vec::new());
+        }
+        self.topics.events.push(row.event.id);
         Some(Op::Event(row))
     }
 
@@ -217,6 +290,13 @@ impl<'a> Writer<'a> {
                 self.endpoints.push(endpoint.clone());
             }
             Change::Key(key) => self.keys.push(key.id),
+            Change::Source(source, Some(own)) if source.revision == 1 => {
+                self.topics.sources.push(source.id);
+                self.topics.tokens.extend(source.tokens.iter().map(|slot| slot.token.clone()));
+                self.topics.applications.push(own.id);
+                self.applications.push(Application::clone(own));
+                self.sources.push(Source::clone(source));
+            }
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! A range of addresses, as the operator writes it after `--allow-network`.
+//! A network: a range of addresses in CIDR form, as people write it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,8 +7,8 @@ use std::str::FromStr;
 /// A range of addresses in CIDR form; reads and prints as `10.0.0.0/8` or `fd00::/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    pub(super) first: IpAddr,
-    pub(super) prefix_bits: u8,
+    pub(crate) first: IpAddr,
+    pub(crate) prefix_bits: u8,
 }
 
 /// Why a text is no [`Network`], with the text that would be right.
@@ -28,7 +28,7 @@ impl Network {
     }
 
     /// The network that holds one address and no other.
-    pub(super) fn only(address: IpAddr) -> Network {
+    pub(crate) fn only(address: IpAddr) -> Network {
         Network { first: address, prefix_bits: if address.is_ipv4() { 32 } else { 128 } }
     }
 

@@ -1,0 +1,80 @@
+//! `/event-type/import/provider`: a provider's catalogue as event types; it comes by itself with what needs it.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::{Api, not_changed};
+use crate::error::{Error, Result};
+use crate::event_type::EventType;
+use crate::http::call::{Call, answer};
+use crate::id::EnvironmentId;
+use crate::key::Action;
+use crate::provider::Provider;
+use crate::providers;
+use crate::store::{Change, Setting};
+
+#[derive(Deserialize)]
+struct ImportIn {
+    provider: String,
+}
+
+#[derive(Serialize)]
+struct ImportOut {
+    data: Imported,
+}
+
+#[derive(Serialize)]
+struct Imported {
+    /// The catalogue's names; those that existed already stayed as they were.
+    modified: Vec<&'static str>,
+}
+
+/// POST `/event-type/import/provider`: 200 with the names of the catalogue. Error: the provider has none.
+pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, _) = call.json::<ImportIn>().await?;
+    let provider = Provider::parse(&input.provider)?;
+    let rows = providers::catalogue(provider);
+    if rows.is_empty() {
+        let detail = format!("`{}` has no catalogue; fintoc, bridge and finix have one", provider.name());
+        return Err(Error::field("provider", detail));
+    }
+    bring_in(&api, call.caller.environment, provider).await?;
+    let modified = rows.iter().map(|row| row.event_type.as_str()).collect();
+    Ok(answer(StatusCode::OK, &ImportOut { data: Imported { modified } }))
+}
+
+/// Makes the event types of a provider's catalogue that are missing.
+pub(super) async fn bring_in(api: &Api, environment: EnvironmentId, provider: Provider) -> Result<()> {
+    let now_ms = api.clock.now().wall_ms;
+    let row = |row: &providers::Row| EventType {
+        environment,
+        name: row.event_type.clone(),
+        description: row.description.clone(),
+        schemas: None,
+        archived: false,
+        deprecated: false,
+        created_ms: now_ms,
+        updated_ms: now_ms,
+    };
+    let mut missing: Vec<EventType> = providers::catalogue(provider).iter().map(row).collect();
+    missing = api
+        .read(move |store| {
+            let mut rest = Vec::new();
+            for event_type in missing {
+                if store.event_type(environment, &event_type.name)?.is_none() {
+                    rest.push(event_type);
+                }
+            }
+            Ok(rest)
+        })
+        .await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let setting = Setting { change: Change::Catalogue(missing), answer: None };
+    let changed = api.engine.change(setting).await;
+    changed.map(|_| ()).map_err(|error| not_changed(error, "an event type of the catalogue is in the way"))
+}

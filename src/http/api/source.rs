@@ -1,0 +1,294 @@
+//! `/source`: inbound doors.
+
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::{TRIES_MAX, present, set};
+use super::source_config::{self, ConfigIn, ConfigOut};
+use super::{Api, catalogue, empty, not_changed};
+use crate::application::Application;
+use crate::engine::message::NotChanged;
+use crate::error::{Error, Result};
+use crate::http::call::{Call, answer};
+use crate::http::page::{Asked, time};
+use crate::id::{Id as _, SourceId};
+use crate::key::Action;
+use crate::name::Metadata;
+use crate::provider::Provider;
+use crate::source::{Source, SourceRef, TokenSlot};
+use crate::store::{Answer, Change, Refused, Setting};
+
+/// How a source's provider is called in this dialect.
+const TYPES: [(&str, Provider); 6] = [
+    ("fintoc", Provider::Fintoc),
+    ("bridge", Provider::Bridge),
+    ("finix", Provider::Finix),
+    ("standard-webhooks", Provider::Standard),
+    ("svix", Provider::Svix),
+    ("generic-webhook", Provider::Generic),
+];
+const UID_TAKEN: &str = "a source with this uid exists already; choose another";
+
+#[derive(Deserialize)]
+struct SourceIn {
+    name: String,
+    uid: Option<String>,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    config: ConfigIn,
+    metadata: Option<Metadata>,
+}
+
+/// Absent keeps, null unsets, a value sets; so does each key of `config`.
+#[derive(Deserialize)]
+struct SourcePatch {
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    uid: Option<Option<String>>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    config: ConfigIn,
+    metadata: Option<Metadata>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SourceOut {
+    id: String,
+    uid: Option<String>,
+    name: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    config: ConfigOut,
+    secret_count: usize,
+    ingest_url: String,
+    metadata: Metadata,
+    created_at: String,
+    updated_at: String,
+}
+
+fn out(source: &Source, api: &Api) -> SourceOut {
+    let kind = TYPES.iter().find(|(_, provider)| *provider == source.provider);
+    let token = source.tokens.first().map_or("", |slot| &slot.token);
+    SourceOut {
+        id: api.engine.text().of(source.id),
+        uid: source.uid.clone(),
+        name: source.name.clone(),
+        kind: kind.map_or("", |(name, _)| name),
+        config: source_config::out(source.provider, &source.config),
+        secret_count: source.config.terms.secrets.len(),
+        ingest_url: format!("{}/in/{token}", api.public_url),
+        metadata: source.metadata.clone(),
+        created_at: time(source.id.time_ms()),
+        updated_at: time(source.updated_ms),
+    }
+}
+
+fn provider(kind: &str) -> Result<Provider> {
+    let wrong = || {
+        let names = TYPES.map(|(name, _)| name).join(", ");
+        Error::field("type", format!("`{kind}` is no type of source; use one of {names}"))
+    };
+    TYPES.iter().find(|(name, _)| *name == kind).map(|(_, provider)| *provider).ok_or_else(wrong)
+}
+
+/// How the path names a source. Error: 404 for what can be neither id nor uid.
+fn reference(api: &Api, text: &str) -> Result<SourceRef> {
+    if text.starts_with(SourceId::PREFIX) {
+        return api.engine.text().parse(text).map(SourceRef::Id).ok_or_else(Error::not_found);
+    }
+    Ok(SourceRef::Uid(text.to_owned()))
+}
+
+/// The source in the path. Error: 404, also for another environment's.
+pub(super) async fn find(api: &Api, call: &Call) -> Result<Source> {
+    look(api, call).await?.ok_or_else(Error::not_found)
+}
+
+async fn look(api: &Api, call: &Call) -> Result<Option<Source>> {
+    let (environment, source) = (call.caller.environment, reference(api, call.param("source"))?);
+    api.read(move |store| store.source(environment, &source)).await
+}
+
+/// GET `/source`
+pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
+    let ids = api.engine.text();
+    let asked = Asked::read(&call, false, |text| ids.parse(text))?;
+    let (environment, page) = (call.caller.environment, asked.page);
+    let listed = api.read(move |store| store.sources(environment, page)).await?;
+    let list = asked.answer_ids(listed, ids, |source| source.id, |source| out(&source, &api));
+    Ok(answer(StatusCode::OK, &list))
+}
+
+/// POST `/source`
+pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, body) = call.json::<SourceIn>().await?;
+    let once = call.once(&body)?;
+    if let Some(kept) = api.answer_kept(once).await? {
+        return made_before(&api, &call, &kept).await;
+    }
+    let source = fresh(&api, &call, input)?;
+    make(&api, &call, source, once).await
+}
+
+/// What a request describes, not yet made.
+fn fresh(api: &Api, call: &Call, input: SourceIn) -> Result<Source> {
+    let (now_ms, provider) = (api.clock.now().wall_ms, provider(&input.kind)?);
+    let mut config = source_config::default();
+    input.config.apply(provider, &mut config)?;
+    Ok(Source {
+        id: api.engine.ids().next(now_ms),
+        environment: call.caller.environment,
+        uid: input.uid,
+        name: input.name,
+        metadata: input.metadata.unwrap_or_default(),
+        provider,
+        application: api.engine.ids().next(now_ms),
+        config,
+        tokens: vec![TokenSlot::generate(&mut StdRng::from_os_rng())],
+        updated_ms: now_ms,
+        deleted: false,
+        revision: 1,
+    })
+}
+
+async fn make(api: &Api, call: &Call, source: Source, once: Option<crate::event::Once>) -> Result<Response> {
+    source.check()?;
+    source_config::check(source.provider, &source.config)?;
+    catalogue::bring_in(api, source.environment, source.provider).await?;
+    let id = api.engine.text().of(source.id);
+    let application = Application {
+        id: source.application,
+        environment: source.environment,
+        uid: Some(id.clone()),
+        name: source.name.clone(),
+        metadata: Metadata::new(),
+        provider: Provider::Standard,
+        source: Some(source.id),
+        updated_ms: source.updated_ms,
+        deleted: false,
+    };
+    // the token is sealed at rest: only whose it is goes with the answer that a retry gets
+    let kept = once.map(|once| Answer { once, status: StatusCode::CREATED.as_u16(), body: Bytes::from(id) });
+    let change = Change::Source(Box::new(source.clone()), Some(Box::new(application)));
+    match api.engine.change(Setting { change, answer: kept }).await {
+        Ok(_) => Ok(answer(StatusCode::CREATED, &out(&source, api))),
+        Err(NotChanged::Refused(Refused::Answered(kept))) => made_before(api, call, &kept).await,
+        Err(error) => Err(not_changed(error, UID_TAKEN)),
+    }
+}
+
+/// The source that the same request made before.
+async fn made_before(api: &Api, call: &Call, kept: &Answer) -> Result<Response> {
+    let (environment, id) = (call.caller.environment, String::from_utf8_lossy(&kept.body).into_owned());
+    let source = reference(api, &id)?;
+    let source = api.read(move |store| store.source(environment, &source)).await?.ok_or_else(Error::not_found)?;
+    Ok(answer(StatusCode::CREATED, &out(&source, api)))
+}
+
+/// GET `/source/{source}`
+pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
+    let source = find(&api, &call).await?;
+    Ok(answer(StatusCode::OK, &out(&source, &api)))
+}
+
+/// Reads the source in the path, changes it, writes it; again when somebody else came first.
+async fn change(api: &Api, call: &Call, edit: impl Fn(&mut Source) -> Result<()>) -> Result<Source> {
+    for _ in 0..TRIES_MAX {
+        let mut source = find(api, call).await?;
+        edit(&mut source)?;
+        source.check()?;
+        source_config::check(source.provider, &source.config)?;
+        source.revision += 1;
+        source.updated_ms = api.clock.now().wall_ms;
+        let change = Change::Source(Box::new(source.clone()), None);
+        match api.engine.change(Setting { change, answer: None }).await {
+            Ok(_) => {
+                api.doors.changed(source.id);
+                return Ok(source);
+            }
+            Err(NotChanged::Refused(Refused::Stale)) => {}
+            Err(error) => return Err(not_changed(error, UID_TAKEN)),
+        }
+    }
+    Err(Error::conflict("it keeps changing at the same time; try again"))
+}
+
+fn keeps_type(source: &Source, kind: Option<&str>) -> Result<()> {
+    match kind.map(provider).transpose()? {
+        Some(other) if other != source.provider => {
+            Err(Error::field("type", "is fixed; make a new source for another type"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// PATCH `/source/{source}`
+pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, _) = call.json::<SourcePatch>().await?;
+    let changed = change(&api, &call, |source| {
+        keeps_type(source, input.kind.as_deref())?;
+        set(&mut source.name, input.name.as_ref());
+        set(&mut source.uid, input.uid.as_ref());
+        set(&mut source.metadata, input.metadata.as_ref());
+        input.config.apply(source.provider, &mut source.config)
+    });
+    Ok(answer(StatusCode::OK, &out(&changed.await?, &api)))
+}
+
+/// PUT `/source/{source}`: 200 changed, or 201 made when the path is a uid that nobody has. Secrets and credentials
+/// that are not given stay: nobody can read them back to send them again.
+pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, _) = call.json::<SourceIn>().await?;
+    if look(&api, &call).await?.is_none() {
+        let SourceRef::Uid(uid) = reference(&api, call.param("source"))? else {
+            return Err(Error::not_found());
+        };
+        let given = fresh(&api, &call, input)?;
+        return make(&api, &call, Source { uid: given.uid.clone().or(Some(uid)), ..given }, None).await;
+    }
+    let changed = change(&api, &call, |source| {
+        keeps_type(source, Some(&input.kind))?;
+        source.name.clone_from(&input.name);
+        source.uid = input.uid.clone().or(source.uid.take());
+        source.metadata = input.metadata.clone().unwrap_or_default();
+        source.config = source_config::keeping_secrets(&source.config);
+        input.config.apply(source.provider, &mut source.config)
+    });
+    Ok(answer(StatusCode::OK, &out(&changed.await?, &api)))
+}
+
+/// DELETE `/source/{source}`: nothing comes in any more; its events stay.
+pub(super) async fn delete(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    change(&api, &call, |source| {
+        source.deleted = true;
+        Ok(())
+    })
+    .await?;
+    Ok(empty())
+}
+
+/// POST `/source/{source}/token/rotate`: a new ingestUrl; the old one works for another 24 hours.
+pub(super) async fn rotate_token(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (_, body) = call.json::<serde::de::IgnoredAny>().await?;
+    let _ = call.once(&body)?;
+    let fresh = TokenSlot::generate(&mut StdRng::from_os_rng());
+    let now_ms = api.clock.now().wall_ms;
+    let changed = change(&api, &call, |source| {
+        source.rotate_token(fresh.clone(), now_ms);
+        Ok(())
+    });
+    Ok(answer(StatusCode::OK, &out(&changed.await?, &api)))
+}

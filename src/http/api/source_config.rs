@@ -1,0 +1,353 @@
+//! A source's `config`: how its requests prove themselves, and what becomes of them. Secrets only go in.
+
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::present;
+use crate::endpoint::is_taken_header;
+use crate::error::{Error, Result};
+use crate::inbound::{Algorithm, Credentials, Encoding, Form, Terms};
+use crate::network::Network;
+use crate::provider::Provider;
+use crate::providers;
+use crate::secret::Secret;
+use crate::source::{Config, DEDUP_DAYS, DeliverAs};
+
+/// How far a signed time may be from now unless told otherwise, and at most, in seconds.
+const TOLERANCE_SECS: i64 = 300;
+const TOLERANCE_SECS_MAX: i64 = 86_400;
+/// The longest header name, prefix or JSON pointer of a generic sender, in bytes.
+const FORM_BYTES_MAX: usize = 256;
+/// The longest user name, password or bearer token, in bytes.
+const CREDENTIAL_BYTES_MAX: usize = 1_024;
+
+/// Each key that is given sets; `secret` is a list of one.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ConfigIn {
+    secrets: Option<Vec<String>>,
+    secret: Option<String>,
+    tolerance_seconds: Option<i64>,
+    deliver_as: Option<DeliverAsName>,
+    dedup_days: Option<u32>,
+    allow_ips: Option<Vec<String>>,
+    authentication: Option<AuthenticationIn>,
+    require_signature: Option<bool>,
+    header: Option<String>,
+    algorithm: Option<AlgorithmName>,
+    encoding: Option<EncodingName>,
+    prefix: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    type_path: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    id_path: Option<Option<String>>,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum DeliverAsName {
+    Original,
+    Standard,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum AlgorithmName {
+    Sha256,
+    Sha1,
+    Sha512,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum EncodingName {
+    Hex,
+    Base64,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize, PartialEq)]
+#[serde(rename_all = "UPPERCASE")]
+enum AuthenticationType {
+    None,
+    Basic,
+    Bearer,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthenticationIn {
+    #[serde(rename = "type")]
+    kind: AuthenticationType,
+    basic: Option<BasicIn>,
+    bearer: Option<BearerIn>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BasicIn {
+    username: String,
+    password: String,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BearerIn {
+    token: String,
+}
+
+/// What may be seen of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConfigOut {
+    tolerance_seconds: Option<i64>,
+    deliver_as: DeliverAsName,
+    dedup_days: u32,
+    allow_ips: Vec<String>,
+    #[serde(flatten)]
+    finix: Option<FinixOut>,
+    #[serde(flatten)]
+    generic: Option<GenericOut>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FinixOut {
+    authentication: AuthenticationOut,
+    require_signature: bool,
+}
+
+#[derive(Serialize)]
+struct AuthenticationOut {
+    #[serde(rename = "type")]
+    kind: AuthenticationType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basic: Option<BasicOut>,
+}
+
+#[derive(Serialize)]
+struct BasicOut {
+    username: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GenericOut {
+    header: String,
+    algorithm: AlgorithmName,
+    encoding: EncodingName,
+    prefix: String,
+    type_path: Option<String>,
+    id_path: Option<String>,
+}
+
+/// What holds unless told otherwise: no secret yet, so that nothing gets in.
+pub(super) fn default() -> Config {
+    Config {
+        terms: Terms {
+            secrets: Vec::new(),
+            tolerance_secs: Some(TOLERANCE_SECS),
+            credentials: Credentials::None,
+            requires_signature: true,
+            form: Form::default(),
+        },
+        deliver_as: DeliverAs::Original,
+        dedup_days: DEDUP_DAYS,
+        allow_ips: Vec::new(),
+    }
+}
+
+/// The same with the secrets and credentials of `config`.
+pub(super) fn keeping_secrets(config: &Config) -> Config {
+    let mut fresh = default();
+    fresh.terms.secrets.clone_from(&config.terms.secrets);
+    fresh.terms.credentials = config.terms.credentials.clone();
+    fresh
+}
+
+fn wrong(field: &str, message: impl Into<String>) -> Error {
+    Error::at(&["body", "config", field], message)
+}
+
+impl ConfigIn {
+    /// Sets what is given. Error: the key that breaks a rule, or is another provider's.
+    pub(super) fn apply(&self, provider: Provider, config: &mut Config) -> Result<()> {
+        self.check_keys(provider)?;
+        if let Some(texts) = self.secrets.clone().or_else(|| self.secret.clone().map(|secret| vec![secret])) {
+            let parse =
+                |text: &String| providers::parse_secret(provider, text).map_err(|error| wrong("secrets", error.detail));
+            config.terms.secrets = texts.iter().map(parse).collect::<Result<_>>()?;
+        }
+        if let Some(secs) = self.tolerance_seconds {
+            if !(0..=TOLERANCE_SECS_MAX).contains(&secs) {
+                return Err(wrong("toleranceSeconds", format!("must be 0 to {TOLERANCE_SECS_MAX} (a day)")));
+            }
+            config.terms.tolerance_secs = Some(secs);
+        }
+        if let Some(name) = self.deliver_as {
+            config.deliver_as = match name {
+                DeliverAsName::Original => DeliverAs::Original,
+                DeliverAsName::Standard => DeliverAs::Standard,
+            };
+        }
+        if let Some(days) = self.dedup_days {
+            config.dedup_days = days;
+        }
+        if let Some(texts) = &self.allow_ips {
+            let parse = |text: &String| text.parse::<Network>().map_err(|error| wrong("allowIps", error.to_string()));
+            config.allow_ips = texts.iter().map(parse).collect::<Result<_>>()?;
+        }
+        if let Some(authentication) = &self.authentication {
+            config.terms.credentials = authentication.read()?;
+        }
+        if let Some(required) = self.require_signature {
+            config.terms.requires_signature = required;
+        }
+        self.apply_form(&mut config.terms.form)
+    }
+
+    fn check_keys(&self, provider: Provider) -> Result<()> {
+        let of_finix =
+            [("authentication", self.authentication.is_some()), ("requireSignature", self.require_signature.is_some())];
+        let of_generic = [
+            ("header", self.header.is_some()),
+            ("algorithm", self.algorithm.is_some()),
+            ("encoding", self.encoding.is_some()),
+            ("prefix", self.prefix.is_some()),
+            ("typePath", self.type_path.is_some()),
+            ("idPath", self.id_path.is_some()),
+        ];
+        let owned = [(Provider::Finix, "finix", &of_finix[..]), (Provider::Generic, "generic-webhook", &of_generic)];
+        for (owner, name, keys) in owned {
+            if let Some((key, _)) = keys.iter().find(|(_, given)| *given && owner != provider) {
+                return Err(wrong(key, format!("is for sources of type {name} only; leave it out")));
+            }
+        }
+        if self.secret.is_some() && self.secrets.is_some() {
+            return Err(wrong("secret", "is given beside `secrets`; give one of them"));
+        }
+        Ok(())
+    }
+
+    fn apply_form(&self, form: &mut Form) -> Result<()> {
+        let short = |field: &str, text: &String| {
+            if text.len() > FORM_BYTES_MAX || !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+                return Err(wrong(field, format!("must be at most {FORM_BYTES_MAX} printable ASCII characters")));
+            }
+            Ok(text.clone())
+        };
+        let pointer = |field: &str, text: &Option<String>| match text {
+            Some(text) if !text.starts_with('/') => {
+                Err(wrong(field, "must be a JSON pointer such as /data/id, or null"))
+            }
+            Some(text) => short(field, text).map(Some),
+            None => Ok(None),
+        };
+        if let Some(header) = &self.header {
+            let name = http::HeaderName::try_from(header.as_str());
+            let name = name.map_err(|_| wrong("header", "must be the name of a header, such as X-Signature"))?;
+            if is_taken_header(name.as_str()) || name == http::header::AUTHORIZATION {
+                return Err(wrong("header", "is one that means something else; senders sign in a header of their own"));
+            }
+            form.header = short("header", &name.as_str().to_owned())?;
+        }
+        if let Some(algorithm) = self.algorithm {
+            form.algorithm = match algorithm {
+                AlgorithmName::Sha1 => Algorithm::Sha1,
+                AlgorithmName::Sha256 => Algorithm::Sha256,
+                AlgorithmName::Sha512 => Algorithm::Sha512,
+            };
+        }
+        if let Some(encoding) = self.encoding {
+            form.encoding = match encoding {
+                EncodingName::Hex => Encoding::Hex,
+                EncodingName::Base64 => Encoding::Base64,
+            };
+        }
+        if let Some(prefix) = &self.prefix {
+            form.prefix = short("prefix", prefix)?;
+        }
+        if let Some(path) = &self.type_path {
+            form.type_path = pointer("typePath", path)?;
+        }
+        if let Some(path) = &self.id_path {
+            form.id_path = pointer("idPath", path)?;
+        }
+        Ok(())
+    }
+}
+
+impl AuthenticationIn {
+    fn read(&self) -> Result<Credentials> {
+        let secret = |text: &str| {
+            let fits = (1..=CREDENTIAL_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+            let message = format!("credentials must be 1 to {CREDENTIAL_BYTES_MAX} bytes without control characters");
+            fits.then(|| Secret::verbatim(text)).ok_or_else(|| wrong("authentication", message))
+        };
+        match (self.kind, &self.basic, &self.bearer) {
+            (AuthenticationType::None, None, None) => Ok(Credentials::None),
+            (AuthenticationType::Basic, Some(basic), None) if !basic.username.contains([':', '\0']) => {
+                Ok(Credentials::Basic { username: basic.username.clone(), password: secret(&basic.password)? })
+            }
+            (AuthenticationType::Bearer, None, Some(bearer)) => {
+                Ok(Credentials::Bearer { token: secret(&bearer.token)? })
+            }
+            _ => Err(wrong(
+                "authentication",
+                "must be {\"type\":\"NONE\"}, {\"type\":\"BASIC\",\"basic\":{\"username\",\"password\"}} (no colon in \
+                 the username) or {\"type\":\"BEARER\",\"bearer\":{\"token\"}}",
+            )),
+        }
+    }
+}
+
+/// Checks what only holds of all keys together: without a signature something else must tell friend from foe.
+pub(super) fn check(provider: Provider, config: &Config) -> Result<()> {
+    let Terms { credentials, requires_signature, .. } = &config.terms;
+    if provider == Provider::Finix && !requires_signature && *credentials == Credentials::None {
+        return Err(wrong("requireSignature", "may be false only with an `authentication` of type BASIC or BEARER"));
+    }
+    Ok(())
+}
+
+/// What may be seen.
+pub(super) fn out(provider: Provider, config: &Config) -> ConfigOut {
+    let terms = &config.terms;
+    let finix = (provider == Provider::Finix).then(|| {
+        let (kind, basic) = match &terms.credentials {
+            Credentials::None => (AuthenticationType::None, None),
+            Credentials::Basic { username, .. } => {
+                (AuthenticationType::Basic, Some(BasicOut { username: username.clone() }))
+            }
+            Credentials::Bearer { .. } => (AuthenticationType::Bearer, None),
+        };
+        FinixOut { authentication: AuthenticationOut { kind, basic }, require_signature: terms.requires_signature }
+    });
+    ConfigOut {
+        tolerance_seconds: terms.tolerance_secs,
+        deliver_as: match config.deliver_as {
+            DeliverAs::Original => DeliverAsName::Original,
+            DeliverAs::Standard => DeliverAsName::Standard,
+        },
+        dedup_days: config.dedup_days,
+        allow_ips: config.allow_ips.iter().map(ToString::to_string).collect(),
+        finix,
+        generic: (provider == Provider::Generic).then(|| generic_out(&terms.form)),
+    }
+}
+
+fn generic_out(form: &Form) -> GenericOut {
+    GenericOut {
+        header: form.header.clone(),
+        algorithm: match form.algorithm {
+            Algorithm::Sha1 => AlgorithmName::Sha1,
+            Algorithm::Sha256 => AlgorithmName::Sha256,
+            Algorithm::Sha512 => AlgorithmName::Sha512,
+        },
+        encoding: match form.encoding {
+            Encoding::Hex => EncodingName::Hex,
+            Encoding::Base64 => EncodingName::Base64,
+        },
+        prefix: form.prefix.clone(),
+        type_path: form.type_path.clone(),
+        id_path: form.id_path.clone(),
+    }
+}

@@ -1,0 +1,110 @@
+//! `POST /in/{token}`: the door of a source. Verify the raw bytes, understand, make durable, answer; deliver later.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
+use http::{Request, StatusCode};
+
+use super::Peer;
+use super::call::{foreign_encoding, read_body};
+use super::problem::encoded;
+use super::state::Api;
+use crate::digest::sha256;
+use crate::environment;
+use crate::error::{Error, Kind, Result};
+use crate::event::NewEvent;
+use crate::inbound::{Inbound, Received, Refusal};
+use crate::providers;
+use crate::source::{DeliverAs, Quarantined, Source};
+use crate::store::Op;
+
+/// The largest request that a provider may send: 1 MiB.
+const BODY_BYTES_MAX: usize = 1_024 * 1_024;
+/// What every request is told that was not let in, whatever the reason: forgers learn nothing.
+const UNVERIFIED: &str = "this request could not be verified";
+/// The header in which proxies name who came to them.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// 200 without a body once the event is durable, or was before. Error: 404 unknown token, 401 not verified,
+/// 400 genuine but not understood (and kept in quarantine), 413, 415, 503 nothing was taken: send it again.
+pub(super) async fn receive(State(api): State<Api>, Path(token): Path<String>, request: Request<Body>) -> Response {
+    match take(&api, &token, request).await {
+        Ok(response) => response,
+        Err(error) if error.kind == Kind::Internal => {
+            tracing::error!(detail = error.detail, "an inbound request failed");
+            Error::new(Kind::Overloaded, "unavailable", "nothing was taken; send it again").into_response()
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn take(api: &Api, token: &str, request: Request<Body>) -> Result<Response> {
+    let (parts, body) = request.into_parts();
+    let source = api.doors.find(token).await?.ok_or_else(Error::not_found)?;
+    if let Some(encoding) = foreign_encoding(&parts.headers) {
+        return Ok(encoded(encoding));
+    }
+    let body = read_body(&parts.headers, body, BODY_BYTES_MAX).await?;
+    if !source.admits(origin(api, &parts)) {
+        return Err(refused(api, &source, Refusal::BadAddress));
+    }
+    if providers::is_ping(source.provider, &body) {
+        api.doors.ping(source.id);
+        return Ok(StatusCode::OK.into_response());
+    }
+    let now = api.clock.now();
+    let inbound = Inbound { headers: &parts.headers, body: &body };
+    let terms = &source.config.terms;
+    let verified = providers::verify(source.provider, terms, inbound, now.wall_ms.div_euclid(1_000))
+        .map_err(|refusal| refused(api, &source, refusal))?;
+    match providers::read(terms, verified) {
+        Ok(received) => accept(api, &source, received, now.wall_ms).await,
+        Err(reason) => Err(quarantine(api, &source, body, reason, now.wall_ms).await),
+    }
+}
+
+/// Who sent the request: the other end, or, when that is a proxy that is trusted, whom the last such proxy names.
+fn origin(api: &Api, parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.to_canonical());
+    let is_trusted = |address: &IpAddr| api.trusted_proxies.iter().any(|network| network.contains(*address));
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let named = parts.headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let mut addresses = named.iter().rev().map_while(|text| text.parse::<IpAddr>().ok());
+    addresses.find(|address| !is_trusted(&address.to_canonical())).map_or(peer, |address| address.to_canonical())
+}
+
+fn refused(api: &Api, source: &Source, refusal: Refusal) -> Error {
+    api.doors.refuse(source.id, refusal);
+    Error::new(Kind::Unauthorized, "unverified", UNVERIFIED)
+}
+
+async fn accept(api: &Api, source: &Arc<Source>, received: Received, now_ms: i64) -> Result<Response> {
+    let live = environment::name_of(source.environment) == environment::LIVE;
+    let body = match source.config.deliver_as {
+        DeliverAs::Original => received.verified.body().clone(),
+        DeliverAs::Standard => providers::as_standard(&received, now_ms),
+    };
+    let event = NewEvent::received(source, received, live, body);
+    let mut answers = api.engine.accept(vec![event]).await?;
+    answers.pop().ok_or_else(|| Error::internal("an event got no answer"))??;
+    Ok(StatusCode::OK.into_response())
+}
+
+/// What is genuine and not understood is kept for a person to look at: the sender must not learn that it was lost.
+async fn quarantine(api: &Api, source: &Source, body: bytes::Bytes, reason: String, now_ms: i64) -> Error {
+    let detail = format!("the signature is right and the body is not understood: {reason}");
+    let quarantined =
+        Quarantined { source: source.id, sha256: sha256(&body), first_ms: now_ms, count: 1, reason, body };
+    if let Err(failed) = api.engine.record(Op::Quarantine(Box::new(quarantined))).await {
+        tracing::error!(?failed, "a body could not be kept in quarantine");
+        return Error::new(Kind::Overloaded, "unavailable", "nothing was taken; send it again");
+    }
+    Error::new(Kind::Invalid, "malformed_body", detail)
+}

@@ -1,0 +1,285 @@
+//! Providers: how each one's bytes look, are signed, named, retried and limited; one provider, one folder.
+//!
+//! Whoever knows one folder knows all: `mod.rs` has the catalogue, the ladder and the secrets, `signature.rs` signs and
+//! verifies, `envelope.rs` reads and wraps. What one signs it verifies, what it wraps it reads.
+
+use bytes::Bytes;
+use rand::RngCore;
+
+use crate::error::Result;
+use crate::inbound::{Credentials, Form, Inbound, Received, Refusal, Terms, Verified};
+use crate::name::Metadata;
+use crate::provider::Provider;
+use crate::retry::{self, Ladder};
+use crate::secret::{OLD_SECRETS_MAX, Overlap, Secret, SecretSlot};
+
+mod alphabet;
+mod bridge;
+mod canonical;
+mod catalogue;
+mod fact;
+mod finix;
+mod fintoc;
+mod generic;
+mod json;
+mod proof;
+mod standard;
+mod time;
+
+pub use catalogue::Row;
+pub use fact::{Fact, Signing};
+
+/// The catalogue; empty for those that have none.
+pub fn catalogue(provider: Provider) -> &'static [Row] {
+    match provider {
+        Provider::Fintoc => &fintoc::CATALOGUE,
+        Provider::Bridge => &bridge::CATALOGUE,
+        Provider::Finix => &finix::CATALOGUE,
+        Provider::Standard | Provider::Svix | Provider::Generic => &[],
+    }
+}
+
+/// When a failed delivery is tried again.
+pub fn ladder(provider: Provider) -> &'static Ladder {
+    match provider {
+        Provider::Fintoc => &fintoc::LADDER,
+        Provider::Bridge => &bridge::LADDER,
+        Provider::Finix => &finix::LADDER,
+        Provider::Standard | Provider::Svix | Provider::Generic => &retry::STANDARD,
+    }
+}
+
+/// How many rotated-out secrets sign on.
+pub fn overlap(provider: Provider) -> Overlap {
+    match provider {
+        Provider::Fintoc => fintoc::OVERLAP,
+        Provider::Bridge => bridge::OVERLAP,
+        Provider::Finix => finix::OVERLAP,
+        Provider::Standard | Provider::Svix | Provider::Generic => Overlap::Refuse(OLD_SECRETS_MAX),
+    }
+}
+
+/// A fresh secret in the provider's form.
+pub fn generate_secret(provider: Provider, rng: &mut impl RngCore) -> Secret {
+    match provider {
+        Provider::Fintoc => fintoc::generate_secret(rng),
+        Provider::Bridge => bridge::generate_secret(rng),
+        Provider::Finix => finix::generate_secret(rng),
+        Provider::Standard | Provider::Svix => Secret::generate(rng),
+        Provider::Generic => generic::generate_secret(rng),
+    }
+}
+
+/// Reads a secret in the provider's form; the newline at the end of a file is no part of it. Error: the form.
+pub fn parse_secret(provider: Provider, text: &str) -> Result<Secret> {
+    let text = text.trim_end_matches(['\r', '\n']);
+    match provider {
+        Provider::Fintoc => fintoc::parse_secret(text),
+        Provider::Bridge => bridge::parse_secret(text),
+        Provider::Finix => finix::parse_secret(text),
+        Provider::Standard | Provider::Svix => Secret::parse(text),
+        Provider::Generic => generic::parse_secret(text),
+    }
+}
+
+/// The headers that prove a delivery, by the secrets that sign at that moment; names in lower case. Standard Webhooks
+/// and Svix also need [`id_header`]; a generic sender signs in GitHub's form, see [`sign_generic`] for others.
+pub fn sign(provider: Provider, slots: &[SecretSlot], signing: Signing<'_>) -> Vec<(&'static str, String)> {
+    match provider {
+        Provider::Fintoc => fintoc::signature::sign(slots, signing),
+        Provider::Bridge => bridge::signature::sign(slots, signing),
+        Provider::Finix => finix::signature::sign(slots, signing),
+        Provider::Standard => standard::sign(standard::STANDARD, slots, signing),
+        Provider::Svix => standard::sign(standard::SVIX, slots, signing),
+        Provider::Generic => generic::sign_all(slots, signing),
+    }
+}
+
+/// What stands in the header that proves a delivery of a generic sender.
+pub fn sign_generic(form: &Form, secret: &Secret, body: &[u8]) -> String {
+    generic::sign(form, secret, body)
+}
+
+/// The header that holds the id that is signed; `None` for those that sign none.
+pub fn id_header(provider: Provider) -> Option<&'static str> {
+    match provider {
+        Provider::Standard => Some(standard::STANDARD[0]),
+        Provider::Svix => Some(standard::SVIX[0]),
+        Provider::Fintoc | Provider::Bridge | Provider::Finix | Provider::Generic => None,
+    }
+}
+
+/// The name of a header as its provider writes it, for people's eyes; case means nothing to HTTP.
+pub fn as_written(header: &str) -> &str {
+    match header {
+        fintoc::signature::HEADER => "Fintoc-Signature",
+        bridge::signature::HEADER => "BridgeApi-Signature",
+        finix::signature::HEADER => "Finix-Signature",
+        other => other,
+    }
+}
+
+/// Whether this is the empty request by which Finix asks whether anybody is there.
+pub fn is_ping(provider: Provider, body: &[u8]) -> bool {
+    provider == Provider::Finix && matches!(body, b"" | b"{}")
+}
+
+/// Verifies a request on its raw bytes. Error: why it is not believed.
+///
+/// First the credentials, then the headers' form, then the scheme, then the signature and only then its time: `Stale`
+/// and `Future` are always genuine, and a forged request learns nothing of the window.
+pub fn verify(provider: Provider, terms: &Terms, inbound: Inbound<'_>, now_secs: i64) -> Result<Verified, Refusal> {
+    let vouch = |webhook_id| Verified::vouch(provider, inbound.body, carried(provider, terms, inbound), webhook_id);
+    proof::credentials(terms, inbound.headers)?;
+    if !terms.requires_signature && terms.credentials != Credentials::None {
+        return Ok(vouch(None));
+    }
+    if !terms.requires_signature || terms.secrets.iter().all(|secret| secret.bytes().is_empty()) {
+        return Err(Refusal::BadSecret);
+    }
+    match provider {
+        Provider::Fintoc => fintoc::signature::verify(terms, inbound, now_secs).map(|()| vouch(None)),
+        Provider::Bridge => bridge::signature::verify(terms, inbound, now_secs).map(|()| vouch(None)),
+        Provider::Finix => finix::signature::verify(terms, inbound, now_secs).map(|()| vouch(None)),
+        Provider::Standard => standard::verify(standard::STANDARD, terms, inbound, now_secs).map(|id| vouch(Some(id))),
+        Provider::Svix => standard::verify(standard::SVIX, terms, inbound, now_secs).map(|id| vouch(Some(id))),
+        Provider::Generic => generic::verify(terms, inbound, now_secs).map(|()| vouch(None)),
+    }
+}
+
+/// Understands a verified request. Error: what is wrong with its body, in a sentence.
+pub fn read(terms: &Terms, verified: Verified) -> Result<Received, String> {
+    let provider = verified.provider();
+    let reading = match provider {
+        Provider::Fintoc => fintoc::envelope::read(verified.body())?,
+        Provider::Bridge => bridge::envelope::read(verified.body())?,
+        Provider::Finix => finix::envelope::read(verified.body())?,
+        Provider::Standard | Provider::Svix => standard::read(&verified),
+        Provider::Generic => generic::read(&terms.form, verified.body())?,
+    };
+    let event_type = fact::fit(&reading.event_type).into_owned();
+    let rows = catalogue(provider);
+    let listed = rows.is_empty() || catalogue::find(rows, &event_type).is_some();
+    let known = listed && event_type == reading.event_type;
+    let fact::Reading { id, dedup_key, occurred_ms, live, .. } = reading;
+    Ok(Received { verified, event_type, known, id, dedup_key, occurred_ms, live })
+}
+
+/// The `{type, timestamp, data}` of Standard Webhooks with the request's very bytes as `data`; bytes that are no JSON
+/// stand there as a text, bytes that are no text as the base64 of them.
+pub fn as_standard(received: &Received, now_ms: i64) -> Bytes {
+    let body = received.verified.body();
+    let at_ms = received.occurred_ms.unwrap_or(now_ms);
+    let head =
+        format!(r#"{{"type":{},"timestamp":"{}","data":"#, json::quoted(&received.event_type), time::written(at_ms));
+    json::spliced(&head, &json::as_value(body), "}").into()
+}
+
+/// Puts a fact into the provider's envelope; `None` when it has none. Error: the field that breaks a rule.
+pub fn wrap(provider: Provider, fact: Fact<'_>, rng: &mut impl RngCore) -> Result<Option<Bytes>> {
+    let wrapped = match provider {
+        Provider::Fintoc => fintoc::envelope::wrap(fact, rng)?,
+        Provider::Bridge => bridge::envelope::wrap(fact, rng)?,
+        Provider::Finix => finix::envelope::wrap(fact, rng)?,
+        Provider::Standard | Provider::Svix | Provider::Generic => return Ok(None),
+    };
+    Ok(Some(wrapped.into()))
+}
+
+/// Whether events of this type are sent to the one URL given with them, and to no endpoint.
+pub fn goes_to_a_url(provider: Provider, event_type: &str) -> bool {
+    catalogue::find(catalogue(provider), event_type).is_some_and(|row| row.to_url)
+}
+
+/// Whether events of this type have the same body whatever happened: a provider's test.
+pub fn is_constant(provider: Provider, event_type: &str) -> bool {
+    provider == Provider::Bridge && event_type == bridge::envelope::TEST_EVENT
+}
+
+/// Whether an application may be sent this type. Error: which metadata switches it on.
+pub fn may_send(provider: Provider, event_type: &str, metadata: &Metadata) -> Result<()> {
+    catalogue::may_send(catalogue(provider), event_type, metadata)
+}
+
+/// The headers that go on with a request when it is handed on as it came: what its body is, and what proves it. Those
+/// of Standard Webhooks stay behind, for ours take their place; what opens our own door stays behind always.
+fn carried(provider: Provider, terms: &Terms, inbound: Inbound<'_>) -> Vec<(String, String)> {
+    let proofs: &[&str] = match provider {
+        Provider::Fintoc => &[fintoc::signature::HEADER],
+        Provider::Bridge => &[bridge::signature::HEADER],
+        Provider::Finix => &[finix::signature::HEADER],
+        Provider::Standard => &[],
+        Provider::Svix => &standard::SVIX,
+        Provider::Generic if terms.form.header == "authorization" => &[],
+        Provider::Generic => &[&terms.form.header],
+    };
+    let named = |name: &&str| Some(((*name).to_owned(), inbound.headers.get(*name)?.to_str().ok()?.to_owned()));
+    ["content-type"].iter().chain(proofs).filter_map(named).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+
+    #[test]
+    fn the_catalogues_are_whole_and_say_who_may_be_sent_what() {
+        assert_eq!(Provider::ALL.map(|provider| catalogue(provider).len()), [0, 27, 15, 54, 0, 0]);
+        let marked = |provider, mark: fn(&Row) -> bool| catalogue(provider).iter().filter(|row| mark(row)).count();
+        assert_eq!(marked(Provider::Bridge, |row| row.unconfirmed), 4);
+        assert_eq!(marked(Provider::Finix, |row| row.needs.as_deref() == Some("core")), 6);
+        assert_eq!(marked(Provider::Finix, |row| row.plural.is_some()), 54);
+        assert_eq!(marked(Provider::Fintoc, |row| row.needs.is_some()), 3);
+        assert!(goes_to_a_url(Provider::Fintoc, "link.created") && !goes_to_a_url(Provider::Bridge, "link.created"));
+        let said = |event_type, key: &str, value: &str| {
+            let metadata = Metadata::from([(key.to_owned(), value.to_owned())]);
+            may_send(Provider::Fintoc, event_type, &metadata).err().map(|error| error.detail)
+        };
+        let removed = "account.refresh_intent.movements_removed";
+        assert!(
+            said(removed, "movements_removed", "yes").expect("refused").contains("`movements_removed` to \"true\"")
+        );
+        assert_eq!(said(removed, "movements_removed", "true"), None);
+        assert_eq!(said("payout.created", "", ""), None);
+        assert_eq!(said("of.tomorrow", "", ""), None);
+    }
+
+    #[test]
+    fn a_secret_that_is_made_has_the_form_that_is_read() {
+        let rng = &mut SmallRng::seed_from_u64(1);
+        for provider in Provider::ALL {
+            let secret = generate_secret(provider, rng);
+            assert_ne!(secret, generate_secret(provider, rng));
+            assert_eq!(parse_secret(provider, &format!("{}\r\n", secret.text())).expect("our own"), secret);
+            assert!(parse_secret(provider, "").is_err() && parse_secret(provider, "\n").is_err());
+        }
+        let uuid = "644b2ac3-0797-4ec6-9537-cb5c0af9caf9";
+        let key = "3afb49c98ac08a67a58efa5580b24e5984bc36d7ebd404e875234f107deed108";
+        for (provider, good, wrong) in [
+            (Provider::Fintoc, "whsec_test_secret", &["test_secret", "whsec_short", "whsec_test secret", uuid][..]),
+            (
+                Provider::Bridge,
+                uuid,
+                &["644b2ac307974ec69537cb5c0af9caf9", "{644b2ac3-0797-4ec6-9537-cb5c0af9ca}", key],
+            ),
+            (Provider::Finix, key, &[&key[1..], &key.replace('3', "x"), uuid]),
+        ] {
+            let secret = parse_secret(provider, good).expect("the documented form");
+            assert!(secret.is_verbatim() && secret.text() == good);
+            for text in wrong {
+                let error = parse_secret(provider, text).expect_err(text);
+                assert_eq!(error.fields[0].path, ["body", "secret"]);
+            }
+        }
+        assert!(parse_secret(Provider::Generic, &"x".repeat(1_025)).is_err());
+    }
+
+    #[test]
+    fn the_ladders_are_those_of_the_guides() {
+        let sum = |provider| ladder(provider).waits_secs.iter().sum::<u32>();
+        assert_eq!(Provider::DELIVERED.map(sum), [272_105, 393_213, 122_820, 1_230]);
+        assert!(Provider::DELIVERED.map(|provider| ladder(provider).jitter) == [true, false, false, false]);
+    }
+}

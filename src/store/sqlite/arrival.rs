@@ -1,0 +1,216 @@
+//! Inbound events: what makes one a repetition, how it came, and whether anybody has taken it.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Writing;
+use super::kept::json;
+use super::rows::{TALLY, tally};
+use crate::id::{ApplicationId, EndpointId, EventId, Id, SourceId};
+use crate::inbound::Flags;
+use crate::source::{Arrival, DEDUP_DAYS, Dedup, Quarantined, SourceStats};
+use crate::store::{FORGET_ROWS_MAX, NewRow, QUARANTINED_MAX, Refused, first_remembered, month};
+
+type Sql<T> = rusqlite::Result<T>;
+
+/// What is remembered under an inbound event's key.
+enum Known {
+    Nothing,
+    /// Events with other bodies.
+    OthersAlone,
+    /// This event.
+    Same(EventId),
+}
+
+/// The endpoints that inbound events are handed on to: those of the sources' applications.
+pub(super) fn takers(db: &Connection) -> Sql<HashMap<EndpointId, SourceId>> {
+    let mut sql = db.prepare(
+        "select endpoint.id, application.source from application
+         cross join endpoint on endpoint.application = application.id where application.source is not null",
+    )?;
+    let found = sql.query_map((), |row| Ok((EndpointId::new(row.get(0)?), SourceId::new(row.get(1)?))))?;
+    found.collect()
+}
+
+/// Lets an inbound event in, with what is odd about it; one that came before is counted there and refused.
+pub(super) fn admit(work: &mut Writing<'_>, arrival: &Arrival, dedup: Option<Dedup>) -> Sql<Result<Flags, Refused>> {
+    let known = match dedup {
+        Some(dedup) => known(work, arrival, &dedup)?,
+        None => Known::Nothing,
+    };
+    match known {
+        Known::Nothing => Ok(Ok(arrival.flags)),
+        Known::OthersAlone => Ok(Ok(arrival.flags.with(Flags::ID_CONFLICT))),
+        Known::Same(event) => {
+            let mut sql = work.db.prepare_cached("update arrival set duplicates = duplicates + 1 where event = ?1")?;
+            sql.execute((event.value(),))?;
+            work.tally.of(arrival.source).duplicates += 1;
+            Ok(Err(Refused::Duplicate(event)))
+        }
+    }
+}
+
+/// Looks into the months that count, the newest first. The next one counts too: a clock may be set back.
+fn known(work: &mut Writing<'_>, arrival: &Arrival, dedup: &Dedup) -> Sql<Known> {
+    let since = first_remembered(dedup.days, work.wall_ms);
+    let (first, last) = months(work)?;
+    let mut sql = work.db.prepare_cached(
+        "select event, twin from arrival_key join arrival using (event)
+         where month = ?1 and hash = ?2 and event >= ?3 and source = ?4 and dedup_key = ?5 order by event desc",
+    )?;
+    let mut known = Known::Nothing;
+    for month in (first.max(month(since.time_ms()))..=last.min(month(work.wall_ms) + 1)).rev() {
+        let mut rows =
+            sql.query((month, half(&dedup.key), since.value(), arrival.source.value(), &arrival.dedup_key))?;
+        while let Some(row) = rows.next()? {
+            if row.get_ref(1)?.as_blob_or_null()? == Some(&dedup.twin) {
+                return Ok(Known::Same(EventId::new(row.get(0)?)));
+            }
+            known = Known::OthersAlone;
+        }
+    }
+    Ok(known)
+}
+
+/// The half of a hash that is indexed.
+fn half(hash: &[u8; 16]) -> i64 {
+    i64::from_be_bytes(hash[..8].try_into().expect("eight of sixteen"))
+}
+
+/// The first and the last month that anything is remembered of: asked for once in a batch, it saves looking into empty ones.
+fn months(work: &mut Writing<'_>) -> Sql<(i64, i64)> {
+    if let Some(months) = work.months {
+        return Ok(months);
+    }
+    let mut sql =
+        work.db.prepare_cached("select (select min(month) from arrival_key), (select max(month) from arrival_key)")?;
+    let (first, last): (Option<i64>, Option<i64>) = sql.query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(*work.months.insert((first.unwrap_or(i64::MAX), last.unwrap_or(i64::MIN))))
+}
+
+/// Writes down how an admitted event came, and remembers it.
+pub(super) fn insert(work: &mut Writing<'_>, row: &NewRow, arrival: &Arrival, flags: Flags) -> Sql<()> {
+    let event = row.event.id.value();
+    if let Some(dedup) = &row.dedup {
+        let this_month = month(work.wall_ms);
+        work.db.prepare_cached("insert into arrival_key (month, hash, event) values (?1, ?2, ?3)")?.execute((
+            this_month,
+            half(&dedup.key),
+            event,
+        ))?;
+        work.months = work.months.map(|(first, last)| (first.min(this_month), last.max(this_month)));
+    }
+    let mut sql = work.db.prepare_cached(
+        "insert into arrival (event, source, dedup_key, twin, duplicates, flags, headers)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    sql.execute(params![
+        event,
+        arrival.source.value(),
+        arrival.dedup_key,
+        row.dedup.as_ref().map(|dedup| &dedup.twin[..]),
+        arrival.duplicates,
+        flags.0,
+        (!arrival.headers.is_empty()).then(|| json(&arrival.headers))
+    ])?;
+    work.tally.accept(arrival.source, flags);
+    Ok(())
+}
+
+/// One of a source's endpoints took an event; it is processed unless it was before.
+pub(super) fn taken(work: &mut Writing<'_>, event: EventId, source: SourceId) -> Sql<()> {
+    let mut sql = work.db.prepare_cached("update arrival set processed = 1 where event = ?1 and processed = 0")?;
+    let processed: u64 = sql.execute((event.value(),))?.try_into().expect("one or none");
+    work.tally.of(source).processed += processed;
+    Ok(())
+}
+
+/// A poller took an application's events, those behind `after` up to `until`.
+pub(super) fn taken_between(
+    work: &mut Writing<'_>,
+    application: ApplicationId,
+    after: EventId,
+    until: EventId,
+) -> Sql<()> {
+    let mut sql = work.db.prepare_cached(
+        "update arrival set processed = 1
+         where event in (select id from event where application = ?1 and id > ?2 and id <= ?3) and processed = 0
+         returning source",
+    )?;
+    let mut sources = sql.query((application.value(), after.value(), until.value()))?;
+    while let Some(row) = sources.next()? {
+        work.tally.of(SourceId::new(row.get(0)?)).processed += 1;
+    }
+    Ok(())
+}
+
+/// Keeps a body once; above the limit it is counted alone.
+pub(super) fn quarantine(work: &mut Writing<'_>, quarantined: &Quarantined) -> Sql<()> {
+    let Quarantined { source, sha256, first_ms, count, reason, body } = quarantined;
+    let mut sql =
+        work.db.prepare_cached("update quarantine set count = count + ?3 where source = ?1 and sha256 = ?2")?;
+    if sql.execute((source.value(), &sha256[..], count))? > 0 {
+        return Ok(());
+    }
+    work.tally.of(*source).quarantined += 1;
+    let mut sql = work.db.prepare_cached(
+        "insert into quarantine (source, sha256, first_ms, count, reason, body)
+         select ?1, ?2, ?3, ?4, ?5, ?6 where (select count(*) from quarantine where source = ?1) < ?7",
+    )?;
+    sql.execute(params![source.value(), &sha256[..], first_ms, count, reason, &body[..], QUARANTINED_MAX]).map(|_| ())
+}
+
+/// Adds to the sources' rows what the batch came to.
+pub(super) fn write_tally(work: &mut Writing<'_>) -> Sql<()> {
+    for (source, batch) in std::mem::take(&mut work.tally).into_sources() {
+        for (reason, count) in &batch.refused {
+            let mut sql = work.db.prepare_cached(
+                "insert into source_refusal (source, reason, count) values (?1, ?2, ?3)
+                 on conflict do update set count = count + excluded.count",
+            )?;
+            sql.execute((source.value(), reason.code(), count))?;
+        }
+        add_to_row(work, source, batch)?;
+    }
+    Ok(())
+}
+
+fn add_to_row(work: &Writing<'_>, source: SourceId, batch: SourceStats) -> Sql<()> {
+    let mut sql = work.db.prepare_cached(&format!("select {TALLY} from source_tally where source = ?1"))?;
+    let mut row = sql.query_row((source.value(),), tally).optional()?.unwrap_or_default();
+    row.add(batch, work.wall_ms);
+    let stats = &row.stats;
+    let mut sql = work.db.prepare_cached(&format!(
+        "insert or replace into source_tally (source, {TALLY})
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+    ))?;
+    sql.execute(params![
+        source.value(),
+        stats.accepted,
+        stats.duplicates,
+        stats.conflicts,
+        stats.unknown_types,
+        stats.quarantined,
+        stats.pings,
+        stats.processed,
+        stats.last_ms,
+        row.week,
+        row.silence_ms,
+        row.silence_before_ms,
+        stats.outage.map(|(since_ms, _)| since_ms),
+        stats.outage.map(|(_, until_ms)| until_ms)
+    ])
+    .map(|_| ())
+}
+
+/// Drops what no living source remembers any more, a slice at a time.
+pub(super) fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
+    let mut sql = db.prepare_cached("select coalesce(max(dedup_days), ?1) from source where deleted = 0")?;
+    let days: u32 = sql.query_row((DEDUP_DAYS,), |row| row.get(0))?;
+    let mut sql = db.prepare_cached(
+        "delete from arrival_key where (month, hash, event) in
+         (select month, hash, event from arrival_key where month < ?1 limit ?2)",
+    )?;
+    sql.execute((month(first_remembered(days, wall_ms).time_ms()), FORGET_ROWS_MAX)).map(|_| ())
+}

@@ -1,0 +1,226 @@
+//! What a store is given to write, and what it says became of it.
+
+use bytes::Bytes;
+
+use crate::application::Application;
+use crate::attempt::Attempt;
+use crate::delivery::{Delivery, Due};
+use crate::endpoint::{Endpoint, Health, State};
+use crate::environment::Environment;
+use crate::event::{Event, Once};
+use crate::event_type::EventType;
+use crate::id::{ApplicationId, EndpointId, EventId, KeyId, SourceId};
+use crate::inbound::Refusal;
+use crate::key::Key;
+use crate::source::{Dedup, Quarantined, Source};
+
+/// All that becomes durable together, in this order.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// When it was put together, by the wall clock, in ms since 1970.
+    pub wall_ms: i64,
+    /// The transitions.
+    pub ops: Vec<Op>,
+}
+
+/// One transition. A refused one changes nothing and leaves the rest of its batch alone.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// An event is accepted. Refused: its key or uid is known. An inbound one that came before is counted there.
+    Event(NewRow),
+    /// An attempt ended.
+    Tried(Box<Tried>),
+    /// A delivery that nobody tried leaves memory: from now on the disk knows when it is due.
+    Park(Due),
+    /// A person wants a delivery attempted now.
+    Resend {
+        /// What.
+        event: EventId,
+        /// Where to.
+        endpoint: EndpointId,
+        /// When: now, on the steady scale.
+        due_ms: i64,
+    },
+    /// Up to `count` waiting deliveries of a deleted endpoint end as canceled.
+    Cancel {
+        /// The deleted endpoint.
+        endpoint: EndpointId,
+        /// At most so many.
+        count: usize,
+    },
+    /// All deliveries of events below `mark` have rows; ids up to `last_id` are used.
+    Mark {
+        /// Where recovery begins.
+        mark: EventId,
+        /// The highest id handed out.
+        last_id: i64,
+    },
+    /// What an endpoint's attempts came to; with a state, the engine disables it.
+    Health {
+        /// Which.
+        endpoint: EndpointId,
+        /// Its health from now on.
+        health: Health,
+        /// Its state from now on, when that changes.
+        state: Option<State>,
+    },
+    /// A setting changes. Refused: a name is taken, it changed meanwhile, or the request was answered before.
+    Setting(Box<Setting>),
+    /// Idempotency keys past their time go, and what makes inbound events duplicates: at most 500 of each kind.
+    Forget,
+    /// Requests at a source's door that became no event.
+    Turned(Turned),
+    /// A genuine request that could not be understood is kept, once for each body, [`super::QUARANTINED_MAX`] a source.
+    Quarantine(Box<Quarantined>),
+    /// The server lives at this moment, in ms since 1970.
+    Alive(i64),
+    /// A source's provider may have given up on events in this time: from, to, in ms since 1970.
+    Outage {
+        /// Which.
+        source: SourceId,
+        /// Since when nothing was taken.
+        since_ms: i64,
+        /// Until when.
+        until_ms: i64,
+    },
+}
+
+/// How many requests at a source's door became no event, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turned {
+    /// Which door.
+    pub source: SourceId,
+    /// Validation pings.
+    pub pings: u64,
+    /// Requests that were not let in, by reason.
+    pub refused: Vec<(Refusal, u64)>,
+}
+
+/// An accepted event with what only its row knows.
+#[derive(Clone, Debug)]
+pub struct NewRow {
+    /// The event.
+    pub event: Event,
+    /// Where it goes, packed by `fan_out::pack`.
+    pub fan_out: Vec<u8>,
+    /// Its idempotency key.
+    pub once: Option<Once>,
+    /// What makes its repetition the same event, when it is inbound.
+    pub dedup: Option<Box<Dedup>>,
+}
+
+/// An attempt that ended, and what it made of its delivery.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// What was to be delivered.
+    pub event: EventId,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The state from now on.
+    pub delivery: Delivery,
+    /// The delivery's line in the due index until now; `None` when it has no row yet.
+    pub was_due_ms: Option<i64>,
+}
+
+/// A change of settings and the answer that a retry of its request will get.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// What changes.
+    pub change: Change,
+    /// Kept under the request's idempotency key.
+    pub answer: Option<Answer>,
+}
+
+/// One changed object, whole.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new environment.
+    Environment(Environment),
+    /// A new or changed application.
+    Application(Application),
+    /// A new endpoint (revision 1), or one changed from the revision before.
+    Endpoint(Endpoint),
+    /// A new event type; an archived one of that name comes back.
+    EventType(EventType),
+    /// A provider's catalogue: those that are missing are made, all others stay as they are.
+    Catalogue(Vec<EventType>),
+    /// A new source (revision 1) with its application, or one changed from the revision before. Deleting it
+    /// deletes the application.
+    Source(Box<Source>, Option<Box<Application>>),
+    /// How far a poller has come.
+    Consumer(Consumer),
+    /// A new key.
+    Key(Key),
+    /// A key stops working.
+    Revoke {
+        /// Which.
+        key: KeyId,
+        /// When, in ms since 1970.
+        at_ms: i64,
+    },
+}
+
+/// A poller of an application's events, and the last event that it has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// Whose events.
+    pub application: ApplicationId,
+    /// The sink's name.
+    pub sink: String,
+    /// The consumer's name.
+    pub name: String,
+    /// The last event it has taken.
+    pub place: EventId,
+    /// Whether the events up to there count as processed; not when somebody only moves the place.
+    pub commits: bool,
+}
+
+/// An answer given, kept for the retry of its request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The key, and the hash of what was asked.
+    pub once: Once,
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A commit that was not confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitFailed {
+    /// Nothing of it stands (disk full, lock held): it may be tried again later.
+    NotDone(String),
+    /// It may stand or not (a failed sync): the process must end, recovery decides.
+    Unknown(String),
+}
+
+/// What a commit did not do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Positions in the batch, ascending, and why each was refused.
+    pub refused: Vec<(usize, Refused)>,
+}
+
+/// Why one transition was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The same request became this event before.
+    Repeated(EventId),
+    /// The key was used with another body.
+    KeyReused,
+    /// The uid or name is taken.
+    Taken,
+    /// It changed meanwhile: read again.
+    Stale,
+    /// An inbound event that came before is this one.
+    Duplicate(EventId),
+    /// As many as are allowed exist.
+    Full(usize),
+    /// An application with events or endpoints keeps its provider.
+    Fixed,
+    /// The same request got this answer before.
+    Answered(Answer),
+}

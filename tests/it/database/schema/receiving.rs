@@ -1,0 +1,123 @@
+//! What schema 2 can hold beyond schema 1: providers, sources, inbound events and pollers.
+
+use posthaste::application::Application;
+use posthaste::endpoint::Endpoint;
+use posthaste::event_type::EventType;
+use posthaste::id::{EndpointId, EventId};
+use posthaste::inbound::{Credentials, Flags, Form, Refusal, Terms};
+use posthaste::provider::Provider;
+use posthaste::secret::{Secret, SecretSlot};
+use posthaste::source::{Config, DeliverAs, Source, TokenSlot};
+use posthaste::store::{Change, NewRow, Op, Refused, Turned};
+
+use crate::store::answers::Topics;
+use crate::store::receiving::{a_config, changed, made, moved};
+use crate::store::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, set};
+
+/// Writes something of everything; adds what there is to ask about.
+pub fn fill(subject: &Subject, topics: &mut Topics) {
+    fill_providers(subject, topics);
+    let (sources, endpoint) = fill_sources(subject, topics);
+    topics.uids.extend(["fintoc", "closed"].map(str::to_owned));
+    topics.names.push("transfer.created".to_owned());
+    topics.tokens = sources.iter().flat_map(|source| &source.tokens).map(|slot| slot.token.clone()).collect();
+    topics.tokens.push("another token".to_owned());
+    topics.sources = sources.iter().map(|source| source.id).collect();
+    let events = fill_events(subject, &sources[0], endpoint);
+    topics.pollers = ["one", "two", "three"].map(|name| ("ledger".to_owned(), name.to_owned())).into();
+    subject.done(moved(&sources[0], "one", events[1], true));
+    subject.done(moved(&sources[0], "two", events[2], false));
+    topics.events.extend(events);
+    topics.moments.push(NOON_MS + 30 * DAY_MS);
+    fill_turned(subject, &sources);
+    subject.done(Op::Alive(subject.wall_ms()));
+}
+
+/// An application that delivers as each provider, with secrets of its form.
+fn fill_providers(subject: &Subject, topics: &mut Topics) {
+    let environment = topics.environments[0];
+    for provider in Provider::DELIVERED {
+        let application = Application { provider, ..subject.new_application(environment, None) };
+        subject.done(set(Change::Application(application.clone())));
+        topics.applications.push(application.id);
+        let secrets = vec![SecretSlot { secret: Secret::verbatim("whsec_of_their_own"), expires_ms: None }];
+        for direct in [false, true] {
+            let endpoint = Endpoint { direct, secrets: secrets.clone(), ..subject.new_endpoint(&application, None) };
+            topics.endpoints.push(endpoint.id);
+            subject.done(set(Change::Endpoint(endpoint)));
+        }
+    }
+    let row = |name: &str| EventType { schemas: None, ..subject.new_event_type(environment, name) };
+    subject.done(set(Change::Catalogue(["payment.succeeded", "transfer.created"].map(row).into())));
+}
+
+/// One that was changed, one with everything left out, and a closed one; gives the first one's endpoint too.
+fn fill_sources(subject: &Subject, topics: &mut Topics) -> (Vec<Source>, EndpointId) {
+    let [test, live] = [topics.environments[0], topics.environments[1]];
+    let (first, own) = subject.new_source(test, Some("fintoc"));
+    subject.done(made(&first, &own));
+    let endpoint = subject.make_endpoint(&own);
+    topics.endpoints.push(endpoint.id);
+    let token = TokenSlot { token: "another token".to_owned(), expires_ms: None };
+    let credentials = Credentials::Bearer { token: Secret::verbatim("bearer") };
+    let terms = Terms { credentials, ..a_config().terms };
+    let tokens = vec![token, TokenSlot { expires_ms: Some(NOON_MS + DAY_MS), ..first.tokens[0].clone() }];
+    let config = Config { terms, ..a_config() };
+    let first = Source { revision: 2, tokens, config, provider: Provider::Generic, ..first };
+    subject.done(changed(&first));
+
+    let terms = Terms {
+        secrets: Vec::new(),
+        tolerance_secs: None,
+        credentials: Credentials::None,
+        requires_signature: false,
+        form: Form::default(),
+    };
+    let config = Config { terms, deliver_as: DeliverAs::Original, dedup_days: 1, allow_ips: Vec::new() };
+    let (bare, bare_own) = subject.new_source(live, None);
+    let bare = Source { config, tokens: bare.tokens[..1].to_vec(), provider: Provider::Svix, ..bare };
+    subject.done(made(&bare, &bare_own));
+
+    let (closed, closed_own) = subject.new_source(test, Some("closed"));
+    subject.done(made(&closed, &closed_own));
+    subject.make_endpoint(&closed_own);
+    subject.done(changed(&Source { revision: 2, deleted: true, ..closed.clone() }));
+    topics.applications.extend([own.id, bare_own.id, closed_own.id]);
+    (vec![first, bare, closed], endpoint.id)
+}
+
+/// Flagged and plain ones, repeated ones, one that is never repeated, and one that its endpoint took.
+fn fill_events(subject: &Subject, source: &Source, endpoint: EndpointId) -> Vec<EventId> {
+    let accept = |row: NewRow| {
+        let id = row.event.id;
+        subject.done(Op::Event(row));
+        id
+    };
+    let first = subject.arrive(source, "evt_1", "one").unwrap();
+    subject.set_clock(NOON_MS + HOUR_MS);
+    let conflict = subject.arrive(source, "evt_1", "two").unwrap();
+    let mut odd = subject.arriving(source, "evt_2", "{}", &[]);
+    if let Some(arrival) = &mut odd.event.arrival {
+        arrival.flags = Flags::UNKNOWN_TYPE.with(Flags::MODE_MISMATCH);
+        arrival.headers = Vec::new();
+    }
+    let odd = accept(odd);
+    let unkeyed = accept(NewRow { dedup: None, ..subject.arriving(source, "", "{}", &[]) });
+    for _ in 0..2 {
+        assert_eq!(subject.arrive(source, "evt_1", "one"), Err(Refused::Duplicate(first)));
+    }
+    let taken = accept(subject.arriving(source, "evt_3", "{}", &[endpoint]));
+    subject.attempted(taken, endpoint, 204);
+    subject.set_clock(NOON_MS);
+    vec![first, conflict, odd, unkeyed, taken]
+}
+
+fn fill_turned(subject: &Subject, sources: &[Source]) {
+    let [first, bare] = [&sources[0], &sources[1]];
+    for (source, body) in [(first, "[]"), (first, ""), (first, "[]"), (bare, "\0")] {
+        subject.done(Op::Quarantine(Box::new(subject.not_understood(source, body))));
+    }
+    let refused: Vec<_> = Refusal::ALL.into_iter().zip(1..).collect();
+    subject.done(Op::Turned(Turned { source: first.id, pings: 3, refused }));
+    subject.done(Op::Outage { source: first.id, since_ms: NOON_MS - HOUR_MS, until_ms: NOON_MS });
+}

@@ -1,0 +1,179 @@
+//! Sources: made, shown without their secrets, changed, closed; and who may do so.
+
+use super::*;
+
+#[test]
+fn a_source_is_made_read_changed_listed_and_deleted() {
+    let world = World::start_with(&["--public-url", "https://hooks.example.com/"]);
+    let made = world.call("POST", SOURCES, json!({"name": "Fintoc", "uid": "fin", "type": "fintoc", "config": {"secret": FINTOC}, "metadata": {"a": "b"}})).expect(201);
+    assert!(
+        text(&made["id"]).starts_with("src_") && text(&made["ingestUrl"]).starts_with("https://hooks.example.com/in/")
+    );
+    assert_eq!(
+        made["config"],
+        json!({"toleranceSeconds": 300, "deliverAs": "original", "dedupDays": 35, "allowIps": []})
+    );
+    assert_eq!(
+        (&made["secretCount"], &made["type"], &made["metadata"]),
+        (&json!(1), &json!("fintoc"), &json!({"a": "b"}))
+    );
+    let by_uid = world.call("GET", &format!("{SOURCES}/fin"), "").expect(200);
+    assert_eq!(by_uid, made);
+    let patch = json!({"name": "F", "uid": null, "config": {"secrets": [FINTOC, "whsec_anotheranother"], "toleranceSeconds": 60}});
+    let patched = world.call("PATCH", &format!("{SOURCES}/fin"), patch).expect(200);
+    assert_eq!((&patched["name"], &patched["uid"], &patched["secretCount"]), (&json!("F"), &Value::Null, &json!(2)));
+    let path = format!("{SOURCES}/{}", text(&made["id"]));
+    let put = world.call("PUT", &path, json!({"name": "P", "type": "fintoc"})).expect(200);
+    assert_eq!(
+        (&put["secretCount"], &put["config"]["toleranceSeconds"]),
+        (&json!(2), &json!(300)),
+        "secrets stay, settings do not"
+    );
+    assert_eq!(world.call("PUT", &path, json!({"name": "P", "type": "finix"})).status, 422);
+    assert_eq!(
+        world.call("PUT", &format!("{SOURCES}/new"), json!({"name": "N", "type": "bridge"})).expect(201)["uid"],
+        json!("new")
+    );
+    let list = world.call("GET", &format!("{SOURCES}?limit=1"), "").expect(200);
+    assert_eq!((&list["data"][0]["id"], &list["done"]), (&made["id"], &json!(false)));
+    world.call("DELETE", &path, "").expect(204);
+    world.call("GET", &path, "").expect(404);
+    assert_eq!(world.raw(&request(&path_of(&made), b"x", &[])).status, 404, "its door is closed");
+}
+
+#[test]
+fn the_same_request_with_the_same_key_makes_one_source() {
+    let world = World::start();
+    let body = json!({"name": "a", "type": "bridge"}).to_string();
+    let make = |body: &str| world.call_as(KEY, "POST", SOURCES, &[("idempotency-key", "k1")], body);
+    let first = make(&body).expect(201);
+    assert_eq!(make(&body).expect(201), first);
+    assert_eq!(make(r#"{"name":"b","type":"bridge"}"#).status, 409);
+    assert_eq!(world.call("GET", SOURCES, "").expect(200)["data"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_wrong_config_is_told_what_would_be_right() {
+    let world = World::start();
+    let cases = [
+        ("fintoc", json!({"secrets": [""]}), "secrets"),
+        ("bridge", json!({"secrets": ["not-a-uuid"]}), "secrets"),
+        ("finix", json!({"secrets": ["3afb"]}), "secrets"),
+        ("standard-webhooks", json!({"secrets": ["whsec_short"]}), "secrets"),
+        ("fintoc", json!({"toleranceSeconds": -1}), "toleranceSeconds"),
+        ("fintoc", json!({"dedupDays": 0}), "dedupDays"),
+        ("fintoc", json!({"allowIps": ["10.0.0.1/8"]}), "allowIps"),
+        ("fintoc", json!({"authentication": {"type": "NONE"}}), "authentication"),
+        ("fintoc", json!({"header": "X-A"}), "header"),
+        ("finix", json!({"requireSignature": false}), "requireSignature"),
+        ("finix", json!({"authentication": {"type": "BASIC"}}), "authentication"),
+        ("generic-webhook", json!({"header": "a b"}), "header"),
+        ("generic-webhook", json!({"header": "Content-Length"}), "header"),
+        ("generic-webhook", json!({"typePath": "type"}), "typePath"),
+        ("generic-webhook", json!({"algorithm": "md5"}), "algorithm"),
+        ("fintoc", json!({"toleranceSecond": 5}), "toleranceSecond"),
+        ("fintoc", json!({"secret": FINTOC, "secrets": [FINTOC]}), "secret"),
+        ("fintoc", json!({"secrets": vec![FINTOC; 17]}), "secrets"),
+    ];
+    for (kind, config, field) in cases {
+        let answer = world.call("POST", SOURCES, json!({"name": "a", "type": kind, "config": config})).expect(422);
+        assert!(answer["detail"].to_string().contains(field), "{config}: {answer}");
+    }
+    assert!(
+        world.call("POST", SOURCES, json!({"name": "a", "type": "stripe"})).expect(422).to_string().contains("fintoc")
+    );
+    assert_eq!(world.call("GET", SOURCES, "").expect(200)["data"], json!([]));
+}
+
+#[test]
+fn secrets_are_replaced_at_once_and_several_count() {
+    let door = Door::open_with(Provider::Bridge, json!({"secrets": ["0b1d6f0e-6f0a-4f6e-9a1e-5d2b7c3e8f90", BRIDGE]}));
+    let body = |n: u32| format!(r#"{{"content":{{}},"timestamp":{n},"type":"user.deleted"}}"#);
+    assert_eq!(door.send(body(1)).status, 200);
+    let path = format!("{SOURCES}/{}", door.source);
+    door.world
+        .call("PATCH", &path, json!({"config": {"secrets": ["0b1d6f0e-6f0a-4f6e-9a1e-5d2b7c3e8f90"]}}))
+        .expect(200);
+    assert_eq!(door.send(body(2)).status, 401);
+    door.world.call("PATCH", &path, json!({"config": {"secret": BRIDGE}})).expect(200);
+    assert_eq!(door.send(body(2)).status, 200);
+}
+
+#[test]
+fn a_new_token_opens_at_once_and_the_old_one_for_a_day_and_the_one_before_no_more() {
+    let door = Door::open(Provider::Bridge);
+    let body = |n: u32| format!(r#"{{"content":{{}},"timestamp":{n},"type":"user.deleted"}}"#);
+    let rotate =
+        || path_of(&door.world.call("POST", &format!("{SOURCES}/{}/token/rotate", door.source), "").expect(200));
+    let at =
+        |path: &str, n: u32| door.world.raw(&request(path, body(n).as_bytes(), &door.proof(body(n).as_bytes()))).status;
+    let second = rotate();
+    assert_eq!((at(&second, 1), at(&door.path, 2)), (200, 200));
+    let third = rotate();
+    assert_eq!((at(&third, 3), at(&second, 4), at(&door.path, 5)), (200, 200, 404));
+}
+
+#[test]
+fn neither_secrets_nor_tokens_nor_credentials_stand_in_a_sealed_database() {
+    let seal = ["--seal-key", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="];
+    let bearer = json!({"type": "BEARER", "bearer": {"token": "t0ken-that-nobody-may-read"}});
+    let door = Door::open_in(World::start_with(&seal), Provider::Finix, json!({"authentication": bearer}));
+    let rotated = door.world.call("POST", &format!("{SOURCES}/{}/token/rotate", door.source), "").expect(200);
+    let tokens = [door.path["/in/".len()..].to_owned(), path_of(&rotated)["/in/".len()..].to_owned()];
+    for file in std::fs::read_dir(door.world.dir.path()).unwrap().flatten() {
+        let bytes = std::fs::read(file.path()).unwrap();
+        for word in tokens.iter().map(String::as_str).chain([FINIX, "t0ken-that-nobody-may-read"]) {
+            assert!(!bytes.windows(word.len()).any(|part| part == word.as_bytes()), "{word} in {file:?}");
+        }
+    }
+}
+
+#[test]
+fn sources_are_their_environments_and_need_an_admin() {
+    let door = Door::open(Provider::Fintoc);
+    let (viewer, publisher) = (door.world.key("viewer", "test"), door.world.key("publisher", "test"));
+    let live = door.world.key("admin", "live");
+    let path = format!("{SOURCES}/{}", door.source);
+    let status = |key: &str, method: &str, path: &str, body: &str| {
+        eventually(|| Some(door.world.call_as(key, method, path, &[], body).status).filter(|status| *status != 401))
+    };
+    for key in [&viewer, &publisher] {
+        assert_eq!(status(key, "GET", &path, ""), 200);
+        for (method, path) in [
+            ("PATCH", path.clone()),
+            ("DELETE", path.clone()),
+            ("POST", format!("{path}/token/rotate")),
+            ("POST", SOURCES.to_owned()),
+        ] {
+            let body = if path == SOURCES { r#"{"name":"a","type":"bridge"}"# } else { "{}" };
+            assert_eq!(status(key, method, &path, body), 403, "{method} {path}");
+        }
+    }
+    for (method, rest) in
+        [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("GET", "/stats"), ("GET", "/quarantine"), ("GET", "/endpoint")]
+    {
+        assert_eq!(status(&live, method, &format!("{path}{rest}"), "{}"), 404, "{method} {rest}");
+    }
+    assert_eq!(door.world.call_as("", "GET", &path, &[], "").status, 401);
+}
+
+#[test]
+fn a_catalogue_is_imported_by_name_and_what_exists_stays() {
+    let world = World::start();
+    world.call("POST", "/api/v1/event-type", json!({"name": "item.created", "description": "mine"})).expect(201);
+    let imported = world.call("POST", "/api/v1/event-type/import/provider", json!({"provider": "bridge"})).expect(200);
+    let names =
+        |imported: &Value| imported["data"]["modified"].as_array().unwrap().iter().map(text).collect::<Vec<_>>();
+    assert_eq!(names(&imported).len(), 15);
+    let mut known: std::collections::BTreeSet<_> = names(&imported).into_iter().collect();
+    assert_eq!(world.call("GET", "/api/v1/event-type/item.created", "").expect(200)["description"], json!("mine"));
+    world.call("POST", "/api/v1/event-type/import/provider", json!({"provider": "standard"})).expect(422);
+    for (provider, count) in [("fintoc", 27), ("finix", 54)] {
+        let imported =
+            world.call("POST", "/api/v1/event-type/import/provider", json!({"provider": provider})).expect(200);
+        assert_eq!(names(&imported).len(), count);
+        known.extend(names(&imported));
+        let list = world.call("GET", "/api/v1/event-type?limit=250", "").expect(200);
+        assert_eq!(list["data"].as_array().unwrap().len(), known.len(), "some have one name");
+    }
+}
