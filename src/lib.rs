@@ -54,5 +54,7 @@ pub mod store;
 pub mod bench;
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "server")]
+pub mod rehearse;
 #[cfg(feature = "sim")]
 pub mod sim;

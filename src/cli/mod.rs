@@ -14,10 +14,12 @@ mod config;
 mod demo;
 mod key;
 mod proof;
+mod rehearse;
 pub mod serve;
 mod sign;
 #[cfg(feature = "sim")]
 mod sim;
+mod trigger;
 mod verify;
 
 /// The exit code of a failure, and of a wrong command line or configuration.
@@ -48,6 +50,8 @@ enum Command {
     Key(key::KeyArgs),
     Verify(Box<verify::VerifyArgs>),
     Sign(sign::SignArgs),
+    Trigger(Box<trigger::TriggerArgs>),
+    Rehearse(Box<rehearse::RehearseArgs>),
     /// Shows it all in seconds: a server, a receiver that misbehaves now and then, events, a live table.
     Demo(demo::DemoArgs),
     Bench(bench::BenchArgs),
@@ -74,6 +78,8 @@ pub fn run(
         Command::Key(args) => key::run(args),
         Command::Verify(args) => verify::run(*args),
         Command::Sign(args) => sign::run(args),
+        Command::Trigger(args) => trigger::run(&args),
+        Command::Rehearse(args) => rehearse::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(args),
         #[cfg(feature = "sim")]

@@ -10,12 +10,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
+use super::dial::{self, NotConnected};
 use super::guard::Target;
 use super::heard::Heard;
 use crate::attempt::{Cause, TIMEOUT};
@@ -23,20 +22,11 @@ use crate::id::EndpointId;
 
 /// A connection takes new attempts for this long; then its address is resolved and judged anew.
 const CONNECTION_AGE_MAX: Duration = Duration::from_mins(1);
-/// How long one address may take to answer, and one TLS handshake.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
-const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 /// How many idle connections one endpoint keeps.
 const IDLE_MAX: usize = 64;
 /// Responses: how many headers, and how many bytes of them.
 const HEADERS_MAX: usize = 100;
 const HEADER_BYTES_MAX: usize = 16_384;
-
-/// Why there is no connection.
-pub(super) struct NotConnected {
-    pub(super) cause: Cause,
-    pub(super) detail: String,
-}
 
 /// One open connection.
 pub(super) struct Connection {
@@ -113,36 +103,12 @@ impl Pool {
         target: &Target,
         addresses: &[SocketAddr],
     ) -> Result<Connection, NotConnected> {
-        let mut last = NotConnected { cause: Cause::Connect, detail: "the name has no address".to_owned() };
-        for address in addresses {
-            match timeout(CONNECT_MAX, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return self.greet(endpoint, target, stream).await,
-                Ok(Err(error)) => last.detail = format!("no connection: {error}"),
-                Err(_) => last.detail = format!("no connection within {} s", CONNECT_MAX.as_secs()),
-            }
-        }
-        Err(last)
-    }
-
-    async fn greet(
-        &self,
-        endpoint: EndpointId,
-        target: &Target,
-        stream: TcpStream,
-    ) -> Result<Connection, NotConnected> {
-        // without it small requests wait for the receiver's delayed acknowledgement; a socket that refuses it still works
-        let _ = stream.set_nodelay(true);
+        let stream = dial::connect(addresses).await?;
         if !target.https() {
             return self.handshake(endpoint, stream).await;
         }
-        let failed = |detail: String| NotConnected { cause: Cause::Tls, detail };
-        let name = ServerName::try_from(target.host().to_owned())
-            .map_err(|_| failed("the host cannot have a certificate".to_owned()))?;
-        match timeout(HANDSHAKE_MAX, self.tls.connect(name, stream)).await {
-            Ok(Ok(stream)) => self.handshake(endpoint, stream).await,
-            Ok(Err(error)) => Err(failed(format!("no TLS: {error}"))),
-            Err(_) => Err(failed(format!("no TLS within {} s", HANDSHAKE_MAX.as_secs()))),
-        }
+        let stream = dial::secure(&self.tls, target, stream).await?;
+        self.handshake(endpoint, stream).await
     }
 
     async fn handshake(

@@ -7,11 +7,10 @@ use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, H
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::body::Incoming;
-use rustls::{ClientConfig, RootCertStore};
-use tokio_rustls::TlsConnector;
 
+use super::dial::{self, NotConnected};
 use super::guard::{Refused, Target};
-use super::pool::{Connection, NotConnected, Pool};
+use super::pool::{Connection, Pool};
 use super::resolve::{Lookup, ResolveError, Resolver};
 use crate::attempt::{self, Answer, Cause, EXCERPT_BYTES_MAX, EXCERPT_SUCCESS_BYTES_MAX, Order, Report, Sender};
 use crate::clock::Clock;
@@ -48,10 +47,7 @@ impl<L, C> Clone for Courier<L, C> {
 impl<L: Lookup + Send + Sync + 'static, C: Clock> Courier<L, C> {
     /// Takes how names are resolved and judged, how ids are written, and the time.
     pub fn new(resolver: Resolver<L>, text: IdText, clock: Arc<C>) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let pool = Pool::new(TlsConnector::from(Arc::new(tls)));
+        let pool = Pool::new(dial::trusting_browsers());
         Self { inner: Arc::new(Inner { resolver, pool, text, clock }) }
     }
 }

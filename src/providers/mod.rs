@@ -13,6 +13,13 @@ use crate::provider::Provider;
 use crate::retry::{self, Ladder};
 use crate::secret::{OLD_SECRETS_MAX, Overlap, Secret, SecretSlot};
 
+/// The files of a folder by name, as part of this program.
+macro_rules! files {
+    ($folder:literal, $end:literal: $($name:literal)+) => {
+        &[$(($name, include_str!(concat!($folder, "/", $name, $end)))),+]
+    };
+}
+
 mod alphabet;
 mod bridge;
 mod canonical;
@@ -20,14 +27,21 @@ mod catalogue;
 mod fact;
 mod finix;
 mod fintoc;
+mod flow;
 mod generic;
 mod json;
+mod moment;
+mod play;
 mod proof;
 mod standard;
+mod template;
 mod time;
+mod tree;
 
 pub use catalogue::Row;
 pub use fact::{Fact, Signing};
+pub use play::{FlowName, Play, Scene};
+pub use tree::set;
 
 /// The catalogue; empty for those that have none.
 pub fn catalogue(provider: Provider) -> &'static [Row] {
@@ -184,6 +198,35 @@ pub fn wrap(provider: Provider, fact: Fact<'_>, rng: &mut impl RngCore) -> Resul
         Provider::Standard | Provider::Svix | Provider::Generic => return Ok(None),
     };
     Ok(Some(wrapped.into()))
+}
+
+/// The flows that can be played; none of those that have no catalogue.
+pub fn flows(provider: Provider) -> Vec<FlowName> {
+    stage(provider).map(play::flows).unwrap_or_default()
+}
+
+/// The events of a flow in their order, made up anew; `None` when the provider has no such flow.
+///
+/// All values come from the seed and the flow's name, times from `at_ms`: the same again gives the same bytes. Another
+/// flow of the same seed has other ids, another round of the same flow needs another seed.
+pub fn play(provider: Provider, flow: &str, play: &Play) -> Option<Vec<Scene>> {
+    play::play(stage(provider)?, flow, play)
+}
+
+/// An event of this kind, made up anew; `None` when the catalogue has no such row. The `nth` has other values than the
+/// one before, and where a kind has several forms (the reasons of a failure) they take turns.
+pub fn example(provider: Provider, event_type: &str, nth: u64, play: &Play) -> Option<Scene> {
+    play::example(stage(provider)?, event_type, nth, play)
+}
+
+/// What there is to play with.
+fn stage(provider: Provider) -> Option<&'static play::Stage> {
+    match provider {
+        Provider::Fintoc => Some(&fintoc::stage::STAGE),
+        Provider::Bridge => Some(&bridge::stage::STAGE),
+        Provider::Finix => Some(&finix::stage::STAGE),
+        Provider::Standard | Provider::Svix | Provider::Generic => None,
+    }
 }
 
 /// Whether events of this type are sent to the one URL given with them, and to no endpoint.

@@ -18,10 +18,12 @@ mod load;
 mod malformed;
 #[cfg(feature = "peers")]
 mod peers;
+mod play;
 mod provider;
 mod providers;
 mod publish;
 mod receive;
+mod rehearse;
 mod simulation;
 mod store;
 mod tidy;

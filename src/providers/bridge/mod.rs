@@ -14,6 +14,7 @@ use crate::secret::{Overlap, Secret};
 
 pub(super) mod envelope;
 pub(super) mod signature;
+pub(super) mod stage;
 
 /// Where the hyphens of a UUID stand.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];

@@ -9,9 +9,9 @@ use crate::providers::json::{Object, quoted, spliced, utf8};
 use crate::providers::{alphabet, canonical, catalogue, time};
 
 /// How an event's id begins; `system_generated_idempotency_id` is the rest.
-const ID_PREFIX: &str = "event_";
+pub(super) const ID_PREFIX: &str = "event_";
 /// How long that rest is.
-const ID_CHARS: usize = 22;
+pub(super) const ID_CHARS: usize = 22;
 
 /// Understands a body. Where an event has an id, id and kind tell it apart (its own pages show one id on two kinds);
 /// where it has none, all that it says does. Error: a sentence.

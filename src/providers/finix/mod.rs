@@ -14,6 +14,7 @@ use crate::secret::{OLD_SECRETS_MAX, Overlap, Secret};
 
 pub(super) mod envelope;
 pub(super) mod signature;
+pub(super) mod stage;
 
 /// How long a `secret_signing_key` is: the digits of 32 bytes. The digits are the key, not the bytes.
 const SECRET_CHARS: usize = 64;

@@ -14,6 +14,7 @@ use crate::secret::{OLD_SECRETS_MAX, Overlap, Secret};
 
 pub(super) mod envelope;
 pub(super) mod signature;
+pub(super) mod stage;
 
 /// How a secret begins; the beginning is part of the key.
 const SECRET_PREFIX: &str = "whsec_";
