@@ -234,11 +234,6 @@ pub fn goes_to_a_url(provider: Provider, event_type: &str) -> bool {
     catalogue::find(catalogue(provider), event_type).is_some_and(|row| row.to_url)
 }
 
-/// Whether events of this type have the same body whatever happened: a provider's test.
-pub fn is_constant(provider: Provider, event_type: &str) -> bool {
-    provider == Provider::Bridge && event_type == bridge::envelope::TEST_EVENT
-}
-
 /// Whether an application may be sent this type. Error: which metadata switches it on.
 pub fn may_send(provider: Provider, event_type: &str, metadata: &Metadata) -> Result<()> {
     catalogue::may_send(catalogue(provider), event_type, metadata)

@@ -237,6 +237,20 @@ fn bridges_test_is_the_same_bytes_every_time() {
 }
 
 #[test]
+fn an_example_of_any_type_of_the_catalogue_is_made_up_and_sent_as_the_provider_sends_it() {
+    let (world, receiver) = (World::start(), Receiver::good());
+    let app = application(&world, "finix", &json!({}));
+    let endpoint = world.endpoint(&app, &json!({"url": receiver.url}));
+    let path = format!("/api/v1/app/{app}/endpoint/{endpoint}/send-example");
+    world.call("POST", &path, r#"{"eventType":"dispute.created"}"#).expect(200);
+    let received = &receiver.wait_for(1)[0];
+    let understood = verified(Provider::Finix, &[&secret(&world, &app, &endpoint)], received).unwrap();
+    assert_eq!((understood.event_type.as_str(), understood.known), ("dispute.created", true));
+    let body: Value = serde_json::from_slice(&received.body).unwrap();
+    assert!(text(&body["_embedded"]["disputes"][0]["id"]).starts_with("DI"));
+}
+
+#[test]
 fn a_failed_delivery_is_tried_again_by_the_providers_own_ladder_and_signed_anew() {
     let (world, receiver) =
         (World::start(), Receiver::start(|count, _| Behaviour::Status(if count < 2 { 500 } else { 200 })));

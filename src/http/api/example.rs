@@ -4,17 +4,19 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
+use rand::{RngCore as _, SeedableRng as _};
 use serde::Deserialize;
 
 use super::{Api, endpoint, event};
 use crate::application::{Application, ApplicationRef};
 use crate::endpoint::State as EndpointState;
+use crate::environment;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Draft, NewEvent};
 use crate::event_type::{PING, PING_EXAMPLE};
 use crate::http::call::Call;
 use crate::key::Action;
-use crate::providers;
+use crate::providers::{self, Play, Scene};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,6 +46,13 @@ pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response>
     event::accept_as(&api, event, StatusCode::OK, true).await
 }
 
+/// The event as its provider would send it, made up anew; `None` for what is in no catalogue.
+fn played(api: &Api, call: &Call, application: &Application, name: &str) -> Option<Scene> {
+    let live = environment::name_of(call.caller.environment) == environment::LIVE;
+    let (seed, at_ms) = (rand::rngs::StdRng::from_os_rng().next_u64(), api.clock.now().wall_ms);
+    providers::example(application.provider, name, 0, &Play { seed, at_ms, live, as_documented: false })
+}
+
 async fn example(api: &Api, call: &Call, application: &Application, name: String) -> Result<String> {
     if name == PING {
         return Ok(PING_EXAMPLE.to_owned());
@@ -51,8 +60,8 @@ async fn example(api: &Api, call: &Call, application: &Application, name: String
     if providers::goes_to_a_url(application.provider, &name) {
         return Err(Error::field("eventType", format!("`{name}` goes to no endpoint; publish it with its `url`")));
     }
-    if providers::is_constant(application.provider, &name) {
-        return Ok("{}".to_owned()); // whatever the payload, the provider's envelope for it is always the same
+    if let Some(scene) = played(api, call, application, &name) {
+        return Ok(String::from_utf8_lossy(&scene.payload).into_owned());
     }
     let environment = call.caller.environment;
     let event_type = api.read(move |store| store.event_type(environment, &name)).await?.ok_or_else(Error::not_found)?;

@@ -35,7 +35,7 @@ fn check(provider: Provider, fact: Fact<'_>, rng: &mut SmallRng) {
     let received = received(provider, &body).unwrap();
     assert!(received.known && received.event_type == fact.event_type, "{}", received.event_type);
     if fact.event_type == "TEST_EVENT" {
-        assert!(providers::is_constant(provider, fact.event_type) && received.dedup_key.is_none());
+        assert!(received.dedup_key.is_none());
         return;
     }
     assert_eq!(received.occurred_ms, Some(fact.at_ms));
