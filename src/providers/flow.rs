@@ -24,7 +24,7 @@ pub(super) struct Step {
     #[serde(rename = "type")]
     pub event_type: String,
     /// The resource's name in the flow; its event carries the whole of it.
-    #[serde(default = "main")]
+    #[serde(default = "it")]
     pub resource: String,
     /// The shape it is made from; without one it is as the step before left it.
     pub shape: Option<String>,
@@ -56,7 +56,7 @@ pub(super) struct Documented {
     pub plural: Option<String>,
 }
 
-fn main() -> String {
+fn it() -> String {
     "it".to_owned()
 }
 

@@ -259,3 +259,37 @@ fn worked_out(sum: &str, own: &Tree, cast: &Cast) -> Option<Tree> {
     }
     Some(number(total))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDS: IdForm = IdForm { alphabet: alphabet::BASE58, chars: 22 };
+
+    fn filled(seed: u64, scope: &str, shape: &str) -> Tree {
+        let shape = Tree::parse(shape).expect("a shape");
+        Filler::new(seed, scope, IDS, false, 1_738_360_800_250).fill(&shape, &Cast::new())
+    }
+
+    #[test]
+    fn a_value_depends_on_seed_scope_kind_and_count_alone() {
+        let shape = r#"{"a":"{id:TR}","b":"{id:TR}","c":"{id:TR#sale}","d":"to {id:TR#sale}","e":"{int:1-9}"}"#;
+        let other = r#"{"e":"{int:1-9}","f":"{uuid}","c":"{id:TR#sale}","a":"{id:TR}"}"#;
+        let [tree, other] = [shape, other].map(|shape| filled(7, "flow", shape));
+        for pointer in ["/a", "/c", "/e"] {
+            assert_eq!(tree.get(pointer), other.get(pointer), "{pointer}");
+        }
+        let [first, second, named] = ["/a", "/b", "/c"].map(|pointer| tree.text(pointer).expect("an id"));
+        assert!(first != second && first != named && first.len() == 24 && first.starts_with("TR"));
+        assert_eq!(tree.text("/d"), Some(format!("to {named}").as_str()));
+        assert!(matches!(tree.get("/e"), Some(Tree::Word(_))));
+        assert_ne!(filled(8, "flow", shape).text("/c"), Some(named));
+        assert_ne!(filled(7, "wolf", shape).text("/c"), Some(named));
+    }
+
+    #[test]
+    fn sums_and_copies_name_what_stands_anywhere() {
+        let tree = filled(7, "flow", r#"{"net":"{= /sum - 30 + 5}","sum":"{= /x/0}","x":[100],"all":"{= /x}"}"#);
+        assert_eq!(tree.written(), r#"{"net":75,"sum":100,"x":[100],"all":[100]}"#);
+    }
+}

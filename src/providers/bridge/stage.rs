@@ -12,7 +12,7 @@ pub(in crate::providers) static STAGE: Stage = Stage {
     ),
     single: include_str!("single.toml"),
     shapes: files!("shape", ".json":
-        "account" "account_updated" "item" "item_refreshed" "link" "test" "transaction" "transaction_updated"
+        "account" "account_deleted" "account_updated" "item" "item_refreshed" "link" "test" "transaction" "transaction_updated"
         "transfer" "transfer_account" "user"
     ),
     ids: IdForm { alphabet: BASE62, chars: 22 },

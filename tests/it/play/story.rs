@@ -1,5 +1,6 @@
 //! What happens in a flow: in which order, to which resource, what changes, what is tied, what adds up.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use posthaste::provider::Provider;
@@ -31,9 +32,11 @@ const FLOWS: [(Provider, &str); 3] = [
 ];
 
 /// What has to be the same: `1/id` is `/id` of the first step's resource.
-const TIES: [(Provider, &str, &[&str]); 41] = [
+const TIES: [(Provider, &str, &[&str]); 43] = [
     (Provider::Fintoc, "refresh-mixed", &["1/created_at", "2/created_at", "3/created_at"]),
-    (Provider::Fintoc, "refresh-mixed", &["3/refreshed_object_id", "4/accounts/0/id"]),
+    (Provider::Fintoc, "refresh-mixed", &["2/refreshed_object_id", "4/accounts/1/id"]),
+    (Provider::Fintoc, "refresh-mixed", &["3/refreshed_object_id", "4/accounts/2/id"]),
+    (Provider::Bridge, "account-closed", &["1/account_id", "2/account_id"]),
     (Provider::Fintoc, "refresh-rejected", &["1/refreshed_object_id", "2/accounts/0/id"]),
     (Provider::Fintoc, "movements-removed", &["1/refreshed_object_id", "2/refreshed_object_id"]),
     (Provider::Fintoc, "payment-intent-pending", &["1/id", "2/id"]),
@@ -238,9 +241,9 @@ fn times_run_forward_in_traffic_and_as_documented_where_the_documentation_is_pla
         let scenes = played(sample.provider, sample.flow, &DOCUMENTED);
         let [before, this] = [2, 1].map(|back| occurred(&json(&scenes[sample.step - back].body)));
         let after = match this.cmp(&before) {
-            std::cmp::Ordering::Greater => "<",
-            std::cmp::Ordering::Less => ">",
-            std::cmp::Ordering::Equal => "=",
+            Ordering::Greater => "<",
+            Ordering::Less => ">",
+            Ordering::Equal => "=",
         };
         assert_eq!(after, sample.after, "{}", sample.number);
     }
