@@ -9,5 +9,10 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// The first half of a SHA-256: enough for a key that must not collide by accident or by design.
 pub fn hash16(bytes: &[u8]) -> [u8; 16] {
-    sha256(bytes)[..16].try_into().expect("SHA-256 has 32 bytes")
+    half(sha256(bytes))
+}
+
+/// The first half of a SHA-256 that is known already.
+pub fn half(sha256: [u8; 32]) -> [u8; 16] {
+    sha256[..16].try_into().expect("SHA-256 has 32 bytes")
 }

@@ -11,8 +11,10 @@ pub fn name_of(id: EnvironmentId) -> &'static str {
     position.and_then(|position| NAMES.get(position)).copied().unwrap_or(NAMES[0])
 }
 
-/// The name of the environment where money is real.
-pub const LIVE: &str = NAMES[1];
+/// Whether money is real there.
+pub fn is_live(id: EnvironmentId) -> bool {
+    name_of(id) == NAMES[1]
+}
 
 /// The boundary that owns keys, event types and applications.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::application::ApplicationRef;
-pub use crate::digest::{hash16, sha256};
+use crate::digest::{half, hash16, sha256};
+use crate::environment;
 use crate::error::{Error, Kind, Result};
 use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id};
 use crate::inbound::{Flags, Received};
@@ -102,21 +103,26 @@ impl NewEvent {
         })
     }
 
-    /// Takes a verified request, as its source hands it on. `live` is the source's environment; `body` is the
-    /// request's own, or that of [`DeliverAs::Standard`].
-    pub fn received(source: &Source, received: Received, live: bool, body: Bytes) -> Self {
+    /// Takes a verified request, as its source hands it on: `body` is the request's own, or that of
+    /// [`DeliverAs::Standard`].
+    pub fn received(source: &Source, received: Received, body: Bytes) -> Self {
         let sha256 = sha256(&body);
+        let original = received.verified.body();
         let dedup = received.dedup_key.as_ref().map(|key| {
             let key = hash16(&[&source.id.value().to_be_bytes(), key.as_bytes()].concat());
             // a key that is made of the content cannot have two contents, however they are spelled
-            let twin = if received.id.is_some() { hash16(received.verified.body()) } else { key };
+            let twin = match received.id {
+                None => key,
+                Some(_) if body == *original => half(sha256),
+                Some(_) => hash16(original),
+            };
             Box::new(Dedup { key, twin, days: source.config.dedup_days })
         });
         let mut flags = Flags::default();
         if !received.known {
             flags = flags.with(Flags::UNKNOWN_TYPE);
         }
-        if received.live.is_some_and(|is_live| is_live != live) {
+        if received.live.is_some_and(|is_live| is_live != environment::is_live(source.environment)) {
             flags = flags.with(Flags::MODE_MISMATCH);
         }
         let headers = match source.config.deliver_as {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
+use serde::{Deserialize, Serialize};
 
 use crate::provider::Provider;
 use crate::secret::Secret;
@@ -51,7 +52,7 @@ pub enum Credentials {
 }
 
 /// How a generic sender signs its bodies, and where their type and id stand.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Form {
     /// The header that holds the signature, in lower case.
     pub header: String,
@@ -82,7 +83,8 @@ impl Default for Form {
 }
 
 /// The hash inside an HMAC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Algorithm {
     /// SHA-1: old senders only.
     Sha1,
@@ -93,7 +95,8 @@ pub enum Algorithm {
 }
 
 /// How the bytes of a signature are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// Two digits a byte, upper or lower case.
     Hex,

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::digest::hash16;
 use crate::error::{Error, Result};
 use crate::id::{ApplicationId, EnvironmentId, Id, SourceId};
@@ -67,7 +69,8 @@ pub struct Config {
 }
 
 /// In which form events are handed on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DeliverAs {
     /// The very bytes, with their Content-Type and the headers that proved them.
     #[default]

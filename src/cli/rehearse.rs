@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use http::{HeaderName, HeaderValue};
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -45,8 +46,8 @@ pub(super) struct RehearseArgs {
     #[arg(long, value_name = "URL")]
     observe: Option<String>,
     /// A header to ask it with, such as 'Authorization: Bearer sk_…'; repeatable.
-    #[arg(long, value_name = "HEADER", requires = "observe")]
-    observe_header: Vec<String>,
+    #[arg(long, value_name = "HEADER", requires = "observe", value_parser = super::verify::header)]
+    observe_header: Vec<(HeaderName, HeaderValue)>,
     /// One JSON document instead of the table.
     #[arg(long)]
     json: bool,
@@ -75,8 +76,7 @@ pub(super) fn run(args: &RehearseArgs) -> Result<ExitCode> {
     let signer = Signer { provider: args.provider, secrets: vec![secret], at_secs: None };
     let prober = Prober::new().map_err(|unreachable| anyhow::anyhow!(unreachable.0))?;
     let battery = Battery { prober, clock: Arc::new(clock), signer, url: args.to.clone(), speed: None };
-    let observer =
-        args.observe.clone().map(|url| Ok::<_, Error>(Observer { url, headers: headers(args)? })).transpose()?;
+    let observer = args.observe.clone().map(|url| Observer { url, headers: args.observe_header.clone() });
     let grader = Grader { battery: Arc::new(battery), provider: args.provider, play, observer, nth: 0 };
     let points = if args.only.is_empty() { Point::ALL.to_vec() } else { args.only.clone() };
     match super::runtime()?.block_on(grade(grader, &points)) {
@@ -110,15 +110,6 @@ fn check_host(args: &RehearseArgs) -> Result<(), Error> {
          forged and doubled payments would be sent to it; say --yes if that is what you want"
     );
     Err(wrong(detail))
-}
-
-fn headers(args: &RehearseArgs) -> Result<Vec<(String, String)>, Error> {
-    let read = |header: &String| {
-        let wrong = || Error::new(Kind::Invalid, "header", format!("--observe-header {header}: must be 'Name: value'"));
-        let (name, value) = header.split_once(':').ok_or_else(wrong)?;
-        Ok((name.trim().to_owned(), value.trim().to_owned()))
-    };
-    args.observe_header.iter().map(read).collect()
 }
 
 async fn grade(mut grader: Grader, points: &[Point]) -> Result<Vec<Grade>, Unreachable> {

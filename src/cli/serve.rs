@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, SystemClock};
-use crate::egress::guard::{Guard, Network};
+use crate::egress::guard::Guard;
 use crate::egress::resolve::{Dns, Resolver};
 use crate::egress::send::Courier;
 use crate::engine::run::{Engine, Parts};
@@ -24,6 +24,7 @@ use crate::http::doors::{Doors, Watch};
 use crate::http::state::{Api, JudgeUrl, Limits};
 use crate::id::{EnvironmentId, Id as _, IdSource, IdText};
 use crate::key::{Key, KeyText, Role};
+use crate::network::Network;
 use crate::secret::Sealer;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Batch, Change, Op, Setting, Store};

@@ -153,7 +153,8 @@ fn why(refusal: Refusal, provider: Provider) -> String {
     format!("{said} ({})", provider.name())
 }
 
-fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+/// A header as it stands in a request.
+pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let read = || {
         let (name, value) = text.split_once(':')?;
         Some((name.parse().ok()?, value.trim_matches([' ', '\t']).parse().ok()?))

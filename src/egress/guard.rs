@@ -3,7 +3,7 @@
 mod special;
 mod target;
 
-pub use crate::network::{Network, NetworkError};
+use crate::network::Network;
 pub use target::{Target, URL_BYTES_MAX};
 
 use special::special;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -87,7 +88,7 @@ impl Prober {
     }
 
     /// Asks for something. Error: no connection, or no answer.
-    pub async fn get(&self, url: &str, headers: &[(String, String)]) -> Result<Answer, Unreachable> {
+    pub async fn get(&self, url: &str, headers: &[(HeaderName, HeaderValue)]) -> Result<Answer, Unreachable> {
         let unreachable = |error: &dyn std::fmt::Display| Unreachable(error.to_string());
         let target = self.resolver.guard().target(url).map_err(|refused| unreachable(&refused))?;
         let stream = TokioIo::new(self.connect(&target).await?);
@@ -135,12 +136,12 @@ async fn exchange(stream: &mut dyn Stream, target: &Target, request: &Request<'_
     }
     let mut answer = Vec::with_capacity(4_096);
     // an answer that breaks off counts as far as it goes; who keeps the connection open has said how long it is
-    while answer.len() < ANSWER_BYTES_MAX && !is_whole(&answer) {
-        if !matches!(stream.read_buf(&mut answer).await, Ok(1..)) {
-            break;
+    loop {
+        let ended = answer.len() >= ANSWER_BYTES_MAX || !matches!(stream.read_buf(&mut answer).await, Ok(1..));
+        if let Some(whole) = read(&answer, ended) {
+            return whole;
         }
     }
-    read(&answer)
 }
 
 fn bytes(target: &Target, request: &Request<'_>) -> Vec<u8> {
@@ -157,23 +158,15 @@ fn bytes(target: &Target, request: &Request<'_>) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", body].concat()
 }
 
-/// Whether all that its length announces has come.
-fn is_whole(answer: &[u8]) -> bool {
+/// Reads what came; `None` while more is to come, never once it has ended.
+fn read(answer: &[u8], ended: bool) -> Option<Answer> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
     let Ok(httparse::Status::Complete(head)) = response.parse(answer) else {
-        return false;
+        return ended.then_some(Answer { status: None, body: Vec::new() });
     };
     let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
     let length = length.and_then(|header| std::str::from_utf8(header.value).ok()?.trim().parse::<usize>().ok());
-    response.code == Some(204) || length.is_some_and(|length| answer.len() - head >= length)
-}
-
-fn read(answer: &[u8]) -> Answer {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut response = httparse::Response::new(&mut headers);
-    let Ok(httparse::Status::Complete(head)) = response.parse(answer) else {
-        return Answer { status: None, body: Vec::new() };
-    };
-    Answer { status: response.code, body: answer[head..].to_vec() }
+    let whole = response.code == Some(204) || length.is_some_and(|length| answer.len() - head >= length);
+    (whole || ended).then(|| Answer { status: response.code, body: answer[head..].to_vec() })
 }

@@ -74,7 +74,7 @@ impl<R> Core<R> {
         if provider == Provider::Standard {
             return Ok(None);
         }
-        let live = environment::name_of(new.environment) == environment::LIVE;
+        let live = environment::is_live(new.environment);
         let fact = Fact { event_type: &new.event_type, payload: &new.body, live, at_ms: now.wall_ms };
         providers::wrap(provider, fact, &mut self.rng)
     }

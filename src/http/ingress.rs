@@ -14,7 +14,6 @@ use super::call::{foreign_encoding, read_body};
 use super::problem::encoded;
 use super::state::Api;
 use crate::digest::sha256;
-use crate::environment;
 use crate::error::{Error, Kind, Result};
 use crate::event::NewEvent;
 use crate::inbound::{Inbound, Received, Refusal};
@@ -36,7 +35,7 @@ pub(super) async fn receive(State(api): State<Api>, Path(token): Path<String>, r
         Ok(response) => response,
         Err(error) if error.kind == Kind::Internal => {
             tracing::error!(detail = error.detail, "an inbound request failed");
-            Error::new(Kind::Overloaded, "unavailable", "nothing was taken; send it again").into_response()
+            unavailable().into_response()
         }
         Err(error) => error.into_response(),
     }
@@ -85,13 +84,16 @@ fn refused(api: &Api, source: &Source, refusal: Refusal) -> Error {
     Error::new(Kind::Unauthorized, "unverified", UNVERIFIED)
 }
 
+fn unavailable() -> Error {
+    Error::new(Kind::Overloaded, "unavailable", "nothing was taken; send it again")
+}
+
 async fn accept(api: &Api, source: &Arc<Source>, received: Received, now_ms: i64) -> Result<Response> {
-    let live = environment::name_of(source.environment) == environment::LIVE;
     let body = match source.config.deliver_as {
         DeliverAs::Original => received.verified.body().clone(),
         DeliverAs::Standard => providers::as_standard(&received, now_ms),
     };
-    let event = NewEvent::received(source, received, live, body);
+    let event = NewEvent::received(source, received, body);
     let mut answers = api.engine.accept(vec![event]).await?;
     answers.pop().ok_or_else(|| Error::internal("an event got no answer"))??;
     Ok(StatusCode::OK.into_response())
@@ -104,7 +106,7 @@ async fn quarantine(api: &Api, source: &Source, body: bytes::Bytes, reason: Stri
         Quarantined { source: source.id, sha256: sha256(&body), first_ms: now_ms, count: 1, reason, body };
     if let Err(failed) = api.engine.record(Op::Quarantine(Box::new(quarantined))).await {
         tracing::error!(?failed, "a body could not be kept in quarantine");
-        return Error::new(Kind::Overloaded, "unavailable", "nothing was taken; send it again");
+        return unavailable();
     }
     Error::new(Kind::Invalid, "malformed_body", detail)
 }

@@ -179,15 +179,8 @@ impl Grader {
     }
 
     async fn out_of_order(&mut self) -> Graded {
-        let mut shots = Vec::new();
-        for flow in providers::flows(self.provider) {
-            self.nth += 1;
-            let play = Play { seed: self.play.seed.wrapping_add(self.nth), ..self.play };
-            let scenes = providers::play(self.provider, flow.name, &play).unwrap_or_default();
-            if (2..=6).contains(&scenes.len()) {
-                shots.extend(scenes.into_iter().rev().map(Shot::of));
-            }
-        }
+        let some = self.played(false).into_iter().filter(|scenes| (2..=6).contains(&scenes.len()));
+        let shots = some.flat_map(|scenes| scenes.into_iter().rev()).map(Shot::of).collect();
         self.all_taken(shots, "of flows played backwards", "take events in any order, the newest state wins").await
     }
 
@@ -226,17 +219,21 @@ impl Grader {
     }
 
     async fn flows(&mut self) -> Graded {
-        let mut shots = Vec::new();
-        for as_documented in [false, true] {
-            for flow in providers::flows(self.provider) {
-                self.nth += 1;
-                let play = Play { seed: self.play.seed.wrapping_add(self.nth), as_documented, ..self.play };
-                let scenes = providers::play(self.provider, flow.name, &play).unwrap_or_default();
-                shots.extend(scenes.into_iter().map(Shot::of));
-            }
-        }
+        let both = [false, true].map(|as_documented| self.played(as_documented));
+        let shots = both.into_iter().flatten().flatten().map(Shot::of).collect();
         let sent = "of all business flows, as they are sent today and with the documentation's oddities";
         self.all_taken(shots, sent, "parse leniently, keep what you do not understand, and answer 2xx").await
+    }
+
+    /// Every flow, with values that were not sent before.
+    fn played(&mut self, as_documented: bool) -> Vec<Vec<Scene>> {
+        let flows = providers::flows(self.provider).into_iter();
+        let play = |flow: providers::FlowName| {
+            self.nth += 1;
+            let play = Play { seed: self.play.seed.wrapping_add(self.nth), as_documented, ..self.play };
+            providers::play(self.provider, flow.name, &play).unwrap_or_default()
+        };
+        flows.map(play).collect()
     }
 
     async fn all_taken(&self, shots: Vec<Shot>, sent: &str, advice: &str) -> Graded {

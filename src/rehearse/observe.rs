@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use crate::egress::probe::Prober;
@@ -18,7 +19,7 @@ pub struct Observer {
     /// Answers GET with JSON that has a number `processed`.
     pub url: String,
     /// Headers to ask with.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 #[derive(Deserialize)]

@@ -85,10 +85,9 @@ impl Shot {
         if self.proof == Proof::Missing {
             return vec![json];
         }
-        let id = self.scene.id.clone().unwrap_or_else(|| format!("msg_{:016x}", fingerprint(&self.scene.body)));
-        let signing = Signing { id: &id, at_secs, body: &self.scene.body };
-        let mut headers = providers::sign(signer.provider, &signer.slots(self.proof), signing);
-        headers.extend(providers::id_header(signer.provider).map(|name| (name, id.clone())));
+        // those that have something to play sign no id
+        let signing = Signing { id: "", at_secs, body: &self.scene.body };
+        let headers = providers::sign(signer.provider, &signer.slots(self.proof), signing);
         let flip = |value: String| if self.proof == Proof::Wrong { flipped(&value) } else { value };
         let written = headers.into_iter().map(|(name, value)| (providers::as_written(name).to_owned(), flip(value)));
         std::iter::once(json).chain(written).collect()
@@ -131,9 +130,4 @@ fn flipped(value: &str) -> String {
         };
     }
     String::from_utf8(bytes).unwrap_or_default()
-}
-
-fn fingerprint(body: &[u8]) -> u64 {
-    let hash = crate::digest::hash16(body);
-    u64::from_be_bytes(hash[..8].try_into().expect("16 bytes hold 8"))
 }

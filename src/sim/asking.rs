@@ -7,9 +7,10 @@ use super::ledger::{CHANNELS, Draft, EVENT_TYPES};
 use super::queue::Happening;
 use super::world::World;
 use crate::application::ApplicationRef;
+use crate::digest;
 use crate::engine::message::{Answer, Input};
 use crate::error::{Error, Kind};
-use crate::event::{self, Accepted, NewEvent, Once};
+use crate::event::{Accepted, NewEvent, Once};
 use crate::id::Id as _;
 use crate::store::Durable;
 
@@ -84,7 +85,7 @@ impl World {
             event_type: EVENT_TYPES[draft.event_type].to_owned(),
             channels: draft.channel.map(|channel| CHANNELS[channel].to_owned()).into_iter().collect(),
             uid: draft.uid.map(|uid| format!("u{uid}")),
-            sha256: event::sha256(&draft.body),
+            sha256: digest::sha256(&draft.body),
             body: draft.body.clone(),
             once: draft.once,
             only: draft.only.map(|endpoint| self.ledger.endpoints[endpoint].seen.id),

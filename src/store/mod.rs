@@ -232,7 +232,7 @@ pub trait Store: Send + Sync + 'static {
 /// The hash under which a caller's event id is kept.
 pub(crate) fn uid_hash(application: ApplicationId, uid: &str) -> [u8; 16] {
     use crate::id::Id as _;
-    crate::event::hash16(&[&application.value().to_be_bytes(), uid.as_bytes()].concat())
+    crate::digest::hash16(&[&application.value().to_be_bytes(), uid.as_bytes()].concat())
 }
 
 /// The bucket of keys of a moment.

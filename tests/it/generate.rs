@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use posthaste::delivery::{Delivery, Due};
-use posthaste::event::{Event, sha256};
+use posthaste::digest::sha256;
+use posthaste::event::Event;
 use posthaste::fan_out;
 use posthaste::id::{ApplicationId, EndpointId, EventId, Id as _, IdSource, IdText};
 use posthaste::secret::Sealer;

@@ -5,7 +5,8 @@ mod nameserver;
 mod ranges;
 mod urls;
 
-use posthaste::egress::guard::{Guard, Network, Refused, Target};
+use posthaste::egress::guard::{Guard, Refused, Target};
+use posthaste::network::Network;
 use std::net::SocketAddr;
 
 /// The guard as it is without any flag.

@@ -7,7 +7,7 @@ use posthaste::provider::Provider;
 use serde_json::{Value, json};
 
 use crate::receive::{BRIDGE, Door, FINIX, FINTOC, SOURCES, text};
-use crate::world::{Behaviour, KEY, Receiver, World, now, program};
+use crate::world::{Behaviour, KEY, Receiver, now, program};
 
 #[cfg(feature = "peers")]
 mod naive;
@@ -264,7 +264,6 @@ fn a_source_of_ours_passes_every_point_and_repetitions_are_proven_to_do_nothing(
 
 #[test]
 fn the_table_says_what_was_sent_what_came_back_and_what_to_do() {
-    let world = World::start();
     let receiver = Receiver::good();
     let output = posthaste(&[
         "rehearse",
@@ -288,5 +287,4 @@ fn the_table_says_what_was_sent_what_came_back_and_what_to_do() {
     ] {
         assert!(table.replace('\n', " ").contains(words), "{words}: {table}");
     }
-    drop(world);
 }

@@ -48,7 +48,7 @@ pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response>
 
 /// The event as its provider would send it, made up anew; `None` for what is in no catalogue.
 fn played(api: &Api, call: &Call, application: &Application, name: &str) -> Option<Scene> {
-    let live = environment::name_of(call.caller.environment) == environment::LIVE;
+    let live = environment::is_live(call.caller.environment);
     let (seed, at_ms) = (rand::rngs::StdRng::from_os_rng().next_u64(), api.clock.now().wall_ms);
     providers::example(application.provider, name, 0, &Play { seed, at_ms, live, as_documented: false })
 }

@@ -27,41 +27,19 @@ pub(super) struct ConfigIn {
     secrets: Option<Vec<String>>,
     secret: Option<String>,
     tolerance_seconds: Option<i64>,
-    deliver_as: Option<DeliverAsName>,
+    deliver_as: Option<DeliverAs>,
     dedup_days: Option<u32>,
     allow_ips: Option<Vec<String>>,
     authentication: Option<AuthenticationIn>,
     require_signature: Option<bool>,
     header: Option<String>,
-    algorithm: Option<AlgorithmName>,
-    encoding: Option<EncodingName>,
+    algorithm: Option<Algorithm>,
+    encoding: Option<Encoding>,
     prefix: Option<String>,
     #[serde(default, deserialize_with = "present")]
     type_path: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     id_path: Option<Option<String>>,
-}
-
-#[derive(Clone, Copy, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum DeliverAsName {
-    Original,
-    Standard,
-}
-
-#[derive(Clone, Copy, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum AlgorithmName {
-    Sha256,
-    Sha1,
-    Sha512,
-}
-
-#[derive(Clone, Copy, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum EncodingName {
-    Hex,
-    Base64,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize, PartialEq)]
@@ -99,7 +77,7 @@ struct BearerIn {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConfigOut {
     tolerance_seconds: Option<i64>,
-    deliver_as: DeliverAsName,
+    deliver_as: DeliverAs,
     dedup_days: u32,
     allow_ips: Vec<String>,
     #[serde(flatten)]
@@ -132,8 +110,8 @@ struct BasicOut {
 #[serde(rename_all = "camelCase")]
 struct GenericOut {
     header: String,
-    algorithm: AlgorithmName,
-    encoding: EncodingName,
+    algorithm: Algorithm,
+    encoding: Encoding,
     prefix: String,
     type_path: Option<String>,
     id_path: Option<String>,
@@ -182,11 +160,8 @@ impl ConfigIn {
             }
             config.terms.tolerance_secs = Some(secs);
         }
-        if let Some(name) = self.deliver_as {
-            config.deliver_as = match name {
-                DeliverAsName::Original => DeliverAs::Original,
-                DeliverAsName::Standard => DeliverAs::Standard,
-            };
+        if let Some(deliver_as) = self.deliver_as {
+            config.deliver_as = deliver_as;
         }
         if let Some(days) = self.dedup_days {
             config.dedup_days = days;
@@ -250,17 +225,10 @@ impl ConfigIn {
             form.header = short("header", &name.as_str().to_owned())?;
         }
         if let Some(algorithm) = self.algorithm {
-            form.algorithm = match algorithm {
-                AlgorithmName::Sha1 => Algorithm::Sha1,
-                AlgorithmName::Sha256 => Algorithm::Sha256,
-                AlgorithmName::Sha512 => Algorithm::Sha512,
-            };
+            form.algorithm = algorithm;
         }
         if let Some(encoding) = self.encoding {
-            form.encoding = match encoding {
-                EncodingName::Hex => Encoding::Hex,
-                EncodingName::Base64 => Encoding::Base64,
-            };
+            form.encoding = encoding;
         }
         if let Some(prefix) = &self.prefix {
             form.prefix = short("prefix", prefix)?;
@@ -323,10 +291,7 @@ pub(super) fn out(provider: Provider, config: &Config) -> ConfigOut {
     });
     ConfigOut {
         tolerance_seconds: terms.tolerance_secs,
-        deliver_as: match config.deliver_as {
-            DeliverAs::Original => DeliverAsName::Original,
-            DeliverAs::Standard => DeliverAsName::Standard,
-        },
+        deliver_as: config.deliver_as,
         dedup_days: config.dedup_days,
         allow_ips: config.allow_ips.iter().map(ToString::to_string).collect(),
         finix,
@@ -337,15 +302,8 @@ pub(super) fn out(provider: Provider, config: &Config) -> ConfigOut {
 fn generic_out(form: &Form) -> GenericOut {
     GenericOut {
         header: form.header.clone(),
-        algorithm: match form.algorithm {
-            Algorithm::Sha1 => AlgorithmName::Sha1,
-            Algorithm::Sha256 => AlgorithmName::Sha256,
-            Algorithm::Sha512 => AlgorithmName::Sha512,
-        },
-        encoding: match form.encoding {
-            Encoding::Hex => EncodingName::Hex,
-            Encoding::Base64 => EncodingName::Base64,
-        },
+        algorithm: form.algorithm,
+        encoding: form.encoding,
         prefix: form.prefix.clone(),
         type_path: form.type_path.clone(),
         id_path: form.id_path.clone(),

@@ -3,9 +3,9 @@
 use super::Tables;
 use crate::attempt::Payload;
 use crate::delivery::{Delivery, Due};
+use crate::digest;
 use crate::endpoint::State;
 use crate::error::Result;
-use crate::event;
 use crate::fan_out;
 use crate::id::{self, EndpointId, EventId, Id};
 use crate::store::{BRIEF_KEY_MS, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged};
@@ -90,5 +90,5 @@ pub(super) fn due(tables: &Tables, endpoint: EndpointId, until_ms: i64, limit: u
 pub(super) fn payload(tables: &Tables, event: EventId) -> Option<Payload> {
     let event = &tables.events.get(&event)?.event;
     let headers = event.arrival.as_ref().map_or(&[][..], |arrival| &arrival.headers);
-    (event::sha256(&event.body) == event.sha256).then(|| Payload::new(event.body.clone(), headers))
+    (digest::sha256(&event.body) == event.sha256).then(|| Payload::new(event.body.clone(), headers))
 }

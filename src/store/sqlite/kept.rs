@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::id::Id as _;
-use crate::inbound::{Algorithm, Credentials, Encoding, Form, Terms};
+use crate::inbound::{Credentials, Form, Terms};
 use crate::network::Network;
 use crate::secret::{Sealer, Secret, SecretSlot};
 use crate::source::{Config, DeliverAs, Source, TokenSlot};
@@ -48,9 +48,7 @@ struct KeptConfig {
     tolerance_secs: Option<i64>,
     credentials: KeptCredentials,
     requires_signature: bool,
-    #[serde(with = "KeptForm")]
     form: Form,
-    #[serde(with = "KeptDeliverAs")]
     deliver_as: DeliverAs,
     #[serde(serialize_with = "write_networks", deserialize_with = "read_networks")]
     allow_ips: Vec<Network>,
@@ -64,41 +62,6 @@ enum KeptCredentials {
     Bearer { token: KeptSecret },
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Form")]
-struct KeptForm {
-    header: String,
-    #[serde(with = "KeptAlgorithm")]
-    algorithm: Algorithm,
-    #[serde(with = "KeptEncoding")]
-    encoding: Encoding,
-    prefix: String,
-    type_path: Option<String>,
-    id_path: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Algorithm", rename_all = "snake_case")]
-enum KeptAlgorithm {
-    Sha1,
-    Sha256,
-    Sha512,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Encoding", rename_all = "snake_case")]
-enum KeptEncoding {
-    Hex,
-    Base64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "DeliverAs", rename_all = "snake_case")]
-enum KeptDeliverAs {
-    Original,
-    Standard,
-}
-
 fn write_networks<S: serde::Serializer>(networks: &[Network], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(networks.iter().map(ToString::to_string))
 }
@@ -108,12 +71,12 @@ fn read_networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Netwo
     texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
 }
 
-/// Opens what its owner's row holds. Error: another key, another owner, or damage.
 /// A list or map as JSON.
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("strings always serialise")
 }
 
+/// Opens what its owner's row holds. Error: another key, another owner, or damage.
 fn open<T: DeserializeOwned>(sealer: &Sealer, owner: i64, sealed: &[u8]) -> Result<T> {
     serde_json::from_slice(&sealer.open(owner, sealed)?).map_err(Error::internal)
 }

@@ -8,9 +8,10 @@ use super::kept::{self, json};
 use crate::application::Application;
 use crate::attempt::{Attempt, Payload, Trigger};
 use crate::delivery::{Delivery, Status};
+use crate::digest;
 use crate::endpoint::{Endpoint, Health, State};
 use crate::error::Result;
-use crate::event::{self, Event};
+use crate::event::Event;
 use crate::event_type::EventType;
 use crate::id::{EnvironmentId, Id, SourceId};
 use crate::inbound::Flags;
@@ -156,7 +157,7 @@ fn headers(row: &Row<'_>, column: usize) -> Sql<Vec<(String, String)>> {
 pub(super) fn payload(row: &Row<'_>) -> Sql<Option<Payload>> {
     let (sha256, body): ([u8; 32], Vec<u8>) = (row.get(0)?, row.get(1)?);
     let headers = headers(row, 2)?;
-    Ok((event::sha256(&body) == sha256).then(|| Payload::new(body.into(), &headers)))
+    Ok((digest::sha256(&body) == sha256).then(|| Payload::new(body.into(), &headers)))
 }
 
 /// A delivery whose columns begin at `first`.

@@ -3,8 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::application;
-use super::kept::json;
-use super::kept::{seal_config, seal_tokens};
+use super::kept::{json, seal_config, seal_tokens};
 use crate::application::Application;
 use crate::id::{ApplicationId, Id};
 use crate::secret::Sealer;

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use posthaste::attempt::Payload;
-use posthaste::event::{self, Event};
+use posthaste::digest;
+use posthaste::event::Event;
 use posthaste::id::{EventId, Id};
 use posthaste::store::{Filter, NewRow, Op, Page, Refused};
 
@@ -27,7 +28,7 @@ fn an_accepted_event_reads_back_whole(subject: &Subject) {
             event_type: "payout.v2-paid_late".to_owned(),
             channels: channels.iter().map(|&channel| channel.to_owned()).collect(),
             uid: uid.map(str::to_owned),
-            sha256: event::sha256(&body),
+            sha256: digest::sha256(&body),
             body,
             arrival: None,
         };
@@ -101,7 +102,7 @@ fn bodies_come_in_the_order_asked_for(subject: &Subject) {
     let accepted = ["one", "two", "three"].map(|text| {
         let mut row = subject.new_event(&application, &[]);
         row.event.body = Bytes::from_static(text.as_bytes());
-        row.event.sha256 = event::sha256(&row.event.body);
+        row.event.sha256 = digest::sha256(&row.event.body);
         let id = row.event.id;
         subject.done(Op::Event(row));
         (id, Payload::new(Bytes::from_static(text.as_bytes()), &[]))

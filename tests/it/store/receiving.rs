@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use posthaste::application::Application;
-use posthaste::event::{self, Event};
+use posthaste::digest;
+use posthaste::event::Event;
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id};
 use posthaste::inbound::{Algorithm, Credentials, Encoding, Flags, Form, Terms};
 use posthaste::provider::Provider;
@@ -58,7 +59,7 @@ impl Subject {
         let of_application = Application { id: source.application, ..self.new_application(source.environment, None) };
         let row = self.new_event(&of_application, endpoints);
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let sha256 = event::sha256(&body);
+        let sha256 = digest::sha256(&body);
         let arrival = Arrival {
             source: source.id,
             dedup_key: key.to_owned(),
@@ -67,7 +68,7 @@ impl Subject {
             headers: vec![("Fintoc-Signature".to_owned(), "t=1,v1=ab\"c".to_owned())],
         };
         let dedup = Dedup {
-            key: event::hash16(&[&source.id.value().to_be_bytes(), key.as_bytes()].concat()),
+            key: digest::hash16(&[&source.id.value().to_be_bytes(), key.as_bytes()].concat()),
             twin: sha256[..16].try_into().unwrap(),
             days: source.config.dedup_days,
         };
@@ -96,7 +97,7 @@ impl Subject {
     pub fn not_understood(&self, source: &Source, body: &str) -> Quarantined {
         Quarantined {
             source: source.id,
-            sha256: event::sha256(body.as_bytes()),
+            sha256: digest::sha256(body.as_bytes()),
             first_ms: self.wall_ms(),
             count: 1,
             reason: "`type` is missing".to_owned(),

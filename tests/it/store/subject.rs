@@ -8,9 +8,10 @@ use bytes::Bytes;
 use posthaste::application::Application;
 use posthaste::attempt::{Attempt, Outcome, Trigger};
 use posthaste::delivery::{Delivery, Due};
+use posthaste::digest;
 use posthaste::endpoint::{Endpoint, Health, State};
 use posthaste::environment::Environment;
-use posthaste::event::{self, Event, Once};
+use posthaste::event::{Event, Once};
 use posthaste::event_type::EventType;
 use posthaste::fan_out;
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, IdSource};
@@ -163,7 +164,7 @@ impl Subject {
     /// An event that is not yet accepted.
     pub fn new_event(&self, application: &Application, endpoints: &[EndpointId]) -> NewRow {
         let body = Bytes::from_static(b"{\"amount\": 10.00}\0\xff");
-        let sha256 = event::sha256(&body);
+        let sha256 = digest::sha256(&body);
         let event_type = "payment.succeeded".to_owned();
         let event = Event {
             id: self.id(),
@@ -207,7 +208,7 @@ impl Subject {
             id,
             environment,
             role,
-            hash: event::sha256(&id.value().to_be_bytes()),
+            hash: digest::sha256(&id.value().to_be_bytes()),
             hint: "sk_test_abcd…".to_owned(),
             revoked_ms: None,
         }
@@ -279,7 +280,7 @@ pub fn park(event: EventId, endpoint: EndpointId, due_ms: i64) -> Op {
 
 /// A caller's own key.
 pub fn once(key: &str, request: &str) -> Once {
-    Once { key: event::hash16(key.as_bytes()), request: event::hash16(request.as_bytes()), brief: false }
+    Once { key: digest::hash16(key.as_bytes()), request: digest::hash16(request.as_bytes()), brief: false }
 }
 
 /// A key that an SDK made up.
