@@ -100,7 +100,8 @@ impl<R> Core<R> {
         }
     }
 
-    /// Nothing of the batch stands: all who wait are told, those behind it too; the engine's own operations are kept.
+    /// Nothing of the batch stands: all who wait are told, those behind it too. The engine's own operations are kept;
+    /// what somebody asked for, and was told has failed, is not.
     pub(super) fn not_stored(&mut self, now: Now, detail: &str) {
         let Some(groups) = self.groups.give_up() else {
             return;
@@ -125,8 +126,13 @@ impl<R> Core<R> {
                 match op {
                     Op::Event(row) => self.withdraw(&row),
                     Op::Resend { event, endpoint, .. } => self.lanes.settled(endpoint, event),
-                    Op::Setting(_) => {}
-                    ours => kept.ops.push(ours),
+                    Op::Setting(_) | Op::Turned(_) | Op::Quarantine(_) | Op::Alive(_) | Op::Outage { .. } => {}
+                    ours @ (Op::Tried(_)
+                    | Op::Park(_)
+                    | Op::Cancel { .. }
+                    | Op::Mark { .. }
+                    | Op::Health { .. }
+                    | Op::Forget) => kept.ops.push(ours),
                 }
             }
             kept.lines.extend(group.lines);

@@ -100,7 +100,7 @@ impl Engine {
     }
 
     /// Writes down what changes nothing in the engine ([`Op::Turned`], [`Op::Quarantine`], [`Op::Alive`],
-    /// [`Op::Outage`]). Error: why not.
+    /// [`Op::Outage`]). Error: why not; it is not tried again.
     pub async fn record(&self, op: Op) -> Result<Durable<()>, NotChanged> {
         self.ask_change(|reply| Input::Record { op: Box::new(op), reply }).await
     }

@@ -25,6 +25,9 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// How often the server writes down that it lives, so that the next start knows how long nobody was there.
 const ALIVE_EVERY: Duration = Duration::from_mins(1);
 
+/// What must not be lost is told to a store that takes nothing now this long after it did not.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// The doors of all sources.
 pub struct Doors {
     store: Arc<dyn Store>,
@@ -119,14 +122,16 @@ impl Doors {
     }
 
     /// Writes down now and then that the server lives; `opening` tells how long it did not, for the sources
-    /// whose providers have given up on events since.
+    /// whose providers have given up on events since. That comes first: from then on nothing else tells of it.
     pub async fn watch(self: Arc<Self>, opening: Watch) {
         for outage in opening.outages(self.clock.now().wall_ms) {
-            let _ = self.engine.record(outage).await; // a store that takes nothing is told about elsewhere
+            while self.engine.record(outage.clone()).await.is_err() {
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
         }
         loop {
             let alive = Op::Alive(self.clock.now().wall_ms);
-            let _ = self.engine.record(alive).await;
+            let _ = self.engine.record(alive).await; // a store that takes nothing is told about elsewhere
             tokio::time::sleep(ALIVE_EVERY).await;
         }
     }

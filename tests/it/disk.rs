@@ -208,3 +208,19 @@ fn a_door_on_a_full_disk_asks_to_come_again_and_what_comes_again_is_one_event() 
     assert_eq!(listed(&door.world, &door.source).len(), kept + 1);
     assert_eq!(door.send("{").status, 400);
 }
+
+/// What its sender had been told was not kept was kept all the same, and counted again when it was sent again.
+#[test]
+fn a_body_that_quarantine_had_no_space_for_is_counted_once_when_it_comes_again() {
+    let (disk, world) = SmallDisk::start(tempfile::tempdir().unwrap());
+    let door = Door::open_in(world, Provider::Fintoc, json!({}));
+    disk.take_space(&door.world);
+    let mut bodies = (0..1_000).map(|number| format!("{{{number}"));
+    let refused = bodies.find(|body| door.send(body).status == 503).expect("the disk is full");
+    assert_eq!(door.send(&refused).status, 503);
+    disk.give_space(&door.world);
+    eventually(|| (door.send(&refused).status == 400).then_some(()));
+    let list = door.get("/quarantine");
+    let kept = list["data"].as_array().unwrap().iter().find(|kept| kept["body"] == json!(refused)).unwrap();
+    assert_eq!(kept["count"], 1, "{kept}");
+}

@@ -146,3 +146,27 @@ fn an_outage_longer_than_the_provider_tries_is_told() {
     door.world.restart();
     assert_eq!(door.get("/stats")["gap"]["reason"], json!("outage"));
 }
+
+/// It was told once, to whatever state the disk was in, and nothing else knows of it once the server lives again.
+#[test]
+fn an_outage_is_told_though_nothing_could_be_written_when_it_ended() {
+    let mut door = Door::open(Provider::Finix);
+    let database = rusqlite::Connection::open(door.world.database()).unwrap();
+    let alive_ms =
+        || database.query_row("select alive_ms from engine", (), |row| row.get::<_, Option<i64>>(0)).unwrap();
+    eventually(alive_ms);
+    door.world.kill();
+    // a used-up counter is as full as a disk can be
+    let full = "update engine set alive_ms = alive_ms - 3600000;
+        create table counter (id integer primary key autoincrement);
+        insert into counter values (9223372036854775807);
+        create trigger fails before insert on source_tally begin insert into counter values (null); end";
+    database.execute_batch(full).unwrap();
+    let before = alive_ms();
+    door.world.restart();
+    std::thread::sleep(A_WHILE);
+    assert_eq!(alive_ms(), before, "a crash now must not hide the outage from the next start");
+    database.execute_batch("drop trigger fails").unwrap();
+    eventually(|| (door.get("/stats")["gapSuspected"] == json!(true)).then_some(()));
+    eventually(|| (alive_ms() != before).then_some(()));
+}
