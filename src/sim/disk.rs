@@ -27,7 +27,7 @@ pub(super) struct Disk {
 
 impl Disk {
     pub(super) fn new(rng: SmallRng) -> Self {
-        Self { memory: Memory::new([7; 16]), full: false, rng, pending: None, seal: None }
+        Self { memory: Memory::new([7; 16], 1), full: false, rng, pending: None, seal: None }
     }
 
     /// Writes a batch, whatever the weather. Error: it breaks a rule of the tables.

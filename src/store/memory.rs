@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
+use super::tail::{Added, Tail};
 use super::tally::SourceTally;
 use super::{
     Answer, AttemptRow, AttemptsOf, Backlog, Batch, CommitFailed, DueSlice, Durable, Filter, Listed, Opening, Page,
@@ -18,7 +19,7 @@ use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, KeyId, SourceId};
 use crate::key::Key;
-use crate::source::{Quarantined, Source, SourceRef, SourceStats, token_hash};
+use crate::source::{Dedup, Quarantined, Source, SourceRef, SourceStats, token_hash};
 
 mod application;
 mod arrival;
@@ -80,8 +81,11 @@ struct Tables {
     /// The due index: endpoint, due time, event.
     due: BTreeSet<(EndpointId, i64, EventId)>,
     sources: BTreeMap<SourceId, Source>,
-    /// The hash of the body, by month, hash of the key and event.
-    arrival_keys: BTreeMap<(i64, [u8; 16], EventId), [u8; 16]>,
+    /// Inbound events, and what makes the repetition of one the same event.
+    arrivals: BTreeMap<EventId, Option<Dedup>>,
+    /// By month, half of the key's hash and event; it holds all up to `indexed`.
+    arrival_keys: BTreeSet<(i64, i64, EventId)>,
+    indexed: EventId,
     /// Inbound events that somebody has taken.
     processed: BTreeSet<EventId>,
     tallies: BTreeMap<SourceId, SourceTally>,
@@ -90,12 +94,16 @@ struct Tables {
     /// By application, sink and name.
     consumers: BTreeMap<(ApplicationId, String, String), EventId>,
     alive_ms: Option<i64>,
+    /// What a process would keep in memory, and what a commit at work adds to it.
+    tail: Tail,
+    added: Added,
 }
 
 impl Memory {
-    /// An empty store whose public ids are made with this key.
+    /// An empty store whose public ids are made with this key. A commit leaves the keys of fewer than `tail_max` inbound
+    /// events behind that are not indexed; with 1 each is indexed as it comes.
     #[must_use]
-    pub fn new(id_key: [u8; 16]) -> Self {
+    pub fn new(id_key: [u8; 16], tail_max: usize) -> Self {
         let tables = Tables {
             id_key,
             mark: EventId::new(0),
@@ -114,14 +122,23 @@ impl Memory {
             attempts: BTreeMap::new(),
             due: BTreeSet::new(),
             sources: BTreeMap::new(),
-            arrival_keys: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            arrival_keys: BTreeSet::new(),
+            indexed: EventId::new(0),
             processed: BTreeSet::new(),
             tallies: BTreeMap::new(),
             quarantine: BTreeMap::new(),
             consumers: BTreeMap::new(),
             alive_ms: None,
+            tail: Tail::new(tail_max, EventId::new(0), []),
+            added: Added::default(),
         };
         Self { tables: Mutex::new(tables) }
+    }
+
+    /// Does what opening a database does: what was in memory is gone, and what must be there is read back.
+    pub fn reopen(&self) {
+        arrival::reload(&mut self.tables());
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {

@@ -16,6 +16,7 @@ use crate::source::{Quarantined, Source, SourceRef, SourceStats};
 #[cfg(feature = "sim")]
 pub mod memory;
 pub mod sqlite;
+mod tail;
 mod tally;
 mod write;
 

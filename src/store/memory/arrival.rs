@@ -1,9 +1,13 @@
 //! Inbound events: what makes one a repetition, how it came, and whether anybody has taken it.
 
+use std::cmp::Reverse;
+use std::ops::Bound;
+
 use super::Tables;
 use crate::id::{ApplicationId, EventId, Id};
 use crate::inbound::Flags;
 use crate::source::{Arrival, DEDUP_DAYS, Dedup, Quarantined};
+use crate::store::tail::{Line, Tail, half};
 use crate::store::tally::Tally;
 use crate::store::{FORGET_ROWS_MAX, QUARANTINED_MAX, Refused, first_remembered, month};
 
@@ -18,29 +22,73 @@ pub(super) fn admit(
     let Some(dedup) = dedup else {
         return Ok(arrival.flags);
     };
-    let since = first_remembered(dedup.days, wall_ms);
     let mut others = false;
-    // the newest first; the next month counts too: a clock may be set back
-    for month in (month(since.time_ms())..=month(wall_ms) + 1).rev() {
-        let under_key = (month, dedup.key, since)..=(month, dedup.key, EventId::new(i64::MAX));
-        for (&(_, _, event), twin) in tables.arrival_keys.range(under_key).rev() {
-            if *twin == dedup.twin {
-                let before = tables.events.get_mut(&event).and_then(|row| row.event.arrival.as_mut());
-                if let Some(before) = before {
-                    before.duplicates += 1;
-                }
-                tally.of(arrival.source).duplicates += 1;
-                return Err(Refused::Duplicate(event));
+    for event in find(tables, &dedup, wall_ms) {
+        let Some(Some(before)) = tables.arrivals.get(&event).filter(|row| row.is_some_and(|row| row.key == dedup.key))
+        else {
+            continue;
+        };
+        if before.twin == dedup.twin {
+            let before = tables.events.get_mut(&event).and_then(|row| row.event.arrival.as_mut());
+            if let Some(before) = before {
+                before.duplicates += 1;
             }
-            others = true;
+            tally.of(arrival.source).duplicates += 1;
+            return Err(Refused::Duplicate(event));
         }
+        others = true;
     }
     Ok(if others { arrival.flags.with(Flags::ID_CONFLICT) } else { arrival.flags })
 }
 
-/// Remembers an admitted event.
-pub(super) fn remember(tables: &mut Tables, event: EventId, dedup: &Dedup, wall_ms: i64) {
-    tables.arrival_keys.insert((month(wall_ms), dedup.key, event), dedup.twin);
+/// The events that may have come under a key and still count, the newest first.
+fn find(tables: &Tables, dedup: &Dedup, wall_ms: i64) -> Vec<EventId> {
+    let (hash, since) = (half(&dedup.key), first_remembered(dedup.days, wall_ms));
+    let mut found = tables.tail.find(&tables.added, hash, since);
+    let last = tables.arrival_keys.last().map_or(i64::MIN, |(month, _, _)| *month);
+    for month in month(since.time_ms())..=last {
+        let under = (month, hash, since)..=(month, hash, EventId::new(i64::MAX));
+        found.extend(tables.arrival_keys.range(under).map(|(_, _, event)| *event));
+    }
+    found.sort_unstable_by_key(|&event| Reverse(event));
+    found
+}
+
+/// Remembers an admitted event, if it has a key.
+pub(super) fn remember(tables: &mut Tables, event: EventId, dedup: Option<Dedup>) {
+    tables.arrivals.insert(event, dedup);
+    let hash = dedup.map(|dedup| half(&dedup.key));
+    if let Some(line) = tables.tail.add(&mut tables.added, event, hash) {
+        index(tables, line);
+    }
+}
+
+fn index(tables: &mut Tables, (hash, event): Line) {
+    tables.arrival_keys.insert((month(event.time_ms()), hash, event));
+}
+
+fn flush(tables: &mut Tables) {
+    if let Some((lines, newest)) = tables.tail.flush(&mut tables.added) {
+        for line in lines {
+            index(tables, line);
+        }
+        tables.indexed = newest;
+    }
+}
+
+/// Ends a commit: what waits for the index goes there when it is much.
+pub(super) fn end(tables: &mut Tables) {
+    if tables.tail.is_full(&tables.added) {
+        flush(tables);
+    }
+    tables.tail.committed(std::mem::take(&mut tables.added));
+}
+
+/// Reads back what waits for the index.
+pub(super) fn reload(tables: &mut Tables) {
+    let behind = (Bound::Excluded(tables.indexed), Bound::Unbounded);
+    let later = tables.arrivals.range(behind).map(|(event, dedup)| (*event, dedup.map(|dedup| half(&dedup.key))));
+    tables.tail = Tail::new(tables.tail.max(), tables.indexed, later);
 }
 
 /// An endpoint took an event; it is processed when it is inbound, and was not before.
@@ -88,12 +136,13 @@ pub(super) fn write_tally(tables: &mut Tables, tally: Tally, wall_ms: i64) {
     }
 }
 
-/// Drops what no living source remembers any more, a slice at a time.
+/// Drops what no living source remembers any more, a slice at a time; what waits goes into the index for it.
 pub(super) fn forget(tables: &mut Tables, wall_ms: i64) {
+    flush(tables);
     let longest = super::living_sources(tables).map(|row| row.config.dedup_days).max();
     let before = month(first_remembered(longest.unwrap_or(DEDUP_DAYS), wall_ms).time_ms());
-    let old = tables.arrival_keys.range(..(before, [0; 16], EventId::new(0))).take(FORGET_ROWS_MAX);
-    for key in old.map(|(key, _)| *key).collect::<Vec<_>>() {
+    let old = tables.arrival_keys.range(..(before, i64::MIN, EventId::new(0))).take(FORGET_ROWS_MAX);
+    for key in old.copied().collect::<Vec<_>>() {
         tables.arrival_keys.remove(&key);
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, Comm
         }
     }
     arrival::write_tally(tables, tally, batch.wall_ms);
+    arrival::end(tables);
     Ok(receipt)
 }
 
@@ -110,9 +111,7 @@ fn event(tables: &mut Tables, tally: &mut Tally, row: &NewRow, wall_ms: i64) -> 
     }
     if let Some(arrival) = &event.arrival {
         tally.accept(arrival.source, arrival.flags);
-        if let Some(dedup) = &row.dedup {
-            arrival::remember(tables, event.id, dedup, wall_ms);
-        }
+        arrival::remember(tables, event.id, row.dedup.as_deref().copied());
     }
     tables.events.insert(event.id, EventRow { event, fan_out: row.fan_out.clone() });
     None

@@ -9,8 +9,9 @@ use super::kept::json;
 use super::rows::{TALLY, tally};
 use crate::id::{ApplicationId, EndpointId, EventId, Id, SourceId};
 use crate::inbound::Flags;
-use crate::source::{Arrival, DEDUP_DAYS, Dedup, Quarantined, SourceStats};
-use crate::store::{FORGET_ROWS_MAX, NewRow, QUARANTINED_MAX, Refused, first_remembered, month};
+use crate::source::{Arrival, Dedup, Quarantined, SourceStats};
+use crate::store::tail::half;
+use crate::store::{NewRow, QUARANTINED_MAX, Refused, first_remembered};
 
 type Sql<T> = rusqlite::Result<T>;
 
@@ -51,21 +52,18 @@ pub(super) fn admit(work: &mut Writing<'_>, arrival: &Arrival, dedup: Option<Ded
     }
 }
 
-/// Looks into the months that count, the newest first. The next one counts too: a clock may be set back.
-fn known(work: &mut Writing<'_>, arrival: &Arrival, dedup: &Dedup) -> Sql<Known> {
+/// Asks the arrivals that may have come under the key, the newest first.
+fn known(work: &Writing<'_>, arrival: &Arrival, dedup: &Dedup) -> Sql<Known> {
     let since = first_remembered(dedup.days, work.wall_ms);
-    let (first, last) = months(work)?;
-    let mut sql = work.db.prepare_cached(
-        "select event, twin from arrival_key join arrival using (event)
-         where month = ?1 and hash = ?2 and event >= ?3 and source = ?4 and dedup_key = ?5 order by event desc",
-    )?;
+    let found = work.remembered.find(work.db, &work.added, half(&dedup.key), since)?;
+    let mut sql =
+        work.db.prepare_cached("select twin from arrival where event = ?1 and source = ?2 and dedup_key = ?3")?;
     let mut known = Known::Nothing;
-    for month in (first.max(month(since.time_ms()))..=last.min(month(work.wall_ms) + 1)).rev() {
-        let mut rows =
-            sql.query((month, half(&dedup.key), since.value(), arrival.source.value(), &arrival.dedup_key))?;
-        while let Some(row) = rows.next()? {
-            if row.get_ref(1)?.as_blob_or_null()? == Some(&dedup.twin) {
-                return Ok(Known::Same(EventId::new(row.get(0)?)));
+    for event in found {
+        let mut rows = sql.query((event.value(), arrival.source.value(), &arrival.dedup_key))?;
+        if let Some(row) = rows.next()? {
+            if row.get_ref(0)?.as_blob_or_null()? == Some(&dedup.twin) {
+                return Ok(Known::Same(event));
             }
             known = Known::OthersAlone;
         }
@@ -73,49 +71,26 @@ fn known(work: &mut Writing<'_>, arrival: &Arrival, dedup: &Dedup) -> Sql<Known>
     Ok(known)
 }
 
-/// The half of a hash that is indexed.
-fn half(hash: &[u8; 16]) -> i64 {
-    i64::from_be_bytes(hash[..8].try_into().expect("eight of sixteen"))
-}
-
-/// The first and the last month that anything is remembered of: asked for once in a batch, it saves looking into empty ones.
-fn months(work: &mut Writing<'_>) -> Sql<(i64, i64)> {
-    if let Some(months) = work.months {
-        return Ok(months);
-    }
-    let mut sql =
-        work.db.prepare_cached("select (select min(month) from arrival_key), (select max(month) from arrival_key)")?;
-    let (first, last): (Option<i64>, Option<i64>) = sql.query_row((), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(*work.months.insert((first.unwrap_or(i64::MAX), last.unwrap_or(i64::MIN))))
-}
-
 /// Writes down how an admitted event came, and remembers it.
 pub(super) fn insert(work: &mut Writing<'_>, row: &NewRow, arrival: &Arrival, flags: Flags) -> Sql<()> {
-    let event = row.event.id.value();
-    if let Some(dedup) = &row.dedup {
-        let this_month = month(work.wall_ms);
-        work.db.prepare_cached("insert into arrival_key (month, hash, event) values (?1, ?2, ?3)")?.execute((
-            this_month,
-            half(&dedup.key),
-            event,
-        ))?;
-        work.months = work.months.map(|(first, last)| (first.min(this_month), last.max(this_month)));
-    }
+    let event = row.event.id;
+    let hash = row.dedup.as_ref().map(|dedup| half(&dedup.key));
     let mut sql = work.db.prepare_cached(
-        "insert into arrival (event, source, dedup_key, twin, duplicates, flags, headers)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "insert into arrival (event, source, dedup_key, twin, duplicates, flags, headers, hash)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     sql.execute(params![
-        event,
+        event.value(),
         arrival.source.value(),
         arrival.dedup_key,
         row.dedup.as_ref().map(|dedup| &dedup.twin[..]),
         arrival.duplicates,
         flags.0,
-        (!arrival.headers.is_empty()).then(|| json(&arrival.headers))
+        (!arrival.headers.is_empty()).then(|| json(&arrival.headers)),
+        hash
     ])?;
     work.tally.accept(arrival.source, flags);
-    Ok(())
+    work.remembered.add(work.db, &mut work.added, event, hash)
 }
 
 /// One of a source's endpoints took an event; it is processed unless it was before.
@@ -202,15 +177,4 @@ fn add_to_row(work: &Writing<'_>, source: SourceId, batch: SourceStats) -> Sql<(
         stats.outage.map(|(_, until_ms)| until_ms)
     ])
     .map(|_| ())
-}
-
-/// Drops what no living source remembers any more, a slice at a time.
-pub(super) fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
-    let mut sql = db.prepare_cached("select coalesce(max(dedup_days), ?1) from source where deleted = 0")?;
-    let days: u32 = sql.query_row((DEDUP_DAYS,), |row| row.get(0))?;
-    let mut sql = db.prepare_cached(
-        "delete from arrival_key where (month, hash, event) in
-         (select month, hash, event from arrival_key where month < ?1 limit ?2)",
-    )?;
-    sql.execute((month(first_remembered(days, wall_ms).time_ms()), FORGET_ROWS_MAX)).map(|_| ())
 }

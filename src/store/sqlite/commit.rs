@@ -3,7 +3,7 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::rows::optional_list;
-use super::{Tally, Writer, Writing, arrival, setting};
+use super::{Added, Tally, Writer, Writing, arrival, setting};
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
@@ -19,26 +19,44 @@ type Sql<T> = rusqlite::Result<T>;
 
 /// Writes the batch; after `Ok` it has reached the disk.
 pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Result<Receipt, CommitFailed> {
-    let Writer { connection, takers } = writer;
+    let Writer { connection, takers, remembered } = writer;
     let db = &*connection;
-    let work = Writing { db, sealer, wall_ms: batch.wall_ms, tally: Tally::default(), takers, months: None };
-    let outcome = write(work, batch);
-    if outcome.is_err() && !db.is_autocommit() {
-        // what cannot be rolled back was never committed; the next begin tells
-        let _ = db.execute_batch("rollback");
+    let mut work = Writing {
+        db,
+        sealer,
+        wall_ms: batch.wall_ms,
+        tally: Tally::default(),
+        takers,
+        remembered,
+        added: Added::default(),
+    };
+    let outcome = write(&mut work, batch);
+    let added = work.added;
+    match outcome {
+        Ok(receipt) => {
+            remembered.committed(added);
+            Ok(receipt)
+        }
+        Err(error) => {
+            if !db.is_autocommit() {
+                // what cannot be rolled back was never committed; the next begin tells
+                let _ = db.execute_batch("rollback");
+            }
+            Err(failure(&error))
+        }
     }
-    outcome.map_err(|error| failure(&error))
 }
 
-fn write(mut work: Writing<'_>, batch: &Batch) -> Sql<Receipt> {
+fn write(work: &mut Writing<'_>, batch: &Batch) -> Sql<Receipt> {
     work.db.prepare_cached("begin immediate")?.execute(())?;
     let mut receipt = Receipt::default();
     for (position, op) in batch.ops.iter().enumerate() {
-        if let Some(refused) = apply(&mut work, op)? {
+        if let Some(refused) = apply(work, op)? {
             receipt.refused.push((position, refused));
         }
     }
-    arrival::write_tally(&mut work)?;
+    work.remembered.flush_if_full(work.db, &mut work.added)?;
+    arrival::write_tally(work)?;
     work.db.prepare_cached("commit")?.execute(())?;
     Ok(receipt)
 }
@@ -74,7 +92,10 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
         }
         Op::Health { endpoint, health, state } => self::health(db, *endpoint, *health, *state)?,
         Op::Setting(setting) => return setting::apply(work, setting),
-        Op::Forget => forget(db, work.wall_ms)?,
+        Op::Forget => {
+            forget(db, work.wall_ms)?;
+            work.remembered.forget(db, &mut work.added, work.wall_ms)?;
+        }
         Op::Turned(turned) => work.tally.turn(turned.source, turned.pings, &turned.refused),
         Op::Quarantine(quarantined) => arrival::quarantine(work, quarantined)?,
         Op::Alive(at_ms) => {
@@ -297,6 +318,5 @@ fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
     let mut sql = db.prepare_cached(
         "delete from recent_key where event in (select event from recent_key where event < ?1 order by event limit ?2)",
     )?;
-    sql.execute(params![crate::id::floor_at(wall_ms - BRIEF_KEY_MS), FORGET_ROWS_MAX])?;
-    arrival::forget(db, wall_ms)
+    sql.execute(params![crate::id::floor_at(wall_ms - BRIEF_KEY_MS), FORGET_ROWS_MAX]).map(|_| ())
 }

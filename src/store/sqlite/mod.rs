@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use rusqlite::Connection;
 
+use self::remembered::{Added, Remembered};
 use super::tally::Tally;
 use super::{
     Answer, AttemptRow, AttemptsOf, Backlog, Batch, DueSlice, Durable, Filter, Listed, Opening, Page, Receipt, Store,
@@ -30,6 +31,7 @@ mod kept;
 mod list;
 mod open;
 mod read;
+mod remembered;
 mod rows;
 mod setting;
 mod source;
@@ -51,6 +53,7 @@ struct Writer {
     connection: Connection,
     /// The endpoints that inbound events are handed on to, by whose they are; perhaps some that came to nothing.
     takers: HashMap<EndpointId, SourceId>,
+    remembered: Remembered,
 }
 
 /// A transaction at work.
@@ -62,8 +65,9 @@ struct Writing<'a> {
     /// What it adds to its sources' rows; written before it ends.
     tally: Tally,
     takers: &'a mut HashMap<EndpointId, SourceId>,
-    /// The first and the last month that inbound events are remembered of, once that was asked for.
-    months: Option<(i64, i64)>,
+    remembered: &'a Remembered,
+    /// What it adds to that when it is committed.
+    added: Added,
 }
 
 impl Sqlite {
@@ -74,7 +78,8 @@ impl Sqlite {
     pub fn open(path: &Path, sealer: Sealer) -> Result<Self> {
         let connection = open::writer(path)?;
         let takers = arrival::takers(&connection)?;
-        let writer = Writer { connection, takers };
+        let remembered = Remembered::load(&connection)?;
+        let writer = Writer { connection, takers, remembered };
         Ok(Self { path: path.to_owned(), sealer, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
     }
 

@@ -8,11 +8,12 @@ use posthaste::event_type::EventType;
 use posthaste::id::{EventId, Id};
 use posthaste::key::Role;
 use posthaste::secret::Sealer;
+use posthaste::source::SourceRef;
 use posthaste::store::sqlite::Sqlite;
 use posthaste::store::{Answer, Change, Op, Setting};
 use rusqlite::Connection;
 
-use super::a_folder;
+use super::{a_folder, inbound};
 use crate::store::answers::{Topics, check_alike};
 use crate::store::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, brief, once, park, set, with_key, with_type, with_uid};
 
@@ -21,8 +22,8 @@ mod receiving;
 /// Writes what stands in a kept database.
 type Fill = fn(&Subject) -> Topics;
 /// The schemas that were released, by the number of their last step, and what stands in each.
-const RELEASED: [(&str, Fill); 2] = [("0001", fill_sending), ("0002", fill)];
-/// Names the one that is to be written: `POSTHASTE_TEST_WRITE_SCHEMA=0002 cargo test --test it released`.
+const RELEASED: [(&str, Fill); 3] = [("0001", fill_sending), ("0002", fill_receiving), ("0003", fill)];
+/// Names the one that is to be written: `POSTHASTE_TEST_WRITE_SCHEMA=0003 cargo test --test it released`.
 const WRITE: &str = "POSTHASTE_TEST_WRITE_SCHEMA";
 
 fn kept(name: &str) -> PathBuf {
@@ -54,6 +55,26 @@ fn every_released_schema_is_opened_and_read() {
     }
 }
 
+/// Under schema 2 the key of each was indexed as it came; under schema 3 some keys may wait.
+#[test]
+fn what_came_in_under_an_earlier_schema_is_still_known() {
+    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1]) {
+        let (_fresh_folder, fresh_path) = a_folder();
+        let topics = fill(&open(&fresh_path));
+        let (_folder, path) = a_folder();
+        std::fs::copy(kept(name), &path).unwrap();
+        for day in 1..4 {
+            let subject = open(&path);
+            assert_eq!(inbound::waiting(&path), waiting + i64::from(day > 1), "schema {name}");
+            subject.set_clock(NOON_MS + day * DAY_MS);
+            receiving::check_known(&subject, &topics);
+            let source = subject.source(topics.environments[0], &SourceRef::Id(topics.sources[0])).unwrap().unwrap();
+            let new = subject.arrive(&source, "evt_new", "{}");
+            assert_eq!(new.is_ok(), day == 1, "schema {name}, day {day}: {new:?}");
+        }
+    }
+}
+
 /// Copies a database in smaller pages: the file need not be large to show how it is built.
 fn write(from: &Path, to: &Path) {
     std::fs::remove_file(to).unwrap_or_default();
@@ -73,6 +94,13 @@ fn schema(path: &Path) -> Vec<(String, Option<String>)> {
 /// Writes something of everything; gives what there is to ask about. It must not change once a schema was released with it:
 /// what a new schema holds beyond the one before is written by a function of its own.
 pub fn fill(subject: &Subject) -> Topics {
+    let mut topics = fill_receiving(subject);
+    receiving::fill_waiting(subject, &mut topics);
+    topics
+}
+
+/// What schema 2 can hold.
+fn fill_receiving(subject: &Subject) -> Topics {
     let mut topics = fill_sending(subject);
     receiving::fill(subject, &mut topics);
     topics

@@ -18,6 +18,7 @@ ask! {
     each_source_remembers_its_own,
     events_are_remembered_as_long_as_their_source_says,
     forgetting_spares_what_a_living_source_remembers,
+    ten_thousand_events_are_remembered_one_by_one,
     a_clock_set_back_makes_no_event_twice,
     without_a_key_nothing_is_a_repetition,
 }
@@ -212,4 +213,24 @@ fn forgetting_spares_what_a_living_source_remembers(subject: &Subject) {
     assert_eq!(known(), FORGET_ROWS_MAX);
     forget(20 + 2 * MONTH_DAYS + 35);
     assert_eq!(known(), 100);
+}
+
+/// More than a store keeps in memory before it writes them down in another order, and what is left of that.
+fn ten_thousand_events_are_remembered_one_by_one(subject: &Subject) {
+    let source = a_source(subject);
+    let count = 10_000;
+    let batch = |numbers: std::ops::Range<usize>| -> Vec<Op> {
+        numbers.map(|number| Op::Event(subject.arriving(&source, &format!("evt_{number}"), "{}", &[]))).collect()
+    };
+    for first in (0..count).step_by(500) {
+        assert_eq!(subject.commit(batch(first..first + 500)), []);
+        // the batch before, across whatever happened between
+        let again = first.saturating_sub(500)..first;
+        assert_eq!(subject.commit(batch(again.clone())).len(), again.len());
+    }
+    assert_eq!(subject.commit(batch(0..count)).len(), count);
+    assert_eq!(subject.commit(vec![Op::Forget]), []);
+    assert_eq!(subject.commit(batch(count - 1..count + 1)).len(), 1);
+    let stats = subject.stats(&source);
+    assert_eq!((stats.accepted, stats.conflicts), (10_001, 0));
 }

@@ -57,7 +57,7 @@ impl Subject {
     /// The simulator's store.
     #[cfg(feature = "sim")]
     pub fn memory() -> Self {
-        Self::new(Box::new(posthaste::store::memory::Memory::new([7; 16])))
+        Self::new(Box::new(posthaste::store::memory::Memory::new([7; 16], 3)))
     }
 
     /// Any store, at noon.

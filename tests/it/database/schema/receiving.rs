@@ -1,4 +1,4 @@
-//! What schema 2 can hold beyond schema 1: providers, sources, inbound events and pollers.
+//! What schemas 2 and 3 can hold beyond schema 1: providers, sources, inbound events and pollers.
 
 use posthaste::application::Application;
 use posthaste::endpoint::Endpoint;
@@ -7,12 +7,15 @@ use posthaste::id::{EndpointId, EventId};
 use posthaste::inbound::{Credentials, Flags, Form, Refusal, Terms};
 use posthaste::provider::Provider;
 use posthaste::secret::{Secret, SecretSlot};
-use posthaste::source::{Config, DeliverAs, Source, TokenSlot};
-use posthaste::store::{Change, NewRow, Op, Refused, Turned};
+use posthaste::source::{Config, DeliverAs, Source, SourceRef, TokenSlot};
+use posthaste::store::{Change, Filter, NewRow, Op, Page, Refused, Turned};
 
 use crate::store::answers::Topics;
 use crate::store::receiving::{a_config, changed, made, moved};
 use crate::store::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, set};
+
+/// All of a list.
+const EVERYTHING: Page<EventId> = Page { after: None, descending: false, limit: 250 };
 
 /// Writes something of everything; adds what there is to ask about.
 pub fn fill(subject: &Subject, topics: &mut Topics) {
@@ -31,6 +34,25 @@ pub fn fill(subject: &Subject, topics: &mut Topics) {
     topics.moments.push(NOON_MS + 30 * DAY_MS);
     fill_turned(subject, &sources);
     subject.done(Op::Alive(subject.wall_ms()));
+}
+
+/// What schema 3 can hold beyond: the keys of some inbound events are indexed, the newest one's waits for it.
+pub fn fill_waiting(subject: &Subject, topics: &mut Topics) {
+    subject.done(Op::Forget);
+    let source = subject.source(topics.environments[0], &SourceRef::Id(topics.sources[0])).unwrap().unwrap();
+    topics.events.push(subject.arrive(&source, "evt_4", "{}").unwrap());
+}
+
+/// Every inbound event that has a key is the first of its repetitions.
+pub fn check_known(subject: &Subject, topics: &Topics) {
+    let source = subject.source(topics.environments[0], &SourceRef::Id(topics.sources[0])).unwrap().unwrap();
+    let rows = subject.events(source.application, EVERYTHING, &Filter::default(), true).unwrap().rows;
+    let mut keyed = rows.iter().filter(|event| !event.arrival.as_ref().unwrap().dedup_key.is_empty()).peekable();
+    assert!(keyed.peek().is_some());
+    for event in keyed {
+        let (key, body) = (&event.arrival.as_ref().unwrap().dedup_key, std::str::from_utf8(&event.body).unwrap());
+        assert_eq!(subject.arrive(&source, key, body), Err(Refused::Duplicate(event.id)), "{key}");
+    }
 }
 
 /// An application that delivers as each provider, with secrets of its form.

@@ -1,0 +1,116 @@
+//! Which inbound events are remembered under a key: the newest in memory, all others in an index on disk.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use rusqlite::Connection;
+
+use crate::id::{EventId, Id};
+use crate::source::DEDUP_DAYS;
+use crate::store::tail::{self, Line, TAIL_MAX, Tail};
+use crate::store::{FORGET_ROWS_MAX, first_remembered, month};
+
+type Sql<T> = rusqlite::Result<T>;
+
+/// What is in memory of it.
+pub(super) struct Remembered {
+    tail: Tail,
+    /// The buckets that the index may hold: looking into any other would be for nothing.
+    months: BTreeSet<i64>,
+}
+
+/// What a transaction adds to it once it is committed.
+#[derive(Default)]
+pub(super) struct Added {
+    tail: tail::Added,
+    months: BTreeSet<i64>,
+}
+
+impl Remembered {
+    /// Reads what must be in memory: [`TAIL_MAX`] arrivals at most, and the names of the buckets.
+    pub(super) fn load(db: &Connection) -> Sql<Self> {
+        let indexed: i64 = db.query_row("select indexed from engine", (), |row| row.get(0))?;
+        let mut sql = db.prepare("select event, hash from arrival where event > ?1")?;
+        let later = sql.query_map((indexed,), |row| Ok((EventId::new(row.get(0)?), row.get(1)?)))?;
+        let tail = Tail::new(TAIL_MAX, EventId::new(indexed), later.collect::<Sql<Vec<_>>>()?);
+        Ok(Self { tail, months: months(db)? })
+    }
+
+    /// The events from `since` on that may have come under the key of this hash, the newest first.
+    pub(super) fn find(&self, db: &Connection, added: &Added, hash: i64, since: EventId) -> Sql<Vec<EventId>> {
+        let mut found = self.tail.find(&added.tail, hash, since);
+        let first = month(since.time_ms());
+        let mut sql =
+            db.prepare_cached("select event from arrival_key where month = ?1 and hash = ?2 and event >= ?3")?;
+        for month in self.months.range(first..).chain(added.months.range(first..)) {
+            let mut rows = sql.query((month, hash, since.value()))?;
+            while let Some(row) = rows.next()? {
+                found.push(EventId::new(row.get(0)?));
+            }
+        }
+        found.sort_unstable_by_key(|&event| Reverse(event));
+        Ok(found)
+    }
+
+    /// Remembers an event whose arrival is written, if it has a key.
+    pub(super) fn add(&self, db: &Connection, added: &mut Added, event: EventId, hash: Option<i64>) -> Sql<()> {
+        self.tail.add(&mut added.tail, event, hash).map_or(Ok(()), |line| self.index(db, added, line))
+    }
+
+    /// Writes into the index what waits for it, when that is much.
+    pub(super) fn flush_if_full(&self, db: &Connection, added: &mut Added) -> Sql<()> {
+        if self.tail.is_full(&added.tail) { self.flush(db, added) } else { Ok(()) }
+    }
+
+    fn flush(&self, db: &Connection, added: &mut Added) -> Sql<()> {
+        let Some((lines, newest)) = self.tail.flush(&mut added.tail) else {
+            return Ok(());
+        };
+        for line in lines {
+            self.index(db, added, line)?;
+        }
+        // another process may have been here: what it indexed stays indexed
+        db.prepare_cached("update engine set indexed = max(indexed, ?1)")?.execute((newest.value(),)).map(|_| ())
+    }
+
+    fn index(&self, db: &Connection, added: &mut Added, (hash, event): Line) -> Sql<()> {
+        let month = month(event.time_ms());
+        if !self.months.contains(&month) {
+            added.months.insert(month);
+        }
+        let mut sql = db.prepare_cached(
+            "insert into arrival_key (month, hash, event) values (?1, ?2, ?3) on conflict do nothing",
+        )?;
+        sql.execute((month, hash, event.value())).map(|_| ())
+    }
+
+    /// Drops what no living source remembers any more, a slice at a time; what waits goes into the index for it.
+    pub(super) fn forget(&self, db: &Connection, added: &mut Added, wall_ms: i64) -> Sql<()> {
+        self.flush(db, added)?;
+        let mut sql = db.prepare_cached("select coalesce(max(dedup_days), ?1) from source where deleted = 0")?;
+        let days: u32 = sql.query_row((DEDUP_DAYS,), |row| row.get(0))?;
+        let mut sql = db.prepare_cached(
+            "delete from arrival_key where (month, hash, event) in
+             (select month, hash, event from arrival_key where month < ?1 limit ?2)",
+        )?;
+        sql.execute((month(first_remembered(days, wall_ms).time_ms()), FORGET_ROWS_MAX)).map(|_| ())
+    }
+
+    /// Takes up what a transaction added, now that it stands.
+    pub(super) fn committed(&mut self, added: Added) {
+        self.tail.committed(added.tail);
+        self.months.extend(added.months);
+    }
+}
+
+/// Jumps from bucket to bucket along the index.
+fn months(db: &Connection) -> Sql<BTreeSet<i64>> {
+    let mut sql = db.prepare("select min(month) from arrival_key where month > ?1")?;
+    let mut months = BTreeSet::new();
+    let mut last = i64::MIN;
+    while let Some(month) = sql.query_row((last,), |row| row.get::<_, Option<i64>>(0))? {
+        months.insert(month);
+        last = month;
+    }
+    Ok(months)
+}
