@@ -3,6 +3,7 @@
 use rand::Rng as _;
 
 use super::clients::{Ask, body_of};
+use super::door;
 use super::ledger::{CHANNELS, Draft, EVENT_TYPES};
 use super::queue::Happening;
 use super::world::World;
@@ -75,6 +76,8 @@ impl World {
         let draft = &self.ledger.wants[want].draft;
         let application = self.ledger.applications[draft.application].id;
         let by_uid = want.is_multiple_of(3);
+        let sha256 = digest::sha256(&draft.body);
+        let (arrival, dedup) = draft.inbound.then(|| door::came_in(want, sha256)).unzip();
         NewEvent {
             environment: self.ledger.environment,
             application: if by_uid {
@@ -85,12 +88,12 @@ impl World {
             event_type: EVENT_TYPES[draft.event_type].to_owned(),
             channels: draft.channel.map(|channel| CHANNELS[channel].to_owned()).into_iter().collect(),
             uid: draft.uid.map(|uid| format!("u{uid}")),
-            sha256: digest::sha256(&draft.body),
+            sha256,
             body: draft.body.clone(),
             once: draft.once,
             only: draft.only.map(|endpoint| self.ledger.endpoints[endpoint].seen.id),
-            arrival: None,
-            dedup: None,
+            arrival,
+            dedup,
         }
     }
 
@@ -143,8 +146,7 @@ impl World {
         }
         let request = &mut self.clients.requests[number];
         request.repeats += 1;
-        let safe =
-            |&want: &usize| self.ledger.wants[want].draft.once.is_some() || self.ledger.wants[want].draft.uid.is_some();
+        let safe = |&want: &usize| self.ledger.wants[want].draft.is_safe();
         if request.repeats < TRIES_MAX && wants.iter().all(safe) {
             self.queue.put(self.at_ms + wait_ms, Happening::Ask(number));
         }
@@ -159,9 +161,7 @@ impl World {
             let Ask::Publish(wants) = &self.clients.requests[number].ask else {
                 continue;
             };
-            let safe = |&want: &usize| {
-                self.ledger.wants[want].draft.once.is_some() || self.ledger.wants[want].draft.uid.is_some()
-            };
+            let safe = |&want: &usize| self.ledger.wants[want].draft.is_safe();
             if wants.len() < 50 && wants.iter().all(safe) && self.clients.rng.random_ratio(1, 5) {
                 let twin = Ask::Publish(wants.clone());
                 let twin = self.clients.request(twin);

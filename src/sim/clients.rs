@@ -50,7 +50,7 @@ impl Clients {
         let rng = &mut self.rng;
         let brief = rng.random_ratio(options.brief_keys, 100);
         let once = (brief || rng.random_ratio(options.own_keys, 100)).then(|| once_of(number, 0, brief));
-        Draft {
+        let draft = Draft {
             application: rng.random_range(0..options.applications),
             event_type: rng.random_range(0..EVENT_TYPES.len()),
             channel: rng.random_bool(0.5).then(|| rng.random_range(0..CHANNELS.len())),
@@ -59,8 +59,11 @@ impl Clients {
                 .random_ratio(options.uids, 100)
                 .then(|| if rng.random_ratio(1, 8) { rng.random_range(0..=number) } else { number }),
             only: rng.random_ratio(1, 20).then(|| rng.random_range(0..options.endpoints)),
+            inbound: options.inbound > 0 && rng.random_ratio(options.inbound, 100),
             body: body_of(number),
-        }
+        };
+        // a provider has neither keys nor ids of ours, and knows no endpoint
+        if draft.inbound { Draft { once: None, uid: None, only: None, ..draft } } else { draft }
     }
 }
 

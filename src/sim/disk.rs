@@ -26,8 +26,9 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    pub(super) fn new(rng: SmallRng) -> Self {
-        Self { memory: Memory::new([7; 16], 1), full: false, rng, pending: None, seal: None }
+    /// Empty; the keys of fewer than `tail_max` inbound events wait for their index between two commits.
+    pub(super) fn new(rng: SmallRng, tail_max: usize) -> Self {
+        Self { memory: Memory::new([7; 16], tail_max), full: false, rng, pending: None, seal: None }
     }
 
     /// Writes a batch, whatever the weather. Error: it breaks a rule of the tables.

@@ -20,6 +20,9 @@ pub(super) struct Options {
     pub(super) own_keys: u32,
     pub(super) brief_keys: u32,
     pub(super) uids: u32,
+    pub(super) inbound: u32,
+    /// How many inbound events the store indexes together.
+    pub(super) tail_max: usize,
     /// Clients repeat what was answered, now and then with another body under the same key.
     pub(super) repeats: bool,
     pub(super) crashes: u32,
@@ -115,6 +118,8 @@ impl Options {
             own_keys: share(rng),
             brief_keys: share(rng),
             uids: share(rng),
+            inbound: share(rng),
+            tail_max: [1, 2, 7, 40, 4_096][rng.random_range(0..5)],
             repeats: rng.random_bool(0.5),
             crashes: if rng.random_bool(0.85) { rng.random_range(2..=9) } else { 0 },
             sync_failure: if rng.random_bool(0.3) { rng.random_range(20..60) } else { 0 },

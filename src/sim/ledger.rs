@@ -62,7 +62,16 @@ pub(super) struct Draft {
     pub(super) uid: Option<usize>,
     /// For this endpoint alone, whatever its filters say.
     pub(super) only: Option<usize>,
+    /// It comes in by a source's door: its repetition is found by what it says.
+    pub(super) inbound: bool,
     pub(super) body: Bytes,
+}
+
+impl Draft {
+    /// Whether asking twice must not make two events of it.
+    pub(super) fn is_safe(&self) -> bool {
+        self.once.is_some() || self.uid.is_some() || self.inbound
+    }
 }
 
 /// An event that a client wants, and what came of that.
@@ -144,6 +153,8 @@ pub(super) struct Ledger {
     mixed_keys: BTreeSet<[u8; 16]>,
     /// The events of the uids, by application.
     uids: BTreeMap<(usize, usize), usize>,
+    /// The events of inbound wants.
+    arrivals: BTreeMap<usize, usize>,
     /// The first event with a delivery that has no row, and the first that the core was not told of.
     rowless_from: usize,
     untold_from: usize,
@@ -173,6 +184,7 @@ impl Ledger {
             keys: BTreeMap::new(),
             mixed_keys: BTreeSet::new(),
             uids: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
             rowless_from: 0,
             untold_from: 0,
             last_lease: 0,

@@ -8,6 +8,7 @@
 mod asking;
 mod clients;
 mod disk;
+mod door;
 mod faults;
 mod ledger;
 mod mutants;

@@ -1,6 +1,6 @@
 //! Planted mutants: each distorts one message between the core and its world; the ledger must find every one.
 //!
-//! They stand at the seam, so that the engine holds no switches. Two are named as equivalent: no promise depends on
+//! They stand at the seam, so that the engine holds no switches; the store is told to lose what it holds. Two are named as equivalent: no promise depends on
 //! what they take away, so they must not be found.
 
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use crate::endpoint::State;
 use crate::engine::message::Input;
 use crate::fan_out;
 use crate::id::{EndpointId, EventId, Id as _};
+use crate::store::memory::Memory;
 use crate::store::{Batch, Change, DueSlice, Durable, Op, Opening, Receipt, Unwritten};
 
 use super::receivers::Brought;
@@ -82,6 +83,14 @@ mutants! {
     KeyIgnored = "key-ignored",
     /// Callers' event ids are not looked at.
     UidIgnored = "uid-ignored",
+    /// What makes a repeated inbound event the same is not looked at.
+    DuplicateIgnored = "duplicate-ignored",
+    /// Another body under the key of an inbound event is taken for a repetition.
+    ConflictIgnored = "conflict-ignored",
+    /// After a crash the inbound events are forgotten whose keys waited for the index.
+    LostTail = "lost-tail",
+    /// The keys of inbound events are not in the index when they no longer wait for it.
+    LostIndex = "lost-index",
     /// What the store refused is taken for done.
     RefusalIgnored = "refusal-ignored",
     /// One endpoint of several is left out.
@@ -168,6 +177,16 @@ impl Mutation {
                     event.uid = None;
                 }
             }
+            (Some(Mutant::DuplicateIgnored), Input::Accept { events, .. }) => {
+                for event in events {
+                    event.dedup = None;
+                }
+            }
+            (Some(Mutant::ConflictIgnored), Input::Accept { events, .. }) => {
+                for dedup in events.iter_mut().filter_map(|event| event.dedup.as_mut()) {
+                    dedup.twin = [0; 16];
+                }
+            }
             (Some(mutant), Input::Change { setting, .. }) => {
                 let Change::Endpoint(endpoint) = &mut setting.change else {
                     return;
@@ -199,6 +218,20 @@ impl Mutation {
 
     pub(super) fn receipt(&self, receipt: Option<Durable<Receipt>>) -> Option<Durable<Receipt>> {
         if self.is(Mutant::RefusalIgnored) { receipt.map(|receipt| receipt.vouch(Receipt::default())) } else { receipt }
+    }
+
+    /// The store was opened, and tells what it holds.
+    pub(super) fn start(&self, memory: &Memory) {
+        if self.is(Mutant::LostTail) {
+            memory.lose_tail();
+        }
+    }
+
+    /// The store wrote a batch.
+    pub(super) fn committed(&self, memory: &Memory) {
+        if self.is(Mutant::LostIndex) {
+            memory.lose_index();
+        }
     }
 
     pub(super) fn slice(&self, slice: &mut DueSlice) {

@@ -27,6 +27,7 @@ impl World {
             id: self.ledger.environment,
             name: "test".to_owned(),
         }));
+        put(super::door::source(self.ledger.environment));
         for _ in 0..self.options.applications {
             let id = self.ids.next(wall_ms);
             put(Change::Application(self.application(id, false)));

@@ -69,6 +69,7 @@ impl World {
     fn write(&mut self, batch: &Batch) -> Option<Durable<Receipt>> {
         match self.disk.commit(batch) {
             Ok(receipt) => {
+                self.mutation.committed(&self.disk.memory);
                 self.ledger.committed(batch, receipt.get());
                 Some(receipt)
             }
@@ -170,6 +171,8 @@ impl World {
         let now = self.now();
         self.ledger.now = now;
         self.trace.note(self.at_ms, "start at", (now.wall_ms, 0));
+        self.disk.memory.reopen();
+        self.mutation.start(&self.disk.memory);
         let mut opening = match self.disk.memory.opening(now.wall_ms) {
             Ok(opening) => opening,
             Err(error) => return self.ledger.blame(format!("the store does not open: {error}")),

@@ -78,7 +78,7 @@ impl World {
             trace: Trace::new(lines),
             queue: Queue::default(),
             ledger: Ledger::new(now, EnvironmentId::new(1), &options),
-            disk: Disk::new(faults::stream(seed, 2)),
+            disk: Disk::new(faults::stream(seed, 2), options.tail_max),
             clients: Clients::new(faults::stream(seed, 3)),
             receivers: Receivers::new(faults::stream(seed, 4)),
             ids: Arc::new(IdSource::new(0, 0)),

@@ -141,6 +141,16 @@ impl Memory {
         arrival::reload(&mut self.tables());
     }
 
+    /// A mutant's doing: what waits for the index of inbound events is taken for indexed.
+    pub(crate) fn lose_tail(&self) {
+        arrival::lose_tail(&mut self.tables());
+    }
+
+    /// A mutant's doing: what was written into that index is not there.
+    pub(crate) fn lose_index(&self) {
+        self.tables().arrival_keys.clear();
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().expect("no panic while held")
     }

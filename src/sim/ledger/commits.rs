@@ -135,9 +135,9 @@ impl Ledger {
         self.events.push(EventBook { id: event.id, want, deliveries, rowless, told_ms: i64::MAX });
     }
 
-    /// A key or uid becomes one event.
+    /// A key, a uid or what came in becomes one event.
     fn check_once(&mut self, want: usize, event: usize) {
-        let Draft { once, uid, application, .. } = self.wants[want].draft;
+        let Draft { once, uid, application, inbound, .. } = self.wants[want].draft;
         if let Some(once) = once {
             if let Some(first) = self.remembered(&once) {
                 let first = self.events[first].id;
@@ -149,6 +149,10 @@ impl Ledger {
         if let Some(first) = uid.and_then(|uid| self.uids.insert((application, uid), event)) {
             let first = self.events[first].id;
             self.blame(format!("I3: the uid of want {want} became {first:?}, and now one more event"));
+        }
+        if let Some(first) = inbound.then(|| self.arrivals.insert(want, event)).flatten() {
+            let first = self.events[first].id;
+            self.blame(format!("I3: the inbound want {want} became {first:?}, and now one more event"));
         }
     }
 

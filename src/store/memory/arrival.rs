@@ -91,6 +91,12 @@ pub(super) fn reload(tables: &mut Tables) {
     tables.tail = Tail::new(tables.tail.max(), tables.indexed, later);
 }
 
+/// Takes everything for indexed.
+pub(super) fn lose_tail(tables: &mut Tables) {
+    tables.indexed = tables.arrivals.last_key_value().map_or(tables.indexed, |(event, _)| *event);
+    reload(tables);
+}
+
 /// An endpoint took an event; it is processed when it is inbound, and was not before.
 pub(super) fn taken(tables: &mut Tables, tally: &mut Tally, event: EventId) {
     let arrival = tables.events.get(&event).and_then(|row| row.event.arrival.as_ref());
