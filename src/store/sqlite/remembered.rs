@@ -27,7 +27,7 @@ pub(super) struct Added {
 }
 
 impl Remembered {
-    /// Reads what must be in memory: [`TAIL_MAX`] arrivals at most, and the names of the buckets.
+    /// Reads what must be in memory: fewer than [`TAIL_MAX`] arrivals, and which buckets there are.
     pub(super) fn load(db: &Connection) -> Sql<Self> {
         let indexed: i64 = db.query_row("select indexed from engine", (), |row| row.get(0))?;
         let mut sql = db.prepare("select event, hash from arrival where event > ?1")?;

@@ -13,7 +13,7 @@ use super::{a_folder, open};
 use crate::store::subject::{NOON_MS, Subject, set};
 
 /// More than this is not read back at a start.
-const WAITING_MAX: i64 = 4_095;
+const WAITING_MAX: i64 = 16_383;
 
 fn reopened(path: &Path, subject: Subject) -> Subject {
     let wall_ms = subject.wall_ms();
@@ -58,17 +58,18 @@ fn a_restart_and_a_kill_forget_no_event_and_read_few_back() {
     let (_folder, path) = a_folder();
     let subject = open(&path);
     let source = subject.make_source(subject.make_environment("test")).0;
-    for (first, waits) in [(0, 3_000), (3_000, 0), (6_000, 3_000), (9_000, 3_900)] {
-        let count = if first == 9_000 { 900 } else { 3_000 };
-        assert_eq!(known(&subject, &source, first..first + count), 0);
+    for (first, last, waits) in
+        [(0, 9_000, 9_000), (9_000, 18_000, 0), (18_000, 27_000, 9_000), (27_000, 27_900, 9_900)]
+    {
+        assert_eq!(known(&subject, &source, first..last), 0);
         assert_eq!(waiting(&path), waits);
     }
     let (_other, killed) = killed(&path, &subject);
     let subject = reopened(&path, subject);
     for subject in [killed, subject] {
-        assert_eq!([0, 3_000, 6_000].map(|first| known(&subject, &source, first..first + 3_000)), [3_000; 3]);
-        assert_eq!(known(&subject, &source, 9_000..10_000), 900);
-        assert_eq!(known(&subject, &source, 9_000..10_000), 1_000);
+        assert_eq!([0, 9_000, 18_000].map(|first| known(&subject, &source, first..first + 9_000)), [9_000; 3]);
+        assert_eq!(known(&subject, &source, 27_000..28_000), 900);
+        assert_eq!(known(&subject, &source, 27_000..28_000), 1_000);
     }
 }
 
@@ -79,7 +80,7 @@ fn events_without_a_key_are_not_read_back_for_ever() {
     let source = subject.make_source(subject.make_environment("test")).0;
     for _ in 0..5 {
         let row = || Op::Event(NewRow { dedup: None, ..arriving(&subject, &source, 1) });
-        assert_eq!(subject.commit((0..1_000).map(|_| row()).collect()), []);
+        assert_eq!(subject.commit((0..4_000).map(|_| row()).collect()), []);
         assert!(waiting(&path) <= WAITING_MAX);
     }
     assert_eq!(known(&subject, &source, 1..2), 0);
@@ -89,7 +90,7 @@ fn events_without_a_key_are_not_read_back_for_ever() {
 /// the index: what waited for it must go on waiting.
 #[test]
 fn a_commit_that_fails_remembers_nothing_and_forgets_nothing() {
-    for waiting in [0, 1, 4_094, 4_095] {
+    for waiting in [0, 1, 16_382, 16_383] {
         let (_folder, path) = a_folder();
         let subject = open(&path);
         let source = subject.make_source(subject.make_environment("live")).0;

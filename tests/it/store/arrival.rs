@@ -17,8 +17,9 @@ ask! {
     another_body_under_the_same_key_is_another_event,
     each_source_remembers_its_own,
     events_are_remembered_as_long_as_their_source_says,
+    forgetting_amid_a_batch_forgets_nothing_of_it,
     forgetting_spares_what_a_living_source_remembers,
-    ten_thousand_events_are_remembered_one_by_one,
+    twenty_thousand_events_are_remembered_one_by_one,
     a_clock_set_back_makes_no_event_twice,
     without_a_key_nothing_is_a_repetition,
 }
@@ -178,6 +179,21 @@ fn a_clock_set_back_makes_no_event_twice(subject: &Subject) {
     }
 }
 
+/// It writes what waits for the index, of earlier batches and of this one.
+fn forgetting_amid_a_batch_forgets_nothing_of_it(subject: &Subject) {
+    let source = a_source(subject);
+    let before = subject.arrive(&source, "before", "{}").unwrap();
+    let rows = ["a", "a", "before", "b", "b", "a", "before"].map(|key| subject.arriving(&source, key, "{}", &[]));
+    let ids = rows.each_ref().map(|row| row.event.id);
+    let [a, again, early, b, more, last, late] = rows.map(Op::Event);
+    let refused = subject.commit(vec![a, Op::Forget, again, early, b, Op::Forget, more, last, late]);
+    let duplicates = [(2, ids[0]), (3, before), (6, ids[3]), (7, ids[0]), (8, before)];
+    assert_eq!(refused, duplicates.map(|(place, of)| (place, Refused::Duplicate(of))));
+    for (key, event) in [("a", ids[0]), ("b", ids[3]), ("before", before)] {
+        assert_eq!(subject.arrive(&source, key, "{}"), Err(Refused::Duplicate(event)));
+    }
+}
+
 /// The rows of four weeks go together, when the last of them is past its time.
 fn forgetting_spares_what_a_living_source_remembers(subject: &Subject) {
     const MONTH_DAYS: i64 = 28;
@@ -216,21 +232,21 @@ fn forgetting_spares_what_a_living_source_remembers(subject: &Subject) {
 }
 
 /// More than a store keeps in memory before it writes them down in another order, and what is left of that.
-fn ten_thousand_events_are_remembered_one_by_one(subject: &Subject) {
+fn twenty_thousand_events_are_remembered_one_by_one(subject: &Subject) {
     let source = a_source(subject);
-    let count = 10_000;
+    let count = 20_000;
     let batch = |numbers: std::ops::Range<usize>| -> Vec<Op> {
         numbers.map(|number| Op::Event(subject.arriving(&source, &format!("evt_{number}"), "{}", &[]))).collect()
     };
-    for first in (0..count).step_by(500) {
-        assert_eq!(subject.commit(batch(first..first + 500)), []);
+    for first in (0..count).step_by(1_000) {
+        assert_eq!(subject.commit(batch(first..first + 1_000)), []);
         // the batch before, across whatever happened between
-        let again = first.saturating_sub(500)..first;
+        let again = first.saturating_sub(1_000)..first;
         assert_eq!(subject.commit(batch(again.clone())).len(), again.len());
     }
     assert_eq!(subject.commit(batch(0..count)).len(), count);
     assert_eq!(subject.commit(vec![Op::Forget]), []);
     assert_eq!(subject.commit(batch(count - 1..count + 1)).len(), 1);
     let stats = subject.stats(&source);
-    assert_eq!((stats.accepted, stats.conflicts), (10_001, 0));
+    assert_eq!((stats.accepted, stats.conflicts), (20_001, 0));
 }
