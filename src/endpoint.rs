@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::application::Application;
+use crate::digest::hash16;
 use crate::error::{Error, Result};
 use crate::id::{ApplicationId, EndpointId, Id};
 use crate::name::{self, Metadata};
 use crate::provider::Provider;
-use crate::secret::SecretSlot;
+use crate::secret::{Secret, SecretSlot};
 
 /// How many channels one endpoint may name.
 const CHANNELS_MAX: usize = 10;
@@ -82,14 +84,14 @@ pub struct Health {
 }
 
 impl Health {
-    /// The health after one attempt, and whether the endpoint is to be disabled.
-    pub fn after(self, succeeded: bool, now_ms: i64) -> (Self, bool) {
+    /// The health after one attempt, and whether the endpoint is to be disabled; days pass `speed` times faster.
+    pub fn after(self, succeeded: bool, now_ms: i64, speed: i64) -> (Self, bool) {
         let since = match (succeeded, self.failing_since_ms) {
             (true, _) => return (Self::default(), false),
             (false, None) => return (Self { failing_since_ms: Some(now_ms), clock_runs: false }, false),
             (false, Some(since)) => since,
         };
-        let age_ms = now_ms - since;
+        let age_ms = (now_ms - since).saturating_mul(speed);
         if self.clock_runs {
             (self, age_ms >= DISABLE_AFTER_MS)
         } else if age_ms > SUSPECT_MAX_MS {
@@ -138,6 +140,33 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// An enabled endpoint that wants all of an application's events, signed with this secret.
+    pub fn new(id: EndpointId, application: &Application, url: &str, secret: Secret, now_ms: i64) -> Self {
+        Self {
+            id,
+            application: application.id,
+            provider: application.provider,
+            direct: false,
+            uid: None,
+            url: url.to_owned(),
+            description: String::new(),
+            state: State::Enabled,
+            event_types: Vec::new(),
+            channels: Vec::new(),
+            headers: BTreeMap::new(),
+            metadata: Metadata::new(),
+            secrets: vec![SecretSlot { secret, expires_ms: None }],
+            health: Health::default(),
+            updated_ms: now_ms,
+            revision: 1,
+        }
+    }
+
+    /// The uid of the direct endpoint for a URL: two URLs never share it, and a caller's is not made by accident.
+    pub fn uid_of_url(url: &str) -> String {
+        format!("url_{:032x}", u128::from_be_bytes(hash16(url.as_bytes())))
+    }
+
     /// Checks every field but the URL, which is the guard's to judge.
     pub fn check(&self) -> Result<()> {
         if let Some(uid) = &self.uid {
@@ -207,17 +236,17 @@ mod tests {
     fn five_days_of_failures_disable_and_any_success_clears() {
         let mut health = Health::default();
         for hour in 0..=(5 * 24) {
-            let (next, disable) = health.after(false, hour * HOUR_MS);
+            let (next, disable) = health.after(false, hour * HOUR_MS, 1);
             assert_eq!(disable, hour == 5 * 24, "hour {hour}");
             health = next;
         }
-        assert_eq!(health.after(true, 200 * HOUR_MS), (Health::default(), false));
+        assert_eq!(health.after(true, 200 * HOUR_MS, 1), (Health::default(), false));
     }
 
     #[test]
     fn two_failures_a_week_apart_are_no_five_days_of_failures() {
-        let (first, _) = Health::default().after(false, 0);
-        let (second, disable) = first.after(false, 7 * 24 * HOUR_MS);
+        let (first, _) = Health::default().after(false, 0, 1);
+        let (second, disable) = first.after(false, 7 * 24 * HOUR_MS, 1);
         assert!(!disable && !second.clock_runs && second.failing_since_ms == Some(7 * 24 * HOUR_MS));
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::application::ApplicationRef;
+use crate::application::{Application, ApplicationRef};
 use crate::digest::{half, hash16, sha256};
 use crate::environment;
 use crate::error::{Error, Kind, Result};
@@ -68,6 +68,8 @@ pub struct NewEvent {
     pub sha256: [u8; 32],
     /// What makes a retry of the request the same request.
     pub once: Option<Once>,
+    /// Whether the bytes stand in their provider's envelope already.
+    pub wrapped: bool,
     /// Goes to this endpoint alone, whatever the filters say: an example, or a type that is sent to one URL.
     pub only: Option<EndpointId>,
     /// How it came, when it came in through a source's door.
@@ -97,10 +99,29 @@ impl NewEvent {
             body: draft.body,
             sha256,
             once: draft.once,
+            wrapped: false,
             only: None,
             arrival: None,
             dedup: None,
         })
+    }
+
+    /// Takes an event of the sandbox: `body` stands in its provider's envelope, `uid` tells it from all others.
+    pub fn played(application: &Application, event_type: String, uid: String, body: Bytes) -> Self {
+        Self {
+            environment: application.environment,
+            application: ApplicationRef::Id(application.id),
+            event_type,
+            channels: Vec::new(),
+            uid: Some(uid),
+            sha256: sha256(&body),
+            body,
+            once: None,
+            wrapped: true,
+            only: None,
+            arrival: None,
+            dedup: None,
+        }
     }
 
     /// Takes a verified request, as its source hands it on: `body` is the request's own, or that of
@@ -139,6 +160,7 @@ impl NewEvent {
             sha256,
             body,
             once: None,
+            wrapped: false,
             only: None,
             arrival: Some(Box::new(Arrival { source: source.id, dedup_key, duplicates: 0, flags, headers })),
             dedup,

@@ -34,6 +34,7 @@ pub mod key;
 pub mod name;
 pub mod network;
 pub mod provider;
+pub mod resource;
 pub mod retry;
 pub mod secret;
 pub mod signature;
@@ -56,5 +57,7 @@ pub mod bench;
 pub mod cli;
 #[cfg(feature = "server")]
 pub mod rehearse;
+#[cfg(feature = "server")]
+pub mod sandbox;
 #[cfg(feature = "sim")]
 pub mod sim;

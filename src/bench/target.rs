@@ -120,6 +120,11 @@ impl<'a> Calls<'a> {
         parse(path, answer)
     }
 
+    /// Changes something. Error: any answer but 2xx, with its text.
+    pub async fn patch(&mut self, path: &str, body: &str) -> Result<(), BenchError> {
+        self.call("PATCH", path, body).await.map(drop)
+    }
+
     /// Reads something. Error: any answer but 2xx, with its text.
     pub async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, BenchError> {
         let answer = self.call("GET", path, "").await?;

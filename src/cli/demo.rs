@@ -1,4 +1,4 @@
-//! `posthaste demo`: a server, a receiver that misbehaves now and then, events at a calm rate, a live table.
+//! `posthaste demo`: a server, the small providers, a receiver that misbehaves now and then, events, a live table.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -16,12 +16,16 @@ use super::serve::{DatabaseArgs, ServeArgs, Server};
 use crate::bench::target::{Calls, resolve};
 use crate::key::KeyText;
 use crate::secret::Secret;
+use providers::Providers;
 use receiver::Receiver;
 
+mod providers;
 mod receiver;
 
 /// How often an event is published, and how often the table is drawn anew.
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
+/// How often something happens at one of the providers.
+const PLAY_EVERY: Duration = Duration::from_millis(1_500);
 const DRAW_EVERY: Duration = Duration::from_millis(200);
 /// How long it runs where nobody can press Ctrl-C.
 const UNATTENDED: Duration = Duration::from_secs(10);
@@ -36,7 +40,8 @@ const EVENT_TYPES: [(&str, u32); 5] = [
     ("dispute.opened", 1),
 ];
 
-/// Shows it all in seconds: a server, a receiver that misbehaves now and then, events, a live table.
+/// Shows it all in seconds: a server that sends and receives, small providers that play, a receiver that misbehaves
+/// now and then, a live table.
 #[derive(Args, Clone, Debug)]
 pub(super) struct DemoArgs {
     /// How long, such as 10s or 2m; without it until Ctrl-C, or 10 s where there is no terminal.
@@ -76,11 +81,12 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
             trust_proxy: Vec::new(),
             payload_max: 1_024 * 1_024,
             bootstrap_key: Some(key.reveal().to_owned()),
+            sandbox: None,
             log: String::new(),
         })
         .await?;
         let receiver = Receiver::start().await?;
-        let played = play(args, &server.url, &key, &receiver).await;
+        let played = play(args, &server.url, &key, &receiver, folder.path()).await;
         let stopped = server.stop().await;
         played?;
         stopped?;
@@ -90,7 +96,13 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
 }
 
 /// Sets a customer up as a platform would, then publishes until the time is over.
-async fn play(args: &DemoArgs, url: &str, key: &KeyText, receiver: &Arc<Receiver>) -> Result<()> {
+async fn play(
+    args: &DemoArgs,
+    url: &str,
+    key: &KeyText,
+    receiver: &Arc<Receiver>,
+    folder: &std::path::Path,
+) -> Result<()> {
     let target = resolve(url, key.reveal())?;
     let mut calls = Calls::open(&target).await?;
     let application: Created = calls.post("/api/v1/app", r#"{"name":"Panadería San José","uid":"san-jose"}"#).await?;
@@ -98,8 +110,11 @@ async fn play(args: &DemoArgs, url: &str, key: &KeyText, receiver: &Arc<Receiver
     let endpoint: Created = calls.post(&endpoints, &format!(r#"{{"url":"{}"}}"#, receiver.url)).await?;
     let secret: Shown = calls.get(&format!("{endpoints}/{}/secret", endpoint.id)).await?;
     receiver.trust(Secret::parse(&secret.key).context("the endpoint's secret")?);
+    let mut rng = rand::rngs::StdRng::from_os_rng();
+    let providers = Providers::start(&mut calls, receiver, folder, key, rng.random()).await?;
     println!(
-        "server     {url}\nadmin key  {}\nreceiver   {} (verifies every signature, fails now and then)\n",
+        "server     {url}\nsandbox    {} (a small Fintoc, Finix and Bridge: what they send comes in at the server)\nadmin key  {}\nreceiver   {} (verifies every signature, fails now and then)\n",
+        providers.url(),
         key.reveal(),
         receiver.url
     );
@@ -108,8 +123,8 @@ async fn play(args: &DemoArgs, url: &str, key: &KeyText, receiver: &Arc<Receiver
     let time = args.time.or((!terminal).then_some(UNATTENDED));
     let messages = format!("/api/v1/app/{}/msg?with_content=false", application.id);
     let mut table = Table::new(terminal);
-    let mut rng = rand::rngs::StdRng::from_os_rng();
-    let (mut publish, mut draw) = (every(PUBLISH_EVERY), every(DRAW_EVERY));
+    let (mut publish, mut play, mut draw) = (every(PUBLISH_EVERY), every(PLAY_EVERY), every(DRAW_EVERY));
+    let mut played = 0;
     let end = async {
         match time {
             Some(time) => tokio::time::sleep(time).await,
@@ -123,13 +138,17 @@ async fn play(args: &DemoArgs, url: &str, key: &KeyText, receiver: &Arc<Receiver
                 let event = receiver.next_event(EVENT_TYPES[pick(&mut rng)].0, rng.random_range(990..250_000));
                 let _: Created = calls.post(&messages, &event).await?;
             }
+            _ = play.tick() => {
+                providers.play(played).await?;
+                played += 1;
+            }
             _ = draw.tick() => table.draw(receiver),
             () = &mut end => break,
             _ = tokio::signal::ctrl_c() => break,
         }
     }
     table.end(receiver);
-    Ok(())
+    providers.stop().await
 }
 
 /// The table: drawn over itself on a terminal, line after line elsewhere.

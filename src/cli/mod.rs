@@ -15,6 +15,7 @@ mod demo;
 mod key;
 mod proof;
 mod rehearse;
+mod sandbox;
 pub mod serve;
 mod sign;
 #[cfg(feature = "sim")]
@@ -46,6 +47,7 @@ struct Cli {
 enum Command {
     /// Runs the server: the API, the engine, the deliveries.
     Serve(serve::ServeArgs),
+    Sandbox(sandbox::SandboxArgs),
     /// Makes, lists and revokes API keys, also beside a running server.
     Key(key::KeyArgs),
     Verify(Box<verify::VerifyArgs>),
@@ -75,6 +77,7 @@ pub fn run(
     };
     let done = match cli.command {
         Command::Serve(args) => serve::run(&args),
+        Command::Sandbox(args) => sandbox::run(args),
         Command::Key(args) => key::run(args),
         Command::Verify(args) => verify::run(*args),
         Command::Sign(args) => sign::run(args),

@@ -70,7 +70,7 @@ pub(super) fn run(args: &RehearseArgs) -> Result<ExitCode> {
     check_host(args)?;
     let clock = SystemClock::start();
     let seed = args.seed.unwrap_or_else(|| StdRng::from_os_rng().random());
-    let play = Play { seed, at_ms: clock.now().wall_ms, live: false, as_documented: false };
+    let play = Play { seed, at_ms: clock.now().wall_ms, live: false, as_documented: false, speed: 1 };
     let secret = providers::parse_secret(args.provider, &args.secret)
         .map_err(|error| Error::new(Kind::Invalid, "secret", format!("--secret {}", error.detail)))?;
     let signer = Signer { provider: args.provider, secrets: vec![secret], at_secs: None };

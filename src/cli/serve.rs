@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -11,8 +12,10 @@ use rand::{RngCore as _, SeedableRng as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::attempt;
 use crate::clock::{Clock, SystemClock};
 use crate::egress::guard::Guard;
+use crate::egress::probe::Prober;
 use crate::egress::resolve::{Dns, Resolver};
 use crate::egress::send::Courier;
 use crate::engine::run::{Engine, Parts};
@@ -25,15 +28,19 @@ use crate::http::state::{Api, JudgeUrl, Limits};
 use crate::id::{EnvironmentId, Id as _, IdSource, IdText};
 use crate::key::{Key, KeyText, Role};
 use crate::network::Network;
+use crate::sandbox::{self, House, Manner};
 use crate::secret::Sealer;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Batch, Change, Op, Setting, Store};
 
 /// The largest payload of one event unless --payload-max says otherwise: 1 MiB; and the largest it may say.
-const PAYLOAD_BYTES: u64 = 1_024 * 1_024;
+pub(super) const PAYLOAD_BYTES: u64 = 1_024 * 1_024;
 const PAYLOAD_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 /// The node number of ids that are handed out beside the engine.
 pub(super) const NODE_BESIDE: u16 = 1_023;
+
+/// How long an attempt of the small providers may take: 10 s, as little as any page says.
+const SANDBOX_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the server is told.
 #[derive(Args, Clone, Debug)]
@@ -60,6 +67,9 @@ pub struct ServeArgs {
     /// An admin key (`sk_test_…` or `sk_live_…`) that is made, with its environment, when it does not exist yet.
     #[arg(long, env = "POSTHASTE_BOOTSTRAP_KEY", hide_env_values = true, value_name = "KEY")]
     pub bootstrap_key: Option<String>,
+    /// The small providers beside the server, when this is `posthaste sandbox`.
+    #[arg(skip)]
+    pub sandbox: Option<Manner>,
     /// What goes to the log on stderr: error, warn, info, debug, or a filter such as posthaste=debug.
     #[arg(long, env = "POSTHASTE_LOG", default_value = "info", value_name = "LEVEL")]
     pub log: String,
@@ -128,12 +138,31 @@ impl Server {
         let address = listener.local_addr()?;
         let opening = store.opening(clock.now().wall_ms)?;
         let guard = Guard::new(args.allow_network.clone(), vec![address]);
-        let courier = Courier::new(resolver(&guard)?, IdText::new(opening.id_key), Arc::clone(&clock));
+        let timeout = if args.sandbox.is_some() { SANDBOX_TIMEOUT } else { attempt::TIMEOUT };
+        let courier = Courier::new(resolver(&guard)?, IdText::new(opening.id_key), Arc::clone(&clock), timeout);
         let judge_url = judge_by(resolver(&guard)?);
         let seed = rand::rngs::StdRng::from_os_rng().next_u64();
-        let parts = Parts { store: Arc::clone(&store), sender: courier, clock: Arc::clone(&clock), seed };
+        let speed = args.sandbox.map_or(1, |manner| manner.speed);
+        let parts = Parts { store: Arc::clone(&store), sender: courier, clock: Arc::clone(&clock), seed, speed };
         let watch = Watch::new(&opening);
         let (engine, end) = Engine::start(parts, opening).await?;
+        let rooms = match args.sandbox {
+            Some(manner) => {
+                let prober = Prober::guarded(guard).map_err(|error| Error::internal(error.0))?;
+                let house = House::open(sandbox::Parts {
+                    engine: engine.clone(),
+                    store: Arc::clone(&store),
+                    clock: Arc::clone(&clock) as Arc<dyn Clock>,
+                    judge_url: Arc::clone(&judge_url),
+                    prober,
+                    environment: home(&*store, &*clock)?,
+                    manner,
+                    url: args.public_url(address),
+                });
+                sandbox::router(house.await?)
+            }
+            None => axum::Router::new(),
+        };
         let limits = Limits {
             payload_bytes_max: usize::try_from(args.payload_max).unwrap_or(usize::MAX),
             public_url: args.public_url(address),
@@ -143,7 +172,7 @@ impl Server {
         let doors = api.doors();
         let watching = tokio::spawn(api.doors().watch(watch));
         let (stop, stopped) = oneshot::channel::<()>();
-        let door = tokio::spawn(http::serve(listener, api::router(api), async move {
+        let door = tokio::spawn(http::serve(listener, api::router(api).merge(rooms), async move {
             let _ = stopped.await; // a dropped sender is a stop too
         }));
         Ok(Self { url: format!("http://{address}"), admin_key, engine, doors, watching, stop: Some(stop), door, end })
@@ -206,6 +235,13 @@ fn prepare(store: &dyn Store, bootstrap: Option<&str>, clock: &dyn Clock) -> Res
         create_key(store, text, Role::Admin, now_ms)?;
     }
     Ok(made)
+}
+
+/// The environment whose applications the sandbox's worlds are: the one of test keys, where it exists.
+fn home(store: &dyn Store, clock: &dyn Clock) -> Result<EnvironmentId> {
+    let environments = store.opening(clock.now().wall_ms)?.environments;
+    let test = environments.iter().find(|environment| environment.name == environment::NAMES[0]);
+    Ok(test.or(environments.first()).context("there is no environment")?.id)
 }
 
 /// Writes a key and, when it is missing, its environment.

@@ -125,7 +125,7 @@ pub(super) fn run(args: &TriggerArgs) -> Result<ExitCode> {
     let clock = SystemClock::start();
     let seed = args.seed.unwrap_or_else(|| StdRng::from_os_rng().random());
     let at_ms = args.at.map_or_else(|| clock.now().wall_ms, |secs| secs * 1_000);
-    let play = Play { seed, at_ms, live: args.live, as_documented: args.as_documented };
+    let play = Play { seed, at_ms, live: args.live, as_documented: args.as_documented, speed: 1 };
     let signer =
         Signer { provider: args.provider, secrets: secrets(args.provider, &args.secret, seed)?, at_secs: args.at };
     let rounds = (0..u64::from(args.repeat)).map(|round| round_of(args, &play, round));

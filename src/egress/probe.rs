@@ -71,12 +71,16 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Prober {
-    /// Error: this machine has no name servers.
+    /// One that goes wherever it is told. Error: this machine has no name servers.
     pub fn new() -> Result<Self, Unreachable> {
         let everywhere = ["0.0.0.0/0", "::/0"].map(|text| text.parse::<Network>().expect("a network"));
+        Self::guarded(Guard::new(everywhere.into(), Vec::new()))
+    }
+
+    /// One that goes where the guard lets it. Error: this machine has no name servers.
+    pub fn guarded(guard: Guard) -> Result<Self, Unreachable> {
         let lookup = Dns::system().map_err(|error| Unreachable(error.0))?;
-        let resolver = Resolver::new(Guard::new(everywhere.into(), Vec::new()), lookup);
-        Ok(Self { resolver, tls: dial::trusting_browsers() })
+        Ok(Self { resolver: Resolver::new(guard, lookup), tls: dial::trusting_browsers() })
     }
 
     /// Sends one request on a connection of its own. Error: no connection.

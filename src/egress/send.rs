@@ -1,6 +1,7 @@
 //! Making one attempt: sign, send, read as much of the response as is kept, judge nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
@@ -12,7 +13,7 @@ use super::dial::{self, NotConnected};
 use super::guard::{Refused, Target};
 use super::pool::{Connection, Pool};
 use super::resolve::{Lookup, ResolveError, Resolver};
-use crate::attempt::{self, Answer, Cause, EXCERPT_BYTES_MAX, EXCERPT_SUCCESS_BYTES_MAX, Order, Report, Sender};
+use crate::attempt::{Answer, Cause, EXCERPT_BYTES_MAX, EXCERPT_SUCCESS_BYTES_MAX, Order, Report, Sender};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::id::{EndpointId, IdText};
@@ -36,6 +37,7 @@ struct Inner<L, C> {
     pool: Pool,
     text: IdText,
     clock: Arc<C>,
+    timeout: Duration,
 }
 
 impl<L, C> Clone for Courier<L, C> {
@@ -45,19 +47,20 @@ impl<L, C> Clone for Courier<L, C> {
 }
 
 impl<L: Lookup + Send + Sync + 'static, C: Clock> Courier<L, C> {
-    /// Takes how names are resolved and judged, how ids are written, and the time.
-    pub fn new(resolver: Resolver<L>, text: IdText, clock: Arc<C>) -> Self {
+    /// Takes how names are resolved and judged, how ids are written, the time, and how long an attempt may take.
+    pub fn new(resolver: Resolver<L>, text: IdText, clock: Arc<C>, timeout: Duration) -> Self {
         let pool = Pool::new(dial::trusting_browsers());
-        Self { inner: Arc::new(Inner { resolver, pool, text, clock }) }
+        Self { inner: Arc::new(Inner { resolver, pool, text, clock, timeout }) }
     }
 }
 
 impl<L: Lookup + Send + Sync + 'static, C: Clock> Sender for Courier<L, C> {
     async fn send(&self, order: Order) -> Report {
         let begun = self.inner.clock.now();
-        let answer = match tokio::time::timeout(attempt::TIMEOUT, self.inner.attempt(&order)).await {
+        let timeout = self.inner.timeout;
+        let answer = match tokio::time::timeout(timeout, self.inner.attempt(&order)).await {
             Ok(answer) => answer,
-            Err(_) => failure(Cause::Timeout, format!("no complete response within {} s", attempt::TIMEOUT.as_secs())),
+            Err(_) => failure(Cause::Timeout, format!("no complete response within {} s", timeout.as_secs())),
         };
         let took_ms = self.inner.clock.now().steady_ms - begun.steady_ms;
         Report { started_ms: begun.wall_ms, duration_ms: u32::try_from(took_ms).unwrap_or(0), answer }

@@ -71,7 +71,7 @@ impl<R> Core<R> {
 
     /// The bytes that the provider would send, once for all attempts; `None` for those that are sent as they are.
     fn wrap(&mut self, now: Now, provider: Provider, new: &NewEvent) -> Result<Option<Bytes>> {
-        if provider == Provider::Standard {
+        if provider == Provider::Standard || new.wrapped {
             return Ok(None);
         }
         let live = environment::is_live(new.environment);

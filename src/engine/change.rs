@@ -56,6 +56,7 @@ impl<R> Core<R> {
             | Change::Catalogue(_)
             | Change::Key(_)
             | Change::Revoke { .. }
+            | Change::Resources(_)
             | Change::Consumer(_) => {}
         }
     }

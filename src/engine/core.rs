@@ -22,6 +22,8 @@ pub const IN_FLIGHT_MAX: usize = 4_096;
 pub struct Core<R> {
     pub(super) ids: Arc<IdSource>,
     pub(super) rng: SmallRng,
+    /// How many times faster waits pass than written: 1, but for the sandbox.
+    pub(super) speed: i64,
     pub(super) directory: Directory,
     pub(super) lanes: Lanes,
     /// Lanes that may send, in turn.
@@ -57,6 +59,7 @@ impl<R> Core<R> {
         Self {
             ids,
             rng: SmallRng::seed_from_u64(seed),
+            speed: 1,
             directory: Directory::default(),
             lanes: Lanes::default(),
             ready: VecDeque::new(),
@@ -77,6 +80,12 @@ impl<R> Core<R> {
             held: false,
             out: Vec::new(),
         }
+    }
+
+    /// Lets every wait of a ladder, and the days after which an endpoint is disabled, pass so many times faster.
+    #[must_use]
+    pub fn at_speed(self, speed: u32) -> Self {
+        Self { speed: i64::from(speed.max(1)), ..self }
     }
 
     /// Takes one input; what follows from it waits in [`Self::outputs`].

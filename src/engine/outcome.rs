@@ -42,6 +42,8 @@ impl<R> Core<R> {
     fn next_state(&mut self, now: Now, lane: usize, flight: &Flight, outcome: Outcome) -> Delivery {
         let ladder = providers::ladder(self.lanes[lane].endpoint.provider);
         let delivery = flight.delivery.after(outcome, ladder, now.steady_ms, self.rng.random());
+        let sooner = |due_ms| now.steady_ms + (due_ms - now.steady_ms) / self.speed;
+        let delivery = Delivery { due_ms: delivery.due_ms.map(sooner), ..delivery };
         let deleted = self.lanes[lane].endpoint.state == State::Deleted;
         if deleted && delivery.status == Status::Pending {
             return Delivery { status: Status::Canceled, due_ms: None, ..delivery };
@@ -84,7 +86,7 @@ impl<R> Core<R> {
         let unhealthy = self.lanes[lane].learn(succeeded);
         self.lanes.set_unhealthy(lane, unhealthy);
         let here = &mut self.lanes[lane];
-        let (health, disable) = here.health.after(succeeded, now.steady_ms);
+        let (health, disable) = here.health.after(succeeded, now.steady_ms, self.speed);
         let state = match outcome {
             Outcome::Gone => Some(State::Gone),
             _ if disable => Some(State::Failing),

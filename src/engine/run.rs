@@ -50,6 +50,8 @@ pub struct Parts<S, C> {
     pub clock: Arc<C>,
     /// Decides the jitter of retries.
     pub seed: u64,
+    /// How many times faster than written waits pass: 1, but for the sandbox.
+    pub speed: u32,
 }
 
 impl Engine {
@@ -63,7 +65,7 @@ impl Engine {
         let ids = Arc::new(IdSource::new(0, opening.last_id));
         let text = IdText::new(opening.id_key);
         let from = opening.mark;
-        let mut core = Core::recover(Arc::clone(&ids), opening, parts.seed, now);
+        let mut core = Core::recover(Arc::clone(&ids), opening, parts.seed, now).at_speed(parts.speed);
         find_unwritten(&mut core, &parts, from).await?;
         let (messages, inbox) = mpsc::unbounded_channel();
         let (reports, landed) = mpsc::unbounded_channel();

@@ -121,7 +121,7 @@ impl Call {
 }
 
 /// Reads a whole body. Error: 413 above `bytes_max`, 400 when it breaks off or takes longer than 30 s.
-pub(super) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes> {
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes> {
     let too_large = || {
         let detail =
             format!("the body is larger than {bytes_max} bytes, the most this route takes; send less at a time");

@@ -23,7 +23,7 @@ use crate::error::{Error, Kind, Result};
 
 pub mod api;
 mod auth;
-mod call;
+pub(crate) mod call;
 pub mod doors;
 mod ingress;
 mod linger;

@@ -41,6 +41,7 @@ mod tree;
 pub use catalogue::Row;
 pub use fact::{Fact, Signing};
 pub use play::{FlowName, Play, Scene};
+pub use time::{read as read_moment, written as written_moment};
 pub use tree::set;
 
 /// The catalogue; empty for those that have none.
@@ -217,6 +218,22 @@ pub fn play(provider: Provider, flow: &str, play: &Play) -> Option<Vec<Scene>> {
 /// one before, and where a kind has several forms (the reasons of a failure) they take turns.
 pub fn example(provider: Provider, event_type: &str, nth: u64, play: &Play) -> Option<Scene> {
     play::example(stage(provider)?, event_type, nth, play)
+}
+
+/// A resource as this provider has it, as JSON, made up anew; `None` when it has no such shape. All values come from
+/// the seed and from `scope`, what it is for.
+pub fn shape(provider: Provider, name: &str, scope: &str, play: &Play) -> Option<Bytes> {
+    play::shape(stage(provider)?, name, scope, play)
+}
+
+/// An id in the form of a provider that has flows: its prefix, and the rest made up. Nothing for the others.
+pub fn id(provider: Provider, prefix: &str, rng: &mut impl RngCore) -> String {
+    stage(provider).map(|stage| play::id(stage, prefix, rng)).unwrap_or_default()
+}
+
+/// A UUID, as the ids of users and payments are at Bridge.
+pub fn uuid(rng: &mut impl RngCore) -> String {
+    template::uuid(rng)
 }
 
 /// What there is to play with.

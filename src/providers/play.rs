@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use rand::RngCore;
 
+use super::alphabet;
 use super::flow::{self, Documented, Flow, Step};
 use super::template::{Cast, Filler, IdForm};
 use super::tree::Tree;
@@ -19,6 +21,15 @@ pub struct Play {
     pub live: bool,
     /// With the oddities of the provider's documentation, instead of what its traffic most likely looks like.
     pub as_documented: bool,
+    /// How many times faster than written the time between two events passes: 1, but for the sandbox.
+    pub speed: u32,
+}
+
+impl Play {
+    /// How long a wait is here, in ms.
+    fn wait_ms(&self, step: &Step) -> i64 {
+        step.wait_ms / i64::from(self.speed.max(1))
+    }
 }
 
 /// One event that is played.
@@ -92,11 +103,25 @@ pub(super) fn example(stage: &Stage, event_type: &str, nth: u64, play: &Play) ->
         let at = places[usize::try_from(turn).ok()?];
         Some((flow, at))
     })?;
-    let before_ms: i64 = flow.step[..=at].iter().map(|step| step.wait_ms).sum();
+    let before_ms: i64 = flow.step[..=at].iter().map(|step| play.wait_ms(step)).sum();
     let scope = format!("{event_type}/{nth}");
     let filler = Filler::new(play.seed, &scope, stage.ids, play.live, play.at_ms - before_ms);
     let scenes = Performance { stage, flow: &flow, play, cast: Cast::new(), filler }.scenes(at + 1, true);
     scenes.into_iter().next_back().map(|scene| Scene { wait_ms: 0, ..scene })
+}
+
+/// A resource of this shape, made up anew; `scope` says what for, so that another has other values. `None` when there
+/// is no such shape.
+pub(super) fn shape(stage: &Stage, name: &str, scope: &str, play: &Play) -> Option<Bytes> {
+    let (_, text) = stage.shapes.iter().find(|(shape, _)| *shape == name)?;
+    let shape = Tree::parse(text).expect("a shape of ours is JSON");
+    let mut filler = Filler::new(play.seed, scope, stage.ids, play.live, play.at_ms);
+    Some(filler.fill(&shape, &Cast::new()).written().into())
+}
+
+/// An id after its prefix.
+pub(super) fn id(stage: &Stage, prefix: &str, rng: &mut impl RngCore) -> String {
+    prefix.to_owned() + &alphabet::text(stage.ids.alphabet, stage.ids.chars, rng)
 }
 
 /// A flow while it is played.
@@ -116,7 +141,8 @@ impl Performance<'_> {
     }
 
     fn scene(&mut self, step: &Step, kind_is_fixed: bool) -> Scene {
-        self.filler.at_ms += step.wait_ms;
+        let wait_ms = self.play.wait_ms(step);
+        self.filler.at_ms += wait_ms;
         let documented = Some(self.flow.documented(step)).filter(|_| self.play.as_documented);
         let resource = self.resource(step, documented);
         let payload = resource.written();
@@ -133,7 +159,7 @@ impl Performance<'_> {
         }
         let id = envelope.text("/id").map(str::to_owned);
         let event_type = event_type.clone();
-        Scene { event_type, payload: payload.into(), body: body.into(), id, wait_ms: step.wait_ms }
+        Scene { event_type, payload: payload.into(), body: body.into(), id, wait_ms }
     }
 
     /// The resource as the step leaves it.

@@ -20,7 +20,7 @@
 use std::collections::BTreeMap;
 
 use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
+use rand::{Rng as _, RngCore, SeedableRng as _};
 
 use super::alphabet;
 use super::moment::{self, number};
@@ -191,7 +191,7 @@ impl<'a> Filler<'a> {
 }
 
 /// A version-4 UUID (RFC 9562 §5.4).
-fn uuid(rng: &mut StdRng) -> String {
+pub(super) fn uuid(rng: &mut impl RngCore) -> String {
     let mut bytes = alphabet::bytes::<16>(rng);
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;

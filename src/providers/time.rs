@@ -13,7 +13,7 @@ const MILLISECONDS_MIN: i64 = 100_000_000_000;
 
 /// Reads an ISO 8601 moment in ms since 1970: UTC when it names no zone, any number of fraction digits, stray spaces
 /// (Finix's own pages have `2020-04-26T22:58 :30.584`). `None` for anything else.
-pub(super) fn read(text: &str) -> Option<i64> {
+pub fn read(text: &str) -> Option<i64> {
     if text.len() > TEXT_BYTES_MAX || !text.is_ascii() {
         return None;
     }
@@ -32,7 +32,7 @@ pub(super) fn from_count(count: i64) -> Option<i64> {
 }
 
 /// Writes `2021-12-07T21:43:54.343Z`.
-pub(super) fn written(at_ms: i64) -> String {
+pub fn written(at_ms: i64) -> String {
     moment(at_ms).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 

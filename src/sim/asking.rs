@@ -91,6 +91,7 @@ impl World {
             sha256,
             body: draft.body.clone(),
             once: draft.once,
+            wrapped: false,
             only: draft.only.map(|endpoint| self.ledger.endpoints[endpoint].seen.id),
             arrival,
             dedup,

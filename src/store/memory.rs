@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
+use bytes::Bytes;
+
 use super::tail::{Added, Tail};
 use super::tally::SourceTally;
 use super::{
@@ -19,6 +21,7 @@ use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, KeyId, SourceId};
 use crate::key::Key;
+use crate::resource::Resource;
 use crate::source::{Dedup, Quarantined, Source, SourceRef, SourceStats, token_hash};
 
 mod application;
@@ -93,6 +96,7 @@ struct Tables {
     quarantine: BTreeMap<i64, Quarantined>,
     /// By application, sink and name.
     consumers: BTreeMap<(ApplicationId, String, String), EventId>,
+    resources: BTreeMap<(String, String, String), Bytes>,
     alive_ms: Option<i64>,
     /// What a process would keep in memory, and what a commit at work adds to it.
     tail: Tail,
@@ -129,6 +133,7 @@ impl Memory {
             tallies: BTreeMap::new(),
             quarantine: BTreeMap::new(),
             consumers: BTreeMap::new(),
+            resources: BTreeMap::new(),
             alive_ms: None,
             tail: Tail::new(tail_max, EventId::new(0), []),
             added: Added::default(),
@@ -295,6 +300,17 @@ impl Store for Memory {
         let tables = self.tables();
         let rows: Vec<_> = tables.quarantine.iter().map(|(number, row)| (*number, row.clone())).collect();
         Ok(list::page(rows.iter().filter(|(_, row)| row.source == source), page, |row| row.0))
+    }
+
+    fn resources(&self) -> Result<Vec<Resource>> {
+        let tables = self.tables();
+        let rows = tables.resources.iter().map(|((world, kind, id), value)| Resource {
+            world: world.clone(),
+            kind: kind.clone(),
+            id: id.clone(),
+            value: Some(value.clone()),
+        });
+        Ok(rows.collect())
     }
 
     fn consumer(&self, application: ApplicationId, sink: &str, name: &str) -> Result<Option<EventId>> {

@@ -11,6 +11,7 @@ use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId};
 use crate::key::Key;
 use crate::provider::Provider;
+use crate::resource::Resource;
 use crate::source::{Quarantined, Source, SourceRef, SourceStats};
 
 #[cfg(feature = "sim")]
@@ -226,6 +227,8 @@ pub trait Store: Send + Sync + 'static {
     fn source_stats(&self, source: SourceId) -> Result<SourceStats>;
     /// A source's quarantine, by the order in which bodies first came; the key is the row's number.
     fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>>;
+    /// All resources of the sandbox, none of them gone.
+    fn resources(&self) -> Result<Vec<Resource>>;
     /// How far a poller has come; `None` when it has taken nothing.
     fn consumer(&self, application: ApplicationId, sink: &str, name: &str) -> Result<Option<EventId>>;
 }

@@ -12,6 +12,7 @@ use crate::event_type::EventType;
 use crate::id::{ApplicationId, EndpointId, EventId, KeyId, SourceId};
 use crate::inbound::Refusal;
 use crate::key::Key;
+use crate::resource::Resource;
 use crate::source::{Dedup, Quarantined, Source};
 
 /// All that becomes durable together, in this order.
@@ -151,6 +152,8 @@ pub enum Change {
     Source(Box<Source>, Option<Box<Application>>),
     /// How far a poller has come.
     Consumer(Consumer),
+    /// Resources of the sandbox, new or changed, or gone.
+    Resources(Vec<Resource>),
     /// A new key.
     Key(Key),
     /// A key stops working.

@@ -24,6 +24,7 @@ mod providers;
 mod publish;
 mod receive;
 mod rehearse;
+mod sandbox;
 mod simulation;
 mod store;
 mod tidy;

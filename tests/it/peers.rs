@@ -51,3 +51,24 @@ fn the_javascript_sdk_finds_what_it_expects_and_every_delivery_verifies() {
     let mut node = Command::new("node");
     check(node.arg(script("story.mjs")).args([world.url.as_str(), KEY]).arg(installed("node")), "javascript", 5);
 }
+
+#[test]
+fn fintocs_python_sdk_asks_the_sandbox_as_it_asks_fintoc() {
+    let sandbox = World::sandbox(&["--speed", "300"]);
+    let mut python = Command::new(installed("venv/bin/python"));
+    check(python.arg(script("sandbox.py")).arg(&sandbox.url), "python", 3);
+}
+
+#[test]
+fn fintocs_javascript_sdk_asks_the_sandbox_as_it_asks_fintoc() {
+    let sandbox = World::sandbox(&["--speed", "300"]);
+    let mut node = Command::new("node");
+    check(node.arg(script("sandbox.mjs")).arg(&sandbox.url).arg(installed("node")), "javascript", 3);
+}
+
+#[test]
+fn finixs_python_sdk_makes_webhooks_and_reads_what_a_flow_left() {
+    let world = World::sandbox(&["--speed", "60"]);
+    let mut python = Command::new(installed("venv/bin/python"));
+    check(python.arg(script("small_finix.py")).arg(world.url.as_str()), "python", 2);
+}

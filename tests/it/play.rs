@@ -14,7 +14,7 @@ use tree::{Sample, paths, tree};
 
 const AT_MS: i64 = 1_793_620_800_123; // 2026-11-02, a Monday
 
-pub const PLAY: Play = Play { seed: 7, at_ms: AT_MS, live: false, as_documented: false };
+pub const PLAY: Play = Play { seed: 7, at_ms: AT_MS, live: false, as_documented: false, speed: 1 };
 pub const DOCUMENTED: Play = Play { as_documented: true, ..PLAY };
 pub const PLAYERS: [Provider; 3] = [Provider::Fintoc, Provider::Bridge, Provider::Finix];
 

@@ -26,7 +26,7 @@ fn secret(world: &World, app: &str, endpoint: &str) -> String {
 }
 
 /// What a source with these secrets makes of a delivery.
-fn verified(provider: Provider, secrets: &[&str], received: &Received) -> Result<inbound::Received, String> {
+pub fn verified(provider: Provider, secrets: &[&str], received: &Received) -> Result<inbound::Received, String> {
     let terms = inbound::Terms {
         secrets: secrets.iter().map(|text| providers::parse_secret(provider, text).unwrap()).collect(),
         tolerance_secs: Some(300),

@@ -41,6 +41,7 @@ mod once;
 mod opening;
 pub mod receiving;
 mod recovery;
+pub mod resource;
 mod scan;
 mod setting;
 mod source;

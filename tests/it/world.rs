@@ -21,6 +21,7 @@ pub struct World {
     pub dir: TempDir,
     pub url: String,
     pub server: Child,
+    verb: &'static str,
     flags: Vec<String>,
     wrapper: Vec<String>,
 }
@@ -40,8 +41,16 @@ impl World {
     pub fn start_under(wrapper: &[&str], dir: TempDir, flags: &[&str]) -> Self {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         let (wrapper, flags) = (owned(wrapper), owned(flags));
-        let (server, url) = launch(&mut command(&database(dir.path()), &flags, &wrapper));
-        Self { dir, url, server, flags, wrapper }
+        let (server, url) = launch(&mut command("serve", &database(dir.path()), &flags, &wrapper));
+        Self { dir, url, server, verb: "serve", flags, wrapper }
+    }
+
+    /// Starts a sandbox with these flags beside the usual ones.
+    pub fn sandbox(flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let flags = flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
+        let (server, url) = launch(&mut command("sandbox", &database(dir.path()), &flags, &[]));
+        Self { dir, url, server, verb: "sandbox", flags, wrapper: Vec::new() }
     }
 
     /// Starts a server whose log, panics included, [`Self::log`] shows.
@@ -49,8 +58,8 @@ impl World {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let flags = flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
         let log = std::fs::File::create(dir.path().join("log")).expect("a file");
-        let (server, url) = launch(command(&database(dir.path()), &flags, &[]).stderr(log));
-        Self { dir, url, server, flags, wrapper: Vec::new() }
+        let (server, url) = launch(command("serve", &database(dir.path()), &flags, &[]).stderr(log));
+        Self { dir, url, server, verb: "serve", flags, wrapper: Vec::new() }
     }
 
     /// What a server started by [`Self::start_logged`] logged so far.
@@ -97,7 +106,7 @@ impl World {
 
     /// The server's command line, to be started on the same database.
     pub fn command(&self) -> Command {
-        command(&database(self.dir.path()), &self.flags, &self.wrapper)
+        command(self.verb, &database(self.dir.path()), &self.flags, &self.wrapper)
     }
 
     /// Asks the server to end; gives its exit code.
@@ -195,9 +204,9 @@ fn program_under(wrapper: &[String]) -> Command {
     command
 }
 
-fn command(database: &Path, flags: &[String], wrapper: &[String]) -> Command {
+fn command(verb: &str, database: &Path, flags: &[String], wrapper: &[String]) -> Command {
     let mut command = program_under(wrapper);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--database"]);
+    command.args([verb, "--listen", "127.0.0.1:0", "--log", "warn", "--database"]);
     command.arg(format!("sqlite:{}", database.display())).args(flags).env("POSTHASTE_BOOTSTRAP_KEY", KEY);
     command
 }

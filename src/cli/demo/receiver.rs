@@ -25,17 +25,21 @@ const DAWDLES: Duration = Duration::from_millis(400);
 /// How many rows are kept to be shown.
 const ROWS_MAX: usize = 10_000;
 
-/// What stands above the rows.
-pub(super) const HEADING: &str =
-    "event                            type               amount    attempt  answer  signature  after";
+/// The path of its URL; below it, one for each provider.
+const PATH: &str = "webhooks";
 
-/// What the demo's events say.
+/// What stands above the rows.
+pub(super) const HEADING: &str = "event                            from       type                                 attempt  answer  signature  after";
+
+/// What the demo's events say, and what the providers' do.
 #[derive(Deserialize)]
 struct Payload {
     #[serde(rename = "type")]
     event_type: String,
-    amount: u32,
-    number: usize,
+    /// Finix names its types in two parts.
+    entity: Option<String>,
+    /// The demo's own are numbered.
+    number: Option<usize>,
 }
 
 /// A customer's endpoint.
@@ -61,7 +65,7 @@ impl Receiver {
     /// Listens on a free port of this machine.
     pub(super) async fn start() -> Result<Arc<Self>> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}/webhooks", listener.local_addr()?);
+        let url = format!("http://{}/{PATH}", listener.local_addr()?);
         let receiver = Arc::new(Self { url, seen: Mutex::default() });
         let shared = Arc::clone(&receiver);
         tokio::spawn(async move {
@@ -97,8 +101,9 @@ impl Receiver {
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let header =
             |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let (status, wait) =
-            self.note(&header("webhook-id"), &header("webhook-timestamp"), &header("webhook-signature"), &body);
+        let from = head.uri.path().rsplit('/').next().filter(|last| *last != PATH).unwrap_or("platform");
+        let proof = [header("webhook-id"), header("webhook-timestamp"), header("webhook-signature")];
+        let (status, wait) = self.note(from, &proof, &body);
         tokio::time::sleep(wait).await;
         let mut response = Response::new(Full::new(Bytes::from_static(b"ok")));
         *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
@@ -106,7 +111,7 @@ impl Receiver {
     }
 
     /// Verifies and writes down one request; gives the status and how long to dawdle.
-    fn note(&self, id: &str, timestamp: &str, signatures: &str, body: &[u8]) -> (u16, Duration) {
+    fn note(&self, from: &str, [id, timestamp, signatures]: &[String; 3], body: &[u8]) -> (u16, Duration) {
         let mut seen = self.seen();
         let genuine = signature::verify(&seen.secrets, id, timestamp, signatures, body);
         let payload = serde_json::from_slice::<Payload>(body).ok().filter(|_| genuine);
@@ -117,7 +122,7 @@ impl Receiver {
         seen.requests += 1;
         let fails = seen.requests.is_multiple_of(FAILS_EVERY);
         let dawdles = seen.requests.is_multiple_of(DAWDLES_EVERY);
-        let attempts = seen.attempts.entry(id.to_owned()).or_default();
+        let attempts = seen.attempts.entry(id.clone()).or_default();
         *attempts += 1;
         let attempt = *attempts;
         if fails {
@@ -126,12 +131,11 @@ impl Receiver {
             seen.delivered += 1;
         }
         let status = if fails { 500 } else { 200 };
-        let after = seen.published.get(payload.number).map_or(Duration::ZERO, Instant::elapsed);
-        let Payload { event_type, amount, .. } = payload;
-        let row = format!(
-            "{id:<32} {event_type:<18} {amount:>7}    {attempt:>4}     {status}     verified   {:.1} ms",
-            after.as_secs_f64() * 1_000.0
-        );
+        let after = payload.number.and_then(|number| seen.published.get(number)).map(Instant::elapsed);
+        let after = after.map_or_else(String::new, |after| format!("{:.1} ms", after.as_secs_f64() * 1_000.0));
+        let Payload { event_type, entity, .. } = payload;
+        let event_type = entity.map_or(event_type.clone(), |entity| format!("{entity}.{event_type}"));
+        let row = format!("{id:<32} {from:<10} {event_type:<36} {attempt:>4}     {status}     verified   {after}");
         if seen.rows.len() < ROWS_MAX {
             seen.rows.push(row);
         }
@@ -153,9 +157,8 @@ impl Receiver {
     pub(super) fn summary(&self) -> String {
         let seen = self.seen();
         let Seen { delivered, failed, forged, .. } = &*seen;
-        let waiting = seen.published.len().saturating_sub(*delivered);
         format!(
-            "{} events published, {delivered} delivered, {waiting} waiting; {failed} attempts failed on purpose and are retried; {forged} bad signatures",
+            "{} events published, the rest from the providers; {delivered} delivered; {failed} attempts failed on purpose and are retried; {forged} bad signatures",
             seen.published.len()
         )
     }

@@ -13,7 +13,7 @@ use crate::id::EnvironmentId;
 use crate::key::Action;
 use crate::provider::Provider;
 use crate::providers;
-use crate::store::{Change, Setting};
+use crate::store::{Change, Setting, Store};
 
 #[derive(Deserialize)]
 struct ImportIn {
@@ -49,32 +49,36 @@ pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Respons
 /// Makes the event types of a provider's catalogue that are missing.
 pub(super) async fn bring_in(api: &Api, environment: EnvironmentId, provider: Provider) -> Result<()> {
     let now_ms = api.clock.now().wall_ms;
-    let row = |row: &providers::Row| EventType {
-        environment,
-        name: row.event_type.clone(),
-        description: row.description.clone(),
-        schemas: None,
-        archived: false,
-        deprecated: false,
-        created_ms: now_ms,
-        updated_ms: now_ms,
-    };
-    let mut missing: Vec<EventType> = providers::catalogue(provider).iter().map(row).collect();
-    missing = api
-        .read(move |store| {
-            let mut rest = Vec::new();
-            for event_type in missing {
-                if store.event_type(environment, &event_type.name)?.is_none() {
-                    rest.push(event_type);
-                }
-            }
-            Ok(rest)
-        })
-        .await?;
+    let missing = api.read(move |store| missing(store, environment, provider, now_ms)).await?;
     if missing.is_empty() {
         return Ok(());
     }
     let setting = Setting { change: Change::Catalogue(missing), answer: None };
     let changed = api.engine.change(setting).await;
     changed.map(|_| ()).map_err(|error| not_changed(error, "an event type of the catalogue is in the way"))
+}
+
+/// The event types of a provider's catalogue that an environment has not.
+pub(crate) fn missing(
+    store: &dyn Store,
+    environment: EnvironmentId,
+    provider: Provider,
+    now_ms: i64,
+) -> Result<Vec<EventType>> {
+    let mut missing = Vec::new();
+    for row in providers::catalogue(provider) {
+        if store.event_type(environment, &row.event_type)?.is_none() {
+            missing.push(EventType {
+                environment,
+                name: row.event_type.clone(),
+                description: row.description.clone(),
+                schemas: None,
+                archived: false,
+                deprecated: false,
+                created_ms: now_ms,
+                updated_ms: now_ms,
+            });
+        }
+    }
+    Ok(missing)
 }

@@ -4,14 +4,12 @@ use rand::SeedableRng as _;
 
 use super::{Api, not_changed};
 use crate::application::Application;
-use crate::digest::hash16;
-use crate::endpoint::{Endpoint, Health, State};
+use crate::endpoint::Endpoint;
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
 use crate::http::call::Call;
 use crate::id::EndpointId;
 use crate::providers;
-use crate::secret::SecretSlot;
 use crate::store::{Change, Refused, Setting};
 
 /// The endpoint of an application for this URL, made when it is the first event for it.
@@ -22,7 +20,7 @@ pub(super) async fn endpoint(api: &Api, call: &Call, event_type: &str, url: &str
         return Err(Error::field("url", format!("`{event_type}` goes to the endpoints that want it; leave `url` out")));
     }
     let id = application.id;
-    let uid = uid(url);
+    let uid = Endpoint::uid_of_url(url);
     let known = uid.clone();
     if let Some(endpoint) = api.read(move |store| store.endpoint_by_uid(id, &known)).await? {
         return Ok(endpoint.id);
@@ -31,32 +29,14 @@ pub(super) async fn endpoint(api: &Api, call: &Call, event_type: &str, url: &str
     make(api, &application, uid, url).await
 }
 
-/// Two URLs never share it; a caller's uid is not made by accident.
-fn uid(url: &str) -> String {
-    let hash = hash16(url.as_bytes());
-    format!("url_{:032x}", u128::from_be_bytes(hash))
-}
-
 async fn make(api: &Api, application: &Application, uid: String, url: &str) -> Result<EndpointId> {
     let now_ms = api.clock.now().wall_ms;
     let secret = providers::generate_secret(application.provider, &mut rand::rngs::StdRng::from_os_rng());
     let endpoint = Endpoint {
-        id: api.engine.ids().next(now_ms),
-        application: application.id,
-        provider: application.provider,
         direct: true,
         uid: Some(uid.clone()),
-        url: url.to_owned(),
         description: "the URL that events were published with".to_owned(),
-        state: State::Enabled,
-        event_types: Vec::new(),
-        channels: Vec::new(),
-        headers: std::collections::BTreeMap::new(),
-        metadata: crate::name::Metadata::new(),
-        secrets: vec![SecretSlot { secret, expires_ms: None }],
-        health: Health::default(),
-        updated_ms: now_ms,
-        revision: 1,
+        ..Endpoint::new(api.engine.ids().next(now_ms), application, url, secret, now_ms)
     };
     let (application, id) = (application.id, endpoint.id);
     match api.engine.change(Setting { change: Change::Endpoint(endpoint), answer: None }).await {

@@ -50,7 +50,7 @@ pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response>
 fn played(api: &Api, call: &Call, application: &Application, name: &str) -> Option<Scene> {
     let live = environment::is_live(call.caller.environment);
     let (seed, at_ms) = (rand::rngs::StdRng::from_os_rng().next_u64(), api.clock.now().wall_ms);
-    providers::example(application.provider, name, 0, &Play { seed, at_ms, live, as_documented: false })
+    providers::example(application.provider, name, 0, &Play { seed, at_ms, live, as_documented: false, speed: 1 })
 }
 
 async fn example(api: &Api, call: &Call, application: &Application, name: String) -> Result<String> {

@@ -21,7 +21,7 @@ use crate::store::{Answer, Change, Refused, Setting};
 mod application;
 mod attempt;
 mod batch;
-mod catalogue;
+pub(crate) mod catalogue;
 mod direct;
 mod endpoint;
 mod event;

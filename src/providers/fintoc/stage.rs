@@ -13,7 +13,7 @@ pub(in crate::providers) static STAGE: Stage = Stage {
     ),
     single: include_str!("single.toml"),
     shapes: files!("shape", ".json":
-        "charge" "checkout_session" "link" "link_of_three" "payment_intent" "payout" "refresh_intent" "refund" "subscription"
+        "account" "charge" "checkout_session" "link" "link_of_three" "movement" "payment_intent" "payout" "refresh_intent" "refund" "subscription"
         "subscription_intent" "subscription_intent_succeeded"
     ),
     ids: IdForm { alphabet: BASE62, chars: 16 },

@@ -5,6 +5,7 @@ use crate::endpoint::{Endpoint, Health, State};
 use crate::event::Once;
 use crate::event_type::EventType;
 use crate::id::{EventId, Id};
+use crate::resource::Resource;
 use crate::store::tally::Tally;
 use crate::store::{Answer, Change, Consumer, Refused, Setting, day, key_lives_ms};
 
@@ -42,6 +43,16 @@ fn change(tables: &mut Tables, tally: &mut Tally, change: &Change) -> Option<Ref
             true
         }
         Change::Source(source, application) => return source::put(tables, source, application.as_deref()),
+        Change::Resources(resources) => {
+            for resource in resources {
+                let Resource { world, kind, id, value } = resource.clone();
+                match value {
+                    Some(value) => tables.resources.insert((world, kind, id), value),
+                    None => tables.resources.remove(&(world, kind, id)),
+                };
+            }
+            true
+        }
         Change::Consumer(consumer) => {
             put_consumer(tables, tally, consumer);
             true

@@ -21,6 +21,7 @@ use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId};
 use crate::key::Key;
+use crate::resource::Resource;
 use crate::secret::Sealer;
 use crate::source::{Quarantined, Source, SourceRef, SourceStats};
 
@@ -32,6 +33,7 @@ mod list;
 mod open;
 mod read;
 mod remembered;
+mod resource;
 mod rows;
 mod setting;
 mod source;
@@ -221,6 +223,10 @@ impl Store for Sqlite {
 
     fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
         self.read(|db| list::quarantined(db, source, page))
+    }
+
+    fn resources(&self) -> Result<Vec<Resource>> {
+        self.read(resource::all)
     }
 
     fn consumer(&self, application: ApplicationId, sink: &str, name: &str) -> Result<Option<EventId>> {

@@ -9,10 +9,11 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, Kind, Result};
 
 /// The schema's steps, oldest first; the database's `user_version` counts those taken.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_receive.sql"),
     include_str!("../../../migrations/sqlite/0003_inbound_keys.sql"),
+    include_str!("../../../migrations/sqlite/0004_sandbox.sql"),
 ];
 /// Marks the file as ours (`post`), so that another program's database is not taken over.
 const APPLICATION_ID: i32 = 0x706f_7374;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kept::json;
 use super::kept::{seal_headers, seal_secrets};
-use super::{Writing, application, arrival, source};
+use super::{Writing, application, arrival, resource, source};
 use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::event::Once;
@@ -57,6 +57,7 @@ fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {
             None
         }
         Change::Source(source, application) => source::put(db, sealer, source, application.as_deref())?,
+        Change::Resources(resources) => resource::put(db, resources).map(|()| None)?,
         Change::Consumer(consumer) => put_consumer(work, consumer).map(|()| None)?,
         Change::Key(key) => taken_if_none(insert_key(db, key)?),
         Change::Revoke { key, at_ms } => {

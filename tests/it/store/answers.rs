@@ -41,6 +41,7 @@ fn answers(store: &dyn Store, topics: &Topics) -> Vec<String> {
     settings(store, topics, &mut lines);
     receiving(store, topics, &mut lines);
     history(store, topics, &mut lines);
+    line(&mut lines, "resources", store.resources().unwrap());
     lines
 }
 

@@ -1,0 +1,44 @@
+//! Controls: what people, banks and time would do, on demand.
+
+use http::Method;
+use serde_json::json;
+
+use crate::sandbox::ask::{Ask, Problem, Reply};
+use crate::sandbox::fintoc::{account, link, payment, webhook};
+use crate::sandbox::house::{House, Shared};
+use crate::sandbox::world::World;
+
+pub(super) fn answer(world: &mut World, ask: &Ask, rest: &[&str]) -> Result<Reply, Problem> {
+    match (&ask.method, rest) {
+        (&Method::POST, ["links"]) => link::make(world, ask),
+        (&Method::POST, ["links", id, "reconnect"]) => link::reconnect(world, id),
+        (&Method::PATCH, ["accounts", id]) => account::direct(world, ask, id),
+        (&Method::PATCH, ["organization"]) => organize(world, ask),
+        (&Method::POST, [kinds, rest @ ..]) => payment::control(world, ask, kinds, rest),
+        _ => Err(Problem::no_route()),
+    }
+}
+
+/// PATCH `/organization`: what is switched on for all links that do not say otherwise.
+fn organize(world: &mut World, ask: &Ask) -> Result<Reply, Problem> {
+    let before = world.get(link::ORGANIZATION, link::ORGANIZATION).cloned();
+    let mut organization = before.unwrap_or_else(|| json!({ "movements_removed": false, "on_demand": true }));
+    for (given, kept) in [("movementsRemoved", "movements_removed"), ("onDemand", "on_demand")] {
+        if let Some(on) = ask.flag(given)? {
+            organization[kept] = on.into();
+        }
+    }
+    let shown = json!({ "movementsRemoved": organization["movements_removed"], "onDemand": organization["on_demand"] });
+    world.put(link::ORGANIZATION, link::ORGANIZATION, organization);
+    Ok(Reply::ok(shown))
+}
+
+/// POST `/reset`: the key is as if nobody had used it, but for ids, which never come again.
+pub(super) async fn reset(house: &House, world: &Shared) -> Result<Reply, Problem> {
+    webhook::remove_all(house, world).await?;
+    let begin_anew = |world: &mut World| {
+        world.reset();
+        Ok(Reply::nothing())
+    };
+    house.turn(world, begin_anew).await
+}
