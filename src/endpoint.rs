@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::application::Wire;
 use crate::error::{Error, Result};
 use crate::id::{ApplicationId, EndpointId, Id};
 use crate::name::{self, Metadata};
@@ -109,6 +110,8 @@ pub struct Endpoint {
     pub application: ApplicationId,
     /// In whose form events go there: its application's.
     pub provider: Provider,
+    /// Under which names its events carry their id and signature: its application's.
+    pub wire: Wire,
     /// Whether only events that name it go there, whatever its filters say.
     pub direct: bool,
     /// The caller's own id for it, unique in the application while it lives.

@@ -20,6 +20,7 @@
 pub mod application;
 pub mod attempt;
 pub mod clock;
+pub mod count;
 pub mod delivery;
 pub mod digest;
 pub mod endpoint;
@@ -30,6 +31,7 @@ pub mod event_type;
 pub mod fan_out;
 pub mod id;
 pub mod inbound;
+pub mod jwt;
 pub mod key;
 pub mod name;
 pub mod network;
@@ -38,6 +40,7 @@ pub mod retry;
 pub mod secret;
 pub mod signature;
 pub mod source;
+pub mod token;
 // the senders' forms
 pub mod providers;
 // machinery: the doors in and out, what decides, what is durable

@@ -12,10 +12,12 @@ use super::dial::{self, NotConnected};
 use super::guard::{Refused, Target};
 use super::pool::{Connection, Pool};
 use super::resolve::{Lookup, ResolveError, Resolver};
+use crate::application::Wire;
 use crate::attempt::{self, Answer, Cause, EXCERPT_BYTES_MAX, EXCERPT_SUCCESS_BYTES_MAX, Order, Report, Sender};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::id::{EndpointId, IdText};
+use crate::provider::Provider;
 use crate::providers::{self, Signing};
 use crate::retry;
 
@@ -25,6 +27,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Responses are never decompressed, so none is asked for.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const SVIX_ID: HeaderName = HeaderName::from_static("svix-id");
 
 /// Carries attempts to their endpoints.
 pub struct Courier<L, C> {
@@ -121,8 +124,12 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
         let id = self.text.of(order.lease.event);
         let at_secs = self.clock.now().wall_ms.div_euclid(1_000);
         let signing = Signing { id: &id, at_secs, body: &body };
-        let proof = providers::sign(endpoint.provider, &endpoint.secrets, signing);
-        let mut request = Request::post(target.path_and_query()).body(Full::new(body))?;
+        let proofs: &[Provider] = match (endpoint.provider, endpoint.wire) {
+            (Provider::Standard, Wire::Svix) => &[Provider::Svix],
+            (Provider::Standard, Wire::Both) => &[Provider::Standard, Provider::Svix],
+            (provider, _) => &[provider],
+        };
+        let mut request = Request::post(target.path_and_query()).body(Full::new(body.clone()))?;
         let headers = request.headers_mut();
         headers.reserve(8 + carried.len() + endpoint.headers.len());
         headers.insert(HOST, HeaderValue::try_from(target.authority())?);
@@ -132,9 +139,16 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
         for (name, value) in carried {
             headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
         }
-        headers.insert(WEBHOOK_ID, HeaderValue::try_from(id)?);
-        for (name, value) in proof {
-            headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+        if proofs != [Provider::Svix] {
+            headers.insert(WEBHOOK_ID, HeaderValue::try_from(&id)?);
+        }
+        for &provider in proofs {
+            if provider == Provider::Svix {
+                headers.insert(SVIX_ID, HeaderValue::try_from(&id)?);
+            }
+            for (name, value) in providers::sign(provider, &endpoint.secrets, signing) {
+                headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+            }
         }
         for (name, value) in &endpoint.headers {
             headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);

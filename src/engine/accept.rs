@@ -61,6 +61,7 @@ impl<R> Core<R> {
             event_type: new.event_type,
             channels: new.channels,
             uid: new.uid,
+            extra: new.extra,
             body: new.body,
             sha256: new.sha256,
             arrival: new.arrival,

@@ -51,11 +51,18 @@ impl<R> Core<R> {
                     self.close(now, source.application);
                 }
             }
+            Change::Expunge(application, events) => self.obey_expunge(*application, events),
             Change::Environment(_)
             | Change::EventType(_)
             | Change::Catalogue(_)
+            | Change::EventTypes(_)
+            | Change::EventTypeGone(..)
+            | Change::Validation(..)
+            | Change::ExpungeAttempt(..)
+            | Change::EndTokens(_)
             | Change::Key(_)
             | Change::Revoke { .. }
+            | Change::Answered
             | Change::Consumer(_) => {}
         }
     }
@@ -63,9 +70,31 @@ impl<R> Core<R> {
     fn obey_application(&mut self, now: Now, application: &Application) {
         if !application.deleted {
             self.directory.put(application);
+            self.obey_wire(application);
             return;
         }
         self.close(now, application.id);
+    }
+
+    /// Its endpoints carry the names of its headers.
+    fn obey_wire(&mut self, application: &Application) {
+        let Some(lanes) = self.directory.lanes_mut(application.id) else {
+            return;
+        };
+        for &lane in lanes.iter() {
+            let endpoint = &mut self.lanes[lane].endpoint;
+            if endpoint.wire != application.wire {
+                Arc::make_mut(endpoint).wire = application.wire;
+            }
+        }
+    }
+
+    /// What was read of the due index and is canceled on disk is not sent.
+    fn obey_expunge(&mut self, application: ApplicationId, events: &[EventId]) {
+        let lanes = self.directory.lanes_mut(application).map_or_else(Vec::new, |lanes| lanes.clone());
+        for lane in lanes {
+            self.lanes[lane].backlog.retain(|due| !events.contains(&due.event));
+        }
     }
 
     /// A deleted application's endpoints are deleted with it.
@@ -96,6 +125,8 @@ impl<R> Core<R> {
     /// Gives a lane its endpoint's new settings.
     fn replace(&mut self, now: Now, lane: usize, endpoint: Endpoint) {
         let here = &mut self.lanes[lane];
+        // its application's, whatever whoever changed it had read
+        let endpoint = Endpoint { wire: here.endpoint.wire, ..endpoint };
         let (before, after) = (here.endpoint.state, endpoint.state);
         here.endpoint = Arc::new(endpoint);
         if before == after {

@@ -5,24 +5,29 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::tally::SourceTally;
 use super::{
-    Answer, AttemptRow, AttemptsOf, Backlog, Batch, CommitFailed, DueSlice, Durable, Filter, Listed, Opening, Page,
-    Receipt, Store, Unwritten, uid_hash,
+    Answer, AttemptRow, AttemptsOf, Backlog, Batch, CommitFailed, DeliveryRow, DueSlice, Durable, Filter, Listed,
+    Opening, Page, Receipt, Store, Unwritten, uid_hash,
 };
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::{Attempt, Payload};
+use crate::count::Counts;
 use crate::delivery::Delivery;
 use crate::endpoint::{Endpoint, State};
-use crate::environment::Environment;
+use crate::environment::{Environment, Validation};
 use crate::error::Result;
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, KeyId, SourceId};
 use crate::key::Key;
 use crate::source::{Quarantined, Source, SourceRef, SourceStats, token_hash};
+use crate::token::{Ended, Which};
 
 mod application;
 mod arrival;
 mod commit;
+mod count;
+mod delivery;
+mod expunge;
 mod list;
 mod read;
 mod setting;
@@ -40,7 +45,7 @@ struct EventRow {
 }
 
 /// A delivery that has a row, and its first attempt once there is one.
-struct DeliveryRow {
+struct FirstRow {
     delivery: Delivery,
     first: Option<Attempt>,
 }
@@ -63,6 +68,10 @@ struct Tables {
     mark: EventId,
     last_id: i64,
     environments: BTreeMap<EnvironmentId, Environment>,
+    validations: BTreeMap<EnvironmentId, Validation>,
+    ended_tokens: BTreeMap<(ApplicationId, Which, i64), Ended>,
+    /// By endpoint and hour.
+    hours: BTreeMap<(EndpointId, i64), Counts>,
     keys: BTreeMap<KeyId, Key>,
     applications: BTreeMap<ApplicationId, Application>,
     event_types: BTreeMap<(EnvironmentId, String), EventType>,
@@ -74,7 +83,7 @@ struct Tables {
     recent_keys: BTreeMap<EventId, Once>,
     /// By day and hash.
     answers: BTreeMap<(i64, [u8; 16]), AnswerRow>,
-    deliveries: BTreeMap<(EventId, EndpointId), DeliveryRow>,
+    deliveries: BTreeMap<(EventId, EndpointId), FirstRow>,
     /// From the second attempt on.
     attempts: BTreeMap<AttemptId, AttemptRow>,
     /// The due index: endpoint, due time, event.
@@ -101,6 +110,9 @@ impl Memory {
             mark: EventId::new(0),
             last_id: 0,
             environments: BTreeMap::new(),
+            validations: BTreeMap::new(),
+            ended_tokens: BTreeMap::new(),
+            hours: BTreeMap::new(),
             keys: BTreeMap::new(),
             applications: BTreeMap::new(),
             event_types: BTreeMap::new(),
@@ -159,6 +171,18 @@ impl Store for Memory {
 
     fn keys(&self) -> Result<Vec<Key>> {
         Ok(self.tables().keys.values().cloned().collect())
+    }
+
+    fn ended_tokens(&self, application: ApplicationId) -> Result<Vec<Ended>> {
+        Ok(self.tables().ended_tokens.values().filter(|row| row.application == application).cloned().collect())
+    }
+
+    fn environments(&self) -> Result<Vec<Environment>> {
+        Ok(self.tables().environments.values().cloned().collect())
+    }
+
+    fn validation(&self, environment: EnvironmentId) -> Result<Validation> {
+        Ok(self.tables().validations.get(&environment).copied().unwrap_or_default())
     }
 
     fn answer(&self, once: &Once, wall_ms: i64) -> Result<Option<Answer>> {
@@ -231,6 +255,32 @@ impl Store for Memory {
 
     fn attempts(&self, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Result<Listed<AttemptRow>> {
         Ok(list::attempts(&self.tables(), of, page, filter))
+    }
+
+    fn attempted(
+        &self,
+        endpoint: EndpointId,
+        page: Page<EventId>,
+        filter: &Filter,
+        bodies: bool,
+    ) -> Result<Listed<DeliveryRow>> {
+        Ok(delivery::attempted(&self.tables(), endpoint, page, filter, bodies))
+    }
+
+    fn destinations(&self, event: EventId) -> Result<Vec<(EndpointId, Option<Delivery>)>> {
+        let written = self.deliveries(event)?;
+        Ok(delivery::destinations(&self.tables(), event, written))
+    }
+
+    fn counts(&self, endpoint: EndpointId, hours: (i64, i64)) -> Result<Counts> {
+        Ok(count::counts(&self.tables(), endpoint, hours))
+    }
+
+    fn attempt_count(&self, application: ApplicationId, hours: (i64, i64)) -> Result<i64> {
+        let tables = self.tables();
+        let own = tables.endpoints.values().filter(|row| row.application == application);
+        let counts = own.map(|row| count::counts(&tables, row.id, hours));
+        Ok(counts.map(|counts| counts.attempts_succeeded + counts.attempts_failed).sum())
     }
 
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {

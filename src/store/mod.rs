@@ -2,9 +2,10 @@
 
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::{Attempt, Payload};
-use crate::delivery::{Delivery, Due};
+use crate::count::Counts;
+use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::Endpoint;
-use crate::environment::Environment;
+use crate::environment::{Environment, Validation};
 use crate::error::{Error, Result};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
@@ -12,7 +13,9 @@ use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, So
 use crate::key::Key;
 use crate::provider::Provider;
 use crate::source::{Quarantined, Source, SourceRef, SourceStats};
+use crate::token::Ended;
 
+mod hours;
 #[cfg(feature = "sim")]
 pub mod memory;
 pub mod sqlite;
@@ -32,6 +35,10 @@ pub const RECENT_KEYS_MAX: usize = 262_144;
 pub const FORGET_ROWS_MAX: usize = 500;
 /// How many bodies a source keeps in quarantine; more are counted and not kept.
 pub const QUARANTINED_MAX: usize = 1_000;
+/// What stands where a response was erased.
+pub(crate) const EXPUNGED: &[u8] = b"EXPUNGED";
+/// How long counts are kept: 91 days, in hours.
+pub const COUNT_HOURS: i64 = 91 * 24;
 /// How many rows a filtered list looks at before it answers with what it has.
 pub const SCAN_ROWS_MAX: usize = 10_000;
 
@@ -56,6 +63,8 @@ impl<T> Durable<T> {
 pub struct Opening {
     /// The key of the public ids.
     pub id_key: [u8; 16],
+    /// The key that signs tokens.
+    pub token_key: [u8; 32],
     /// The highest id that may be in use.
     pub last_id: i64,
     /// Where recovery begins.
@@ -131,6 +140,10 @@ pub struct Filter {
     pub status_class: Option<u16>,
     /// Attempts at this endpoint.
     pub endpoint: Option<EndpointId>,
+    /// Events with this tag.
+    pub tag: Option<String>,
+    /// Deliveries that stand so.
+    pub status: Option<Status>,
 }
 
 /// A list answer.
@@ -153,6 +166,17 @@ pub struct AttemptRow {
     pub endpoint: EndpointId,
     /// The attempt.
     pub attempt: Attempt,
+}
+
+/// An event that was attempted at an endpoint, and where its delivery stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryRow {
+    /// The event.
+    pub event: Event,
+    /// Its delivery.
+    pub delivery: Delivery,
+    /// Its first attempt there: the order of the list.
+    pub first: AttemptId,
 }
 
 /// Whose attempts are listed.
@@ -181,6 +205,12 @@ pub trait Store: Send + Sync + 'static {
     fn payloads(&self, events: &[EventId]) -> Result<Vec<Option<Payload>>>;
     /// All keys, revoked ones too.
     fn keys(&self) -> Result<Vec<Key>>;
+    /// Tokens of an application that end before their time.
+    fn ended_tokens(&self, application: ApplicationId) -> Result<Vec<Ended>>;
+    /// All environments.
+    fn environments(&self) -> Result<Vec<Environment>>;
+    /// What happens in an environment to events that their type's schema does not allow.
+    fn validation(&self, environment: EnvironmentId) -> Result<Validation>;
     /// The answer kept under a key, when it is not past its time.
     fn answer(&self, once: &Once, wall_ms: i64) -> Result<Option<Answer>>;
 
@@ -212,6 +242,22 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Listed<Event>>;
     /// Attempts.
     fn attempts(&self, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Result<Listed<AttemptRow>>;
+    /// Events attempted at an endpoint, by their first attempt there; `after` is an event that was. Their bodies are
+    /// left out unless `bodies`.
+    fn attempted(
+        &self,
+        endpoint: EndpointId,
+        page: Page<EventId>,
+        filter: &Filter,
+        bodies: bool,
+    ) -> Result<Listed<DeliveryRow>>;
+    /// Where an event goes or went, in the order of the endpoints; `None` for a delivery that nobody tried or wrote
+    /// down yet.
+    fn destinations(&self, event: EventId) -> Result<Vec<(EndpointId, Option<Delivery>)>>;
+    /// What an endpoint's deliveries and attempts came to in these hours since 1970, the last one included.
+    fn counts(&self, endpoint: EndpointId, hours: (i64, i64)) -> Result<Counts>;
+    /// How many attempts an application's endpoints, deleted ones too, had in these hours, the last one included.
+    fn attempt_count(&self, application: ApplicationId, hours: (i64, i64)) -> Result<i64>;
     /// An event's deliveries that have rows.
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>>;
 

@@ -6,13 +6,14 @@ use crate::application::Application;
 use crate::attempt::Attempt;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::{Endpoint, Health, State};
-use crate::environment::Environment;
+use crate::environment::{Environment, Validation};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, EndpointId, EventId, KeyId, SourceId};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, KeyId, SourceId};
 use crate::inbound::Refusal;
 use crate::key::Key;
 use crate::source::{Dedup, Quarantined, Source};
+use crate::token::Ended;
 
 /// All that becomes durable together, in this order.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +69,13 @@ pub enum Op {
     Setting(Box<Setting>),
     /// Idempotency keys past their time go, and what makes inbound events duplicates: at most 500 of each kind.
     Forget,
+    /// A key was used at this moment, in ms since 1970.
+    Used {
+        /// Which.
+        key: KeyId,
+        /// When.
+        at_ms: i64,
+    },
     /// Requests at a source's door that became no event.
     Turned(Turned),
     /// A genuine request that could not be understood is kept, once for each body, [`super::QUARANTINED_MAX`] a source.
@@ -144,6 +152,18 @@ pub enum Change {
     Endpoint(Endpoint),
     /// A new event type; an archived one of that name comes back.
     EventType(EventType),
+    /// Event types, made or changed as they stand here; those that exist keep the time they were made.
+    EventTypes(Vec<EventType>),
+    /// An event type goes, as if it had never been. Refused: there is none.
+    EventTypeGone(EnvironmentId, String),
+    /// What happens in an environment to events that their type's schema does not allow.
+    Validation(EnvironmentId, Validation),
+    /// The payloads of an application's events are erased, and what still waits for them is canceled.
+    Expunge(ApplicationId, Vec<EventId>),
+    /// The response that an attempt brought is erased.
+    ExpungeAttempt(EventId, AttemptId),
+    /// Tokens end before their time.
+    EndTokens(Vec<Ended>),
     /// A provider's catalogue: those that are missing are made, all others stay as they are.
     Catalogue(Vec<EventType>),
     /// A new source (revision 1) with its application, or one changed from the revision before. Deleting it
@@ -153,6 +173,8 @@ pub enum Change {
     Consumer(Consumer),
     /// A new key.
     Key(Key),
+    /// Nothing but the answer is kept: what it answers changed already.
+    Answered,
     /// A key stops working.
     Revoke {
         /// Which.

@@ -32,6 +32,7 @@ mod application;
 mod arrival;
 mod attempts;
 mod batch;
+mod count;
 mod delivery;
 mod due;
 mod endpoint;

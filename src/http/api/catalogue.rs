@@ -56,6 +56,8 @@ pub(super) async fn bring_in(api: &Api, environment: EnvironmentId, provider: Pr
         schemas: None,
         archived: false,
         deprecated: false,
+        feature_flags: Vec::new(),
+        group_name: None,
         created_ms: now_ms,
         updated_ms: now_ms,
     };

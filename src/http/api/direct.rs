@@ -44,6 +44,7 @@ async fn make(api: &Api, application: &Application, uid: String, url: &str) -> R
         id: api.engine.ids().next(now_ms),
         application: application.id,
         provider: application.provider,
+        wire: application.wire,
         direct: true,
         uid: Some(uid.clone()),
         url: url.to_owned(),

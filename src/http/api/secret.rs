@@ -6,9 +6,10 @@ use http::StatusCode;
 use rand::SeedableRng as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, endpoint, sees_secrets};
+use super::{Api, endpoint};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
+use crate::key::Action;
 use crate::providers;
 use crate::secret::{self, GRACE_SECS, GRACE_SECS_MAX};
 
@@ -26,20 +27,24 @@ struct SecretOut {
 
 /// GET `…/secret`
 pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
-    sees_secrets(&call.caller)?;
-    let application = api.application(&call).await?;
-    let endpoint = endpoint::find(&api, &call, &application).await?;
+    call.may(Action::SeeSecret)?;
+    show(&api, &call).await
+}
+
+async fn show(api: &Api, call: &Call) -> Result<Response> {
+    let application = api.application(call).await?;
+    let endpoint = endpoint::find(api, call, &application).await?;
     let current = endpoint.secrets.first().ok_or_else(|| Error::internal("an endpoint without a secret"))?;
     Ok(answer(StatusCode::OK, &SecretOut { key: current.secret.text() }))
 }
 
 /// POST `…/secret/rotate`: the old one signs on until its grace ends.
 pub(super) async fn rotate(State(api): State<Api>, call: Call) -> Result<Response> {
-    sees_secrets(&call.caller)?;
+    call.may(Action::RotateSecret)?;
     let (input, body) = call.json::<RotateIn>().await?;
     let once = call.once(&body)?;
     if api.answered(once).await?.is_some() {
-        return read(State(api), call).await; // secrets are sealed at rest: none is kept with the answer
+        return show(&api, &call).await; // secrets are sealed at rest: none is kept with the answer
     }
     let grace_secs = input.grace_period_seconds.unwrap_or(GRACE_SECS);
     if !(0..=GRACE_SECS_MAX).contains(&grace_secs) {
@@ -55,5 +60,5 @@ pub(super) async fn rotate(State(api): State<Api>, call: Call) -> Result<Respons
         secret::rotate(&mut endpoint.secrets, secret, overlap, grace_secs, now_ms)
     })
     .await?;
-    read(State(api), call).await // the same request may have come twice at once, and the other one rotated
+    show(&api, &call).await // the same request may have come twice at once, and the other one rotated
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::endpoint::{TRIES_MAX, present, set};
 use super::source_config::{self, ConfigIn, ConfigOut};
 use super::{Api, catalogue, empty, not_changed};
-use crate::application::Application;
+use crate::application::{Application, Wire};
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
@@ -109,6 +109,7 @@ fn reference(api: &Api, text: &str) -> Result<SourceRef> {
 
 /// The source in the path. Error: 404, also for another environment's.
 pub(super) async fn find(api: &Api, call: &Call) -> Result<Source> {
+    call.caller.whole_environment()?;
     look(api, call).await?.ok_or_else(Error::not_found)
 }
 
@@ -119,6 +120,7 @@ async fn look(api: &Api, call: &Call) -> Result<Option<Source>> {
 
 /// GET `/source`
 pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.caller.whole_environment()?;
     let ids = api.engine.text();
     let asked = Asked::read(&call, false, |text| ids.parse(text))?;
     let (environment, page) = (call.caller.environment, asked.page);
@@ -171,6 +173,8 @@ async fn make(api: &Api, call: &Call, source: Source, once: Option<crate::event:
         uid: Some(id.clone()),
         name: source.name.clone(),
         metadata: Metadata::new(),
+        throttle_rate: None,
+        wire: Wire::Webhook,
         provider: Provider::Standard,
         source: Some(source.id),
         updated_ms: source.updated_ms,

@@ -51,6 +51,7 @@ impl Ledger {
                 | Op::Setting(_)
                 | Op::Forget
                 | Op::Turned(_)
+                | Op::Used { .. }
                 | Op::Quarantine(_)
                 | Op::Alive(_)
                 | Op::Outage { .. } => {}

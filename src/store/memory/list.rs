@@ -73,9 +73,10 @@ pub(super) fn events(
     listed
 }
 
-fn matches_event(filter: &Filter, event: &Event) -> bool {
+pub(super) fn matches_event(filter: &Filter, event: &Event) -> bool {
     (filter.event_types.is_empty() || filter.event_types.contains(&event.event_type))
         && filter.channel.as_ref().is_none_or(|channel| event.channels.contains(channel))
+        && filter.tag.as_ref().is_none_or(|tag| event.tags().contains(tag))
 }
 
 pub(super) fn attempts(tables: &Tables, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Listed<AttemptRow> {
@@ -117,7 +118,12 @@ fn within<'a, K: Id, T>(mut rows: Vec<&'a T>, page: Page<K>, filter: &Filter, id
 }
 
 /// Walks slices until the page is full, the list ends, or 10,000 rows were looked at.
-fn scan<K, T: Clone>(rows: &[&T], page: &Page<K>, id: impl Fn(&T) -> i64, fits: impl Fn(&T) -> bool) -> Listed<T> {
+pub(super) fn scan<K, T: Clone>(
+    rows: &[&T],
+    page: &Page<K>,
+    id: impl Fn(&T) -> i64,
+    fits: impl Fn(&T) -> bool,
+) -> Listed<T> {
     let slice_rows = SLICE_ROWS.min(page.limit + 1);
     let mut kept = Vec::new();
     let mut seen = 0;

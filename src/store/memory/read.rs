@@ -32,6 +32,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
     recent_keys.reverse();
     Opening {
         id_key: tables.id_key,
+        token_key: [tables.id_key, tables.id_key].concat().try_into().expect("two halves"),
         last_id: highest.into_iter().flatten().fold(tables.last_id, i64::max),
         mark: tables.mark,
         environments: tables.environments.values().cloned().collect(),

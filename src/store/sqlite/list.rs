@@ -16,16 +16,16 @@ use crate::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, SCAN_ROWS_MAX};
 type Sql<T> = rusqlite::Result<T>;
 
 /// How many rows a filtered list reads at a time.
-const SLICE_ROWS: usize = 500;
+pub(super) const SLICE_ROWS: usize = 500;
 
 /// The open interval of ids that a page may show.
-struct Bounds {
-    above: i64,
-    below: i64,
+pub(super) struct Bounds {
+    pub(super) above: i64,
+    pub(super) below: i64,
 }
 
 impl Bounds {
-    fn new<K: Id>(page: Page<K>, filter: &Filter) -> Self {
+    pub(super) fn new<K: Id>(page: Page<K>, filter: &Filter) -> Self {
         let mut bounds = Self { above: filter.above.unwrap_or(-1), below: filter.below.unwrap_or(i64::MAX) };
         bounds.pass(page.after.map(K::value), page.descending);
         bounds
@@ -37,7 +37,7 @@ impl Bounds {
         bounds
     }
 
-    fn pass(&mut self, after: Option<i64>, descending: bool) {
+    pub(super) fn pass(&mut self, after: Option<i64>, descending: bool) {
         match after {
             Some(after) if descending => self.below = self.below.min(after),
             Some(after) => self.above = self.above.max(after),
@@ -46,7 +46,7 @@ impl Bounds {
     }
 }
 
-fn direction(descending: bool) -> &'static str {
+pub(super) fn direction(descending: bool) -> &'static str {
     if descending { "desc" } else { "asc" }
 }
 
@@ -154,9 +154,10 @@ pub(super) fn events(
     scan(page, filter, slice, |event| event.id.value(), |event| Ok(matches_event(filter, event)))
 }
 
-fn matches_event(filter: &Filter, event: &Event) -> bool {
+pub(super) fn matches_event(filter: &Filter, event: &Event) -> bool {
     (filter.event_types.is_empty() || filter.event_types.contains(&event.event_type))
         && filter.channel.as_ref().is_none_or(|channel| event.channels.contains(channel))
+        && filter.tag.as_ref().is_none_or(|tag| event.tags().contains(tag))
 }
 
 pub(super) fn attempts(
@@ -191,7 +192,7 @@ fn matches_attempt(db: &Connection, filter: &Filter, row: &AttemptRow) -> Result
     let fits = filter.endpoint.is_none_or(|endpoint| endpoint == row.endpoint)
         && filter.succeeded.is_none_or(|succeeded| succeeded == attempt.succeeded())
         && filter.status_class.is_none_or(|class| attempt.status_code / 100 == class / 100);
-    if !fits || (filter.event_types.is_empty() && filter.channel.is_none()) {
+    if !fits || (filter.event_types.is_empty() && filter.channel.is_none() && filter.tag.is_none()) {
         return Ok(fits);
     }
     let sql = format!("select {EVENT} from {EVENTS} where id = ?1");

@@ -6,15 +6,18 @@ use std::sync::Mutex;
 
 use rusqlite::Connection;
 
+use super::hours::Hours;
 use super::tally::Tally;
 use super::{
-    Answer, AttemptRow, AttemptsOf, Backlog, Batch, DueSlice, Durable, Filter, Listed, Opening, Page, Receipt, Store,
-    Unwritten,
+    Answer, AttemptRow, AttemptsOf, Backlog, Batch, DeliveryRow, DueSlice, Durable, Filter, Listed, Opening, Page,
+    Receipt, Store, Unwritten,
 };
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
+use crate::count::Counts;
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
+use crate::environment::{Environment, Validation};
 use crate::error::{Error, Result};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
@@ -22,10 +25,15 @@ use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, So
 use crate::key::Key;
 use crate::secret::Sealer;
 use crate::source::{Quarantined, Source, SourceRef, SourceStats};
+use crate::token::Ended;
 
 mod application;
 mod arrival;
 mod commit;
+mod count;
+mod delivery;
+mod event_type;
+mod expunge;
 mod kept;
 mod list;
 mod open;
@@ -33,6 +41,7 @@ mod read;
 mod rows;
 mod setting;
 mod source;
+mod token;
 
 /// How many idle read connections are kept.
 const READERS_IDLE_MAX: usize = 4;
@@ -61,6 +70,8 @@ struct Writing<'a> {
     wall_ms: i64,
     /// What it adds to its sources' rows; written before it ends.
     tally: Tally,
+    /// What it adds to the counts of endpoints; written before it ends.
+    hours: Hours,
     takers: &'a mut HashMap<EndpointId, SourceId>,
     /// The first and the last month that inbound events are remembered of, once that was asked for.
     months: Option<(i64, i64)>,
@@ -73,6 +84,7 @@ impl Sqlite {
     /// a network file system, or whatever the system says.
     pub fn open(path: &Path, sealer: Sealer) -> Result<Self> {
         let connection = open::writer(path)?;
+        token::make_key(&connection, &sealer)?;
         let takers = arrival::takers(&connection)?;
         let writer = Writer { connection, takers };
         Ok(Self { path: path.to_owned(), sealer, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
@@ -140,6 +152,18 @@ impl Store for Sqlite {
         self.read(read::keys)
     }
 
+    fn ended_tokens(&self, application: ApplicationId) -> Result<Vec<Ended>> {
+        self.read(|db| token::ended(db, application))
+    }
+
+    fn environments(&self) -> Result<Vec<Environment>> {
+        self.read(read::environments)
+    }
+
+    fn validation(&self, environment: EnvironmentId) -> Result<Validation> {
+        self.read(|db| read::validation(db, environment))
+    }
+
     fn answer(&self, once: &Once, wall_ms: i64) -> Result<Option<Answer>> {
         self.read(|db| setting::answer(db, once, wall_ms))
     }
@@ -192,6 +216,28 @@ impl Store for Sqlite {
 
     fn attempts(&self, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Result<Listed<AttemptRow>> {
         self.read(|db| list::attempts(db, of, page, filter))
+    }
+
+    fn attempted(
+        &self,
+        endpoint: EndpointId,
+        page: Page<EventId>,
+        filter: &Filter,
+        bodies: bool,
+    ) -> Result<Listed<DeliveryRow>> {
+        self.read(|db| delivery::attempted(db, endpoint, page, filter, bodies))
+    }
+
+    fn destinations(&self, event: EventId) -> Result<Vec<(EndpointId, Option<Delivery>)>> {
+        self.read(|db| delivery::destinations(db, event))
+    }
+
+    fn counts(&self, endpoint: EndpointId, hours: (i64, i64)) -> Result<Counts> {
+        self.read(|db| count::counts(db, endpoint, hours))
+    }
+
+    fn attempt_count(&self, application: ApplicationId, hours: (i64, i64)) -> Result<i64> {
+        self.read(|db| count::attempts(db, application, hours))
     }
 
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use bytes::Bytes;
-use posthaste::application::Application;
+use posthaste::application::{Application, Wire};
 use posthaste::attempt::{Attempt, Outcome, Trigger};
 use posthaste::delivery::{Delivery, Due};
 use posthaste::digest;
@@ -115,6 +115,8 @@ impl Subject {
             uid,
             name: "Acme".to_owned(),
             metadata,
+            throttle_rate: None,
+            wire: Wire::Webhook,
             provider: Provider::Standard,
             source: None,
             updated_ms: self.wall_ms(),
@@ -135,6 +137,7 @@ impl Subject {
             id: self.id(),
             application: application.id,
             provider: application.provider,
+            wire: application.wire,
             direct: false,
             uid: uid.map(str::to_owned),
             url: "https://receiver.example/hooks?a=1".to_owned(),
@@ -172,6 +175,7 @@ impl Subject {
             event_type,
             channels: Vec::new(),
             uid: None,
+            extra: None,
             body,
             sha256,
             arrival: None,
@@ -196,6 +200,8 @@ impl Subject {
             schemas: Some(r#"{"1":{"examples":[{"amount":10.00}]}}"#.to_owned()),
             archived: false,
             deprecated: true,
+            feature_flags: Vec::new(),
+            group_name: None,
             created_ms: self.wall_ms(),
             updated_ms: self.wall_ms(),
         }
@@ -207,9 +213,12 @@ impl Subject {
         Key {
             id,
             environment,
+            application: None,
             role,
+            rate: None,
             hash: digest::sha256(&id.value().to_be_bytes()),
             hint: "sk_test_abcd…".to_owned(),
+            used_ms: None,
             revoked_ms: None,
         }
     }
