@@ -126,6 +126,24 @@ impl NewEvent {
         Self::drafted(caller, draft)
     }
 
+    /// What happens to endpoints and attempts, as the engine itself tells it to the application that hears of it.
+    pub fn operational(environment: EnvironmentId, application: ApplicationId, event_type: &str, body: Bytes) -> Self {
+        Self {
+            environment,
+            application: ApplicationRef::Id(application),
+            event_type: event_type.to_owned(),
+            channels: Vec::new(),
+            uid: None,
+            extra: None,
+            sha256: sha256(&body),
+            body,
+            once: None,
+            only: None,
+            arrival: None,
+            dedup: None,
+        }
+    }
+
     /// Takes a verified request, as its source hands it on: `body` is the request's own, or that of
     /// [`DeliverAs::Standard`].
     pub fn received(source: &Source, received: Received, body: Bytes) -> Self {

@@ -74,7 +74,7 @@ enum Proof {
     Token { capabilities: Vec<Capability>, feature_flags: Vec<String> },
 }
 
-/// An authenticated caller. Only [`Keyring::caller`] and a verified token make one.
+/// An authenticated caller: a [`Keyring`] gives one for a key, a verified token is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Where the caller is at home.

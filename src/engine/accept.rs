@@ -24,7 +24,7 @@ impl<R> Core<R> {
         self.groups.wait_events(reply, rows, entries);
     }
 
-    fn admit(&mut self, now: Now, mut new: NewEvent, rows: &mut Vec<NewRow>) -> Result<Entry> {
+    pub(super) fn admit(&mut self, now: Now, mut new: NewEvent, rows: &mut Vec<NewRow>) -> Result<Entry> {
         let Some((application, resident)) = self.directory.find(new.environment, &new.application) else {
             return Err(Error::not_found());
         };

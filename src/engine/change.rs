@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::announce::News;
 use super::core::Core;
 use super::message::{Answer, NotChanged, Output};
 use crate::application::Application;
@@ -112,8 +113,12 @@ impl<R> Core<R> {
             if let Some(lanes) = self.directory.lanes_mut(application) {
                 lanes.push(lane);
             }
+            let endpoint = Arc::clone(&self.lanes[lane].endpoint);
+            self.announce(now, News::Created, &endpoint, None);
             return;
         };
+        let news = if endpoint.state == State::Deleted { News::Deleted } else { News::Updated };
+        self.announce(now, news, &endpoint, None);
         if endpoint.state == State::Deleted
             && let Some(lanes) = self.directory.lanes_mut(endpoint.application)
         {

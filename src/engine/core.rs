@@ -13,7 +13,7 @@ use super::message::{Counters, Input, Output};
 use super::payloads::Payloads;
 use super::recent::RecentKeys;
 use crate::clock::Now;
-use crate::id::{EventId, Id, IdSource};
+use crate::id::{EventId, Id, IdSource, IdText};
 
 /// How many attempts run at one time, over all endpoints.
 pub const IN_FLIGHT_MAX: usize = 4_096;
@@ -21,6 +21,8 @@ pub const IN_FLIGHT_MAX: usize = 4_096;
 /// The engine's state between two steps.
 pub struct Core<R> {
     pub(super) ids: Arc<IdSource>,
+    /// How ids are written where the engine itself tells of them.
+    pub(super) text: IdText,
     pub(super) rng: SmallRng,
     pub(super) directory: Directory,
     pub(super) lanes: Lanes,
@@ -53,9 +55,10 @@ pub struct Core<R> {
 
 impl<R> Core<R> {
     /// An engine that knows nothing yet; `recover.rs` tells it what the store holds.
-    pub(super) fn empty(ids: Arc<IdSource>, seed: u64) -> Self {
+    pub(super) fn empty(ids: Arc<IdSource>, text: IdText, seed: u64) -> Self {
         Self {
             ids,
+            text,
             rng: SmallRng::seed_from_u64(seed),
             directory: Directory::default(),
             lanes: Lanes::default(),

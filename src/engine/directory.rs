@@ -44,6 +44,18 @@ impl Directory {
         (resident.environment == environment).then_some((id, resident))
     }
 
+    /// Where an application lives, and its uid.
+    pub(super) fn home(&self, application: ApplicationId) -> Option<(EnvironmentId, Option<String>)> {
+        let resident = self.residents.get(&application)?;
+        Some((resident.environment, resident.uid.clone()))
+    }
+
+    /// The application of this uid, when it has endpoints.
+    pub(super) fn hearer(&self, environment: EnvironmentId, uid: &str) -> Option<ApplicationId> {
+        let id = *self.uids.get(&(environment, uid.to_owned()))?;
+        self.residents.get(&id).filter(|resident| !resident.lanes.is_empty()).map(|_| id)
+    }
+
     /// The application's lanes, to change.
     pub(super) fn lanes_mut(&mut self, application: ApplicationId) -> Option<&mut Vec<usize>> {
         self.residents.get_mut(&application).map(|resident| &mut resident.lanes)

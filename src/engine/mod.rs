@@ -6,6 +6,7 @@
 //! `change` obeys settings in the order of their commits. `run` is the shell: channels, the writer, the senders.
 
 mod accept;
+mod announce;
 mod change;
 mod commit;
 pub mod core;

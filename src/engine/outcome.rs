@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rand::Rng as _;
 
+use super::announce::{FAILING_ATTEMPT, News};
 use super::core::Core;
 use super::lanes::Flight;
 use crate::attempt::{Answer, Attempt, Cause, Lease, Outcome, Report};
@@ -33,6 +34,10 @@ impl<R> Core<R> {
         let attempt = self.attempt(now, lane, &flight, report);
         let delivery = self.next_state(now, lane, &flight, outcome);
         let was_due_ms = flight.line_ms;
+        if let Some(news) = news(flight.delivery.status, &delivery, outcome) {
+            let endpoint = Arc::clone(&self.lanes[lane].endpoint);
+            self.announce(now, news, &endpoint, Some((flight.event, &attempt)));
+        }
         self.write(now, lane, Tried { event: flight.event, endpoint: lease.endpoint, attempt, delivery, was_due_ms });
         self.judge(now, lane, report, outcome);
         self.make_ready(lane);
@@ -101,6 +106,21 @@ impl<R> Core<R> {
             endpoint.state = state;
             endpoint.revision += 1;
             self.halt(now, lane);
+            let endpoint = Arc::clone(&self.lanes[lane].endpoint);
+            let since_ms = health.failing_since_ms.unwrap_or(now.wall_ms);
+            self.announce(now, News::Disabled(since_ms), &endpoint, None);
         }
+    }
+}
+
+/// What an attempt makes of a delivery that is worth telling; `before` is how the delivery stood.
+fn news(before: Status, delivery: &Delivery, outcome: Outcome) -> Option<News> {
+    match delivery.status {
+        Status::Failed if before == Status::Pending => Some(News::Exhausted),
+        Status::Pending if delivery.attempts == FAILING_ATTEMPT => Some(News::Failing),
+        Status::Success if outcome == Outcome::Success && before != Status::Success => {
+            (delivery.attempts > FAILING_ATTEMPT).then_some(News::Recovered)
+        }
+        _ => None,
     }
 }

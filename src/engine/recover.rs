@@ -7,13 +7,13 @@ use super::dispatch::SWEEP_MS;
 use crate::clock::Now;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::State;
-use crate::id::IdSource;
+use crate::id::{IdSource, IdText};
 use crate::store::{Op, Opening, Unwritten};
 
 impl<R> Core<R> {
     /// Takes what the store holds. What it does not say (deliveries without rows) comes as [`super::message::Input::Found`].
     pub fn recover(ids: Arc<IdSource>, opening: Opening, seed: u64, now: Now) -> Self {
-        let mut core = Self::empty(ids, seed);
+        let mut core = Self::empty(ids, IdText::new(opening.id_key), seed);
         for application in &opening.applications {
             core.directory.put(application);
         }

@@ -10,8 +10,17 @@ use crate::store::EXPUNGED;
 
 type Sql<T> = rusqlite::Result<T>;
 
+/// Erases payloads, on the pages of the file too.
+pub(super) fn events(work: &mut Writing<'_>, application: ApplicationId, events: &[EventId]) -> Sql<()> {
+    // without it the bytes would stand on freed pages until something else is written there
+    work.db.pragma_update(None, "secure_delete", true)?;
+    let erased = events.iter().try_for_each(|&id| event(work, application, id));
+    work.db.pragma_update(None, "secure_delete", false)?;
+    erased
+}
+
 /// Erases a payload; what still waits for it is canceled.
-pub(super) fn event(work: &mut Writing<'_>, application: ApplicationId, event: EventId) -> Sql<()> {
+fn event(work: &mut Writing<'_>, application: ApplicationId, event: EventId) -> Sql<()> {
     let db = work.db;
     let mut sql = db.prepare_cached("update event set payload = x'' where id = ?1 and application = ?2")?;
     if sql.execute((event.value(), application.value()))? == 0 {
@@ -42,6 +51,13 @@ pub(super) fn event(work: &mut Writing<'_>, application: ApplicationId, event: E
 
 /// Erases the response that an attempt brought.
 pub(super) fn attempt(db: &Connection, event: EventId, attempt: AttemptId) -> Sql<()> {
+    db.pragma_update(None, "secure_delete", true)?;
+    let erased = response(db, event, attempt);
+    db.pragma_update(None, "secure_delete", false)?;
+    erased
+}
+
+fn response(db: &Connection, event: EventId, attempt: AttemptId) -> Sql<()> {
     let mut sql = db.prepare_cached("update delivery set response = ?3 where event = ?1 and attempt = ?2")?;
     if sql.execute(params![event.value(), attempt.value(), EXPUNGED])? == 0 {
         let mut sql = db.prepare_cached("update attempt set response = ?3 where id = ?2 and event = ?1")?;

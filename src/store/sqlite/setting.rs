@@ -63,12 +63,7 @@ fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {
             sql.execute((environment.value(), i64::from(*validation as u8)))?;
             None
         }
-        Change::Expunge(application, events) => {
-            for &event in events {
-                expunge::event(work, *application, event)?;
-            }
-            None
-        }
+        Change::Expunge(application, events) => expunge::events(work, *application, events).map(|()| None)?,
         Change::ExpungeAttempt(event, attempt) => expunge::attempt(db, *event, *attempt).map(|()| None)?,
         Change::EndTokens(all) => {
             for ended in all {
