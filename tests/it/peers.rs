@@ -28,7 +28,7 @@ fn check(command: &mut Command, language: &str, deliveries: usize) {
 fn the_python_sdk_finds_what_it_expects_and_every_delivery_verifies() {
     let world = World::start();
     let mut python = Command::new(installed("venv/bin/python"));
-    check(python.arg(script("story.py")).args([world.url.as_str(), KEY]), "python", 7);
+    check(python.arg(script("story.py")).args([world.url.as_str(), KEY]), "python", 8);
 }
 
 #[test]
@@ -49,5 +49,5 @@ fn what_fintocs_javascript_sdk_signs_comes_in_and_what_we_sign_it_verifies() {
 fn the_javascript_sdk_finds_what_it_expects_and_every_delivery_verifies() {
     let world = World::start();
     let mut node = Command::new("node");
-    check(node.arg(script("story.mjs")).args([world.url.as_str(), KEY]).arg(installed("node")), "javascript", 5);
+    check(node.arg(script("story.mjs")).args([world.url.as_str(), KEY]).arg(installed("node")), "javascript", 6);
 }
