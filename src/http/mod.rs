@@ -29,6 +29,7 @@ pub mod doors;
 mod ingress;
 mod linger;
 mod metrics;
+mod openapi;
 mod pace;
 mod page;
 mod problem;

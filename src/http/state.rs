@@ -3,10 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::auth::{Admission, Auth};
 use super::doors::Doors;
+use super::openapi;
 use super::schemas::Schemas;
 use crate::clock::Clock;
 use crate::engine::run::Engine;
@@ -44,6 +46,8 @@ pub struct Api {
     pub(super) payload_bytes_max: usize,
     pub(super) public_url: Arc<str>,
     pub(super) portal_url: Arc<str>,
+    /// The OpenAPI document.
+    pub(super) document: Bytes,
     pub(super) trusted_proxies: Arc<[Network]>,
 }
 
@@ -71,6 +75,7 @@ impl Api {
             schemas,
             judge_url,
             payload_bytes_max: limits.payload_bytes_max,
+            document: openapi::document(&limits.public_url).into(),
             public_url: limits.public_url.into(),
             portal_url: limits.portal_url.into(),
             trusted_proxies: limits.trusted_proxies.into(),

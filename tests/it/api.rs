@@ -3,7 +3,10 @@
 mod access;
 mod environment;
 mod erased;
+pub mod openapi;
 mod operational;
 mod places;
 mod standing;
 mod svix;
+#[cfg(feature = "peers")]
+pub mod watched;

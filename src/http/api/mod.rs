@@ -24,6 +24,7 @@ mod batch;
 mod catalogue;
 mod delivery;
 mod direct;
+mod docs;
 mod endpoint;
 mod environment;
 mod event;
@@ -105,6 +106,8 @@ pub fn router(api: Api) -> Router {
         // for machines that watch
         .route("/api/v1/health", get(health::health))
         .route("/api/v1/health/ping", get(health::ping))
+        .route("/api/v1/openapi.json", get(docs::openapi))
+        .route("/docs", get(docs::page))
         .route("/metrics", get(metrics))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Walls, check};
+use crate::api::openapi::Document;
 use crate::world::eventually;
 
 /// What a route takes at least.
@@ -196,6 +197,7 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
         }
     }
     walls.stand(0, 8);
+    let document = Document::of(&walls.world);
     for route in &ROUTES {
         let allowed = match route.needs {
             Needs::Viewer => vec![viewer.as_str(), &publisher, crate::world::KEY],
@@ -205,6 +207,7 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
         for key in allowed {
             let answer = walls.world.call_as(key, route.method, &path(route), &[], route.body);
             assert_eq!(answer.status, route.status, "{} {}: {answer:?}", route.method, route.path);
+            document.check(route.method, &path(route), &answer);
         }
     }
 }
@@ -213,7 +216,7 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
 fn no_route_is_left_out_of_these_tables() {
     let source = include_str!("../../../src/http/api/mod.rs");
     let (_, routes) = source.split_once("pub fn router").expect("the routes stand there");
-    let open = ["/api/v1/health", "/api/v1/health/ping"];
+    let open = ["/api/v1/health", "/api/v1/health/ping", "/api/v1/openapi.json"];
     let (others, of_sources) = routes.split_once("fn sources()").expect("the routes of sources stand last");
     let below = |text: &str, root: &str| {
         let rest = text.split("&below(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
