@@ -57,7 +57,8 @@ impl<R> Core<R> {
         if of == management || endpoint.direct {
             return; // what happens to those who hear is told to nobody
         }
-        let Some(hearer) = self.directory.hearer(management, &self.text.of(of)) else {
+        let named = self.directory.org(of).cloned().unwrap_or_else(|| self.text.of(of));
+        let Some(hearer) = self.directory.hearer(management, &named) else {
             return;
         };
         let mut data = json!({

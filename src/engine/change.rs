@@ -53,8 +53,8 @@ impl<R> Core<R> {
                 }
             }
             Change::Expunge(application, events) => self.obey_expunge(*application, events),
-            Change::Environment(_)
-            | Change::EventType(_)
+            Change::Environment(environment) => self.directory.settle(environment),
+            Change::EventType(_)
             | Change::Catalogue(_)
             | Change::EventTypes(_)
             | Change::EventTypeGone(..)

@@ -14,6 +14,9 @@ impl<R> Core<R> {
     /// Takes what the store holds. What it does not say (deliveries without rows) comes as [`super::message::Input::Found`].
     pub fn recover(ids: Arc<IdSource>, opening: Opening, seed: u64, now: Now) -> Self {
         let mut core = Self::empty(ids, IdText::new(opening.id_key), seed);
+        for environment in &opening.environments {
+            core.directory.settle(environment);
+        }
         for application in &opening.applications {
             core.directory.put(application);
         }

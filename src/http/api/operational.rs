@@ -11,13 +11,18 @@ use crate::http::call::Call;
 use crate::id::{EnvironmentId, Id as _};
 use crate::name::Metadata;
 use crate::provider::Provider;
-use crate::store::{Change, Refused, Setting};
+use crate::store::{Change, Refused, Setting, Store};
 
 /// The application that hears what happens in the caller's environment, made when it is asked for first.
 pub(super) async fn application(api: &Api, call: &Call) -> Result<Application> {
     call.caller.whole_environment()?;
     let management = EnvironmentId::new(environment::MANAGEMENT_ID);
-    let uid = api.engine.text().of(call.caller.environment);
+    let of = call.caller.environment;
+    let uid = if environment::is_of_svix(of) {
+        api.read(move |store| name_of(store, of)).await?
+    } else {
+        api.engine.text().of(of)
+    };
     let named = ApplicationRef::Uid(uid.clone());
     let found = {
         let named = named.clone();
@@ -44,6 +49,12 @@ pub(super) async fn application(api: &Api, call: &Call) -> Result<Application> {
     };
     put(api, Change::Application(application)).await?;
     api.read(move |store| store.application(management, &named)).await?.ok_or_else(Error::not_found)
+}
+
+/// How Svix tokens name an environment.
+fn name_of(store: &dyn Store, id: EnvironmentId) -> Result<String> {
+    let found = store.environments()?.into_iter().find(|environment| environment.id == id);
+    found.map(|environment| environment.name).ok_or_else(Error::not_found)
 }
 
 /// Makes what may be there already.

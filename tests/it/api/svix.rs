@@ -43,6 +43,29 @@ fn an_environment_comes_with_its_first_token_and_is_kept_apart() {
     assert_eq!((&whoami["environment"], &whoami["role"]), (&json!(ORG), &json!("admin")));
 }
 
+/// svix-server tells what happens to the application whose uid is the environment's name, in the management's.
+#[test]
+fn operational_webhooks_are_where_svix_server_has_them() {
+    let (world, hearer) = (start(), Receiver::good());
+    let management = of_org("org_00000000000SvixManagement00");
+    let manage = |path: &str, body: Value| {
+        world.call_as(&management, "POST", &format!("/api/v1{path}"), &[], &body.to_string()).expect(201)
+    };
+    manage("/app", json!({"name": "ops", "uid": ORG}));
+    manage(&format!("/app/{ORG}/endpoint"), json!({"url": hearer.url}));
+    let env = of_org(ORG);
+    let call = |path: &str, body: Value| {
+        world.call_as(&env, "POST", &format!("/api/v1{path}"), &[], &body.to_string()).expect(201)
+    };
+    call("/app", json!({"name": "a", "uid": "a"}));
+    call("/app/a/endpoint", json!({"url": "http://127.0.0.1:1/"}));
+    let told = hearer.wait_for(1).remove(0);
+    let told: Value = serde_json::from_slice(&told.body).unwrap();
+    assert_eq!((&told["type"], &told["data"]["appUid"]), (&json!("endpoint.created"), &json!("a")));
+    let own = world.call_as(&env, "GET", "/api/v1/operational-webhook/endpoint", &[], "").expect(200);
+    assert_eq!(own["data"][0]["url"], hearer.url, "both are the same");
+}
+
 #[test]
 fn a_token_of_an_application_is_limited_to_it() {
     let world = start();
