@@ -5,6 +5,7 @@ mod environment;
 mod erased;
 pub mod openapi;
 mod operational;
+mod paging;
 mod places;
 mod standing;
 mod svix;
