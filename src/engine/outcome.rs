@@ -124,3 +124,31 @@ fn news(before: Status, delivery: &Delivery, outcome: Outcome) -> Option<News> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::Trigger;
+
+    #[test]
+    fn the_fourth_failure_the_end_and_a_late_success_are_told_once_each() {
+        let check = |before, status, attempts, outcome, told: Option<News>| {
+            let delivery = Delivery { status, attempts, step: attempts, due_ms: None, trigger: Trigger::Scheduled };
+            assert_eq!(news(before, &delivery, outcome), told, "{before:?} {status:?} {attempts}");
+        };
+        let retry = Outcome::Retry { asked_secs: None };
+        let (success, pending, failed) = (Status::Success, Status::Pending, Status::Failed);
+        for attempts in 1..10 {
+            let told = (attempts == 4).then_some(News::Failing);
+            check(pending, pending, attempts, retry, told);
+            let told = (attempts > 4).then_some(News::Recovered);
+            check(pending, success, attempts, Outcome::Success, told);
+        }
+        check(pending, failed, 10, retry, Some(News::Exhausted));
+        check(failed, failed, 11, retry, None);
+        check(failed, success, 12, Outcome::Success, Some(News::Recovered));
+        check(success, success, 13, Outcome::Success, None);
+        check(success, success, 14, retry, None);
+        check(pending, Status::Canceled, 4, retry, None);
+    }
+}

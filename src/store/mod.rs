@@ -41,6 +41,8 @@ pub(crate) const EXPUNGED: &[u8] = b"EXPUNGED";
 pub const COUNT_HOURS: i64 = 91 * 24;
 /// How many rows a filtered list looks at before it answers with what it has.
 pub const SCAN_ROWS_MAX: usize = 10_000;
+/// The same for lists of attempts and deliveries that are narrowed by their events: each row costs a second look.
+pub const LOOKED_UP_ROWS_MAX: usize = 2_000;
 
 /// A value that is on disk. Only a store makes one, after the sync returned: "acknowledged" means holding this.
 #[derive(Debug)]
@@ -144,6 +146,18 @@ pub struct Filter {
     pub tag: Option<String>,
     /// Deliveries that stand so.
     pub status: Option<Status>,
+}
+
+impl Filter {
+    /// Whether it asks for something of events.
+    pub fn is_of_events(&self) -> bool {
+        !self.event_types.is_empty() || self.channel.is_some() || self.tag.is_some()
+    }
+
+    /// How many rows of attempts or deliveries are looked at.
+    pub(crate) fn attempt_rows_max(&self) -> usize {
+        if self.is_of_events() { LOOKED_UP_ROWS_MAX } else { SCAN_ROWS_MAX }
+    }
 }
 
 /// A list answer.

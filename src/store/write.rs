@@ -158,7 +158,8 @@ pub enum Change {
     EventTypeGone(EnvironmentId, String),
     /// What happens in an environment to events that their type's schema does not allow.
     Validation(EnvironmentId, Validation),
-    /// The payloads of an application's events are erased, and what still waits for them is canceled.
+    /// The payloads of an application's events are erased, and what still waits for them on disk is canceled; what the
+    /// engine has in memory for its first attempt may still be sent.
     Expunge(ApplicationId, Vec<EventId>),
     /// The response that an attempt brought is erased.
     ExpungeAttempt(EventId, AttemptId),

@@ -48,7 +48,7 @@ pub(super) fn attempted(
             && filter.status.is_none_or(|status| status == row.delivery.status)
             && matches_event(filter, &row.event)
     };
-    let mut listed = scan(&rows, &page, |row| row.event.id.value(), fits);
+    let mut listed = scan(&rows, (&page, filter.attempt_rows_max()), |row| row.event.id.value(), fits);
     if !bodies {
         for row in &mut listed.rows {
             row.event.body = Bytes::new();

@@ -2,13 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::list::{Bounds, SLICE_ROWS, direction, matches_event};
-use super::rows::{self, DELIVERY, EVENT, EVENT_COLUMNS, EVENTS};
+use super::list::{Bounds, SLICE_ROWS, direction, matches_event_of};
+use super::rows::{self, DELIVERY, EVENT, EVENTS};
 use crate::delivery::Delivery;
 use crate::error::Result;
 use crate::fan_out;
 use crate::id::{AttemptId, EndpointId, EventId, Id};
-use crate::store::{DeliveryRow, Filter, Listed, Page, SCAN_ROWS_MAX, damaged};
+use crate::store::{DeliveryRow, Filter, Listed, Page, damaged};
 
 type Sql<T> = rusqlite::Result<T>;
 
@@ -56,7 +56,7 @@ pub(super) fn attempted(
         if ended {
             return Ok(Listed { rows: kept, done: true, stopped_at: None });
         }
-        if seen >= SCAN_ROWS_MAX {
+        if seen >= filter.attempt_rows_max() {
             return Ok(Listed { rows: kept, done: false, stopped_at: last.map(EventId::value) });
         }
     }
@@ -77,15 +77,16 @@ fn fitting(db: &Connection, line: Line, filter: &Filter, bodies: bool) -> Result
     let (first, id, delivery) = line;
     let in_time =
         filter.above.is_none_or(|above| id.value() > above) && filter.below.is_none_or(|below| id.value() < below);
-    if !in_time || filter.status.is_some_and(|status| status != delivery.status) {
+    if !in_time
+        || filter.status.is_some_and(|status| status != delivery.status)
+        || (filter.is_of_events() && !matches_event_of(db, filter, id)?)
+    {
         return Ok(None);
     }
     let payload = if bodies { ", payload" } else { "" };
     let sql = format!("select {EVENT}{payload} from {EVENTS} where id = ?1");
     let event = db.prepare_cached(&sql)?.query_row((id.value(),), |row| rows::event(row, bodies)).optional()?;
-    debug_assert_eq!(EVENT.split(", ").count(), EVENT_COLUMNS);
-    let row = event.filter(|event| matches_event(filter, event));
-    Ok(row.map(|event| DeliveryRow { event, delivery, first: AttemptId::new(first) }))
+    Ok(event.map(|event| DeliveryRow { event, delivery, first: AttemptId::new(first) }))
 }
 
 /// The fan-out that the event's row carries, and whatever was sent elsewhere by hand.

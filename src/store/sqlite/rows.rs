@@ -122,7 +122,7 @@ pub(super) fn event_type(row: &Row<'_>) -> Sql<EventType> {
 }
 
 /// A list as JSON; empty for null.
-fn list(row: &Row<'_>, column: usize) -> Sql<Vec<String>> {
+pub(super) fn list(row: &Row<'_>, column: usize) -> Sql<Vec<String>> {
     match row.get_ref(column)?.as_str_or_null()? {
         Some(text) => serde_json::from_str(text).map_err(|error| broken(column, error)),
         None => Ok(Vec::new()),
