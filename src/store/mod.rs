@@ -40,9 +40,9 @@ pub(crate) const EXPUNGED: &[u8] = b"EXPUNGED";
 /// How long counts are kept: 91 days, in hours.
 pub const COUNT_HOURS: i64 = 91 * 24;
 /// How many rows a filtered list looks at before it answers with what it has.
-pub const SCAN_ROWS_MAX: usize = 10_000;
+pub const SCAN_ROWS_MAX: usize = 5_000;
 /// The same for lists of attempts and deliveries that are narrowed by their events: each row costs a second look.
-pub const LOOKED_UP_ROWS_MAX: usize = 2_000;
+pub const LOOKED_UP_ROWS_MAX: usize = 1_000;
 
 /// A value that is on disk. Only a store makes one, after the sync returned: "acknowledged" means holding this.
 #[derive(Debug)]
