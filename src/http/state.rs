@@ -1,7 +1,7 @@
 //! What every route may use: the engine, the store, the time, the keys, the doors, the guard's verdict.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
@@ -47,7 +47,7 @@ pub struct Api {
     pub(super) public_url: Arc<str>,
     pub(super) portal_url: Arc<str>,
     /// The OpenAPI document.
-    pub(super) document: Bytes,
+    pub(super) document: Arc<OnceLock<Bytes>>,
     pub(super) trusted_proxies: Arc<[Network]>,
 }
 
@@ -75,11 +75,16 @@ impl Api {
             schemas,
             judge_url,
             payload_bytes_max: limits.payload_bytes_max,
-            document: openapi::document(&limits.public_url).into(),
+            document: Arc::default(),
             public_url: limits.public_url.into(),
             portal_url: limits.portal_url.into(),
             trusted_proxies: limits.trusted_proxies.into(),
         }
+    }
+
+    /// The OpenAPI document, made when it is asked for first.
+    pub(super) fn document(&self) -> Bytes {
+        self.document.get_or_init(|| openapi::document(&self.public_url).into()).clone()
     }
 
     /// The doors of sources.

@@ -16,7 +16,7 @@ const SCRIPT: &str = include_str!("../docs/page.js");
 
 /// GET `/api/v1/openapi.json`
 pub(super) async fn openapi(State(api): State<Api>) -> Response {
-    json(StatusCode::OK, api.document.clone())
+    json(StatusCode::OK, api.document())
 }
 
 /// GET `/docs`

@@ -24,11 +24,13 @@ fn an_erased_payload_is_shown_nowhere_and_cannot_be_sent_again() {
     let resend = world.call("POST", &format!("/api/v1/app/{app}/msg/{event}/endpoint/{endpoint}/resend"), "");
     assert_eq!(resend.expect(400)["code"], "missing_payload");
     assert!(world.terminate().success());
-    let names = std::fs::read_dir(world.dir.path()).unwrap().count();
+    // whatever the log still holds goes into the file
+    let database = rusqlite::Connection::open(world.database()).unwrap();
+    database.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(())).unwrap();
     let file = std::fs::read(world.database()).unwrap();
     let stands =
         file.windows(8).any(|bytes| bytes == b"42424242") || file.windows(7).any(|bytes| bytes == b"card\":\"");
-    assert!(names == 1 && !stands, "it stands in the file still");
+    assert!(!stands, "it stands in the file still");
 }
 
 #[test]
