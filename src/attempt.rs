@@ -88,6 +88,26 @@ pub enum Cause {
     Internal,
 }
 
+/// What a receiver may ask for beside its status (`webhook-delivery`, Svix).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// No more of anything: `disable`.
+    Disable,
+    /// No more of this event: `abort-message`.
+    Abort,
+}
+
+impl Wish {
+    /// Reads the header's value; `None` for any other.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim() {
+            "disable" => Some(Self::Disable),
+            "abort-message" => Some(Self::Abort),
+            _ => None,
+        }
+    }
+}
+
 /// What one HTTP try brought back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -97,6 +117,8 @@ pub enum Answer {
         status: u16,
         /// Its `Retry-After`, in seconds from then.
         retry_after_secs: Option<i64>,
+        /// What its `webhook-delivery` header asks for.
+        wish: Option<Wish>,
         /// The beginning of its body.
         excerpt: Bytes,
     },
@@ -130,19 +152,36 @@ pub enum Outcome {
         /// Seconds the receiver asked for.
         asked_secs: Option<i64>,
     },
-    /// 410: the receiver wants no more of anything.
+    /// 410, or a failure with the wish for it: the receiver wants no more of anything.
     Gone,
+    /// The receiver wants no more of this event.
+    Abort,
 }
 
 impl Report {
-    /// Judges the try: 2xx is success, 410 ends the endpoint, all else (3xx too) is tried again.
+    /// Judges the try: 2xx is success, 410 ends the endpoint, all else (3xx too) is tried again, unless the receiver
+    /// asks otherwise.
     pub fn outcome(&self) -> Outcome {
         match self.answer {
             Answer::Response { status: 200..=299, .. } => Outcome::Success,
-            Answer::Response { status: 410, .. } => Outcome::Gone,
+            Answer::Response { status: 410, .. } | Answer::Response { wish: Some(Wish::Disable), .. } => Outcome::Gone,
+            Answer::Response { wish: Some(Wish::Abort), .. } => Outcome::Abort,
             Answer::Response { retry_after_secs, .. } => Outcome::Retry { asked_secs: retry_after_secs },
             Answer::Failure { .. } => Outcome::Retry { asked_secs: None },
         }
+    }
+
+    /// Whether the receiver wants no more of anything, whether it took this or not.
+    pub fn disables(&self) -> bool {
+        matches!(self.answer, Answer::Response { status: 410, .. } | Answer::Response { wish: Some(Wish::Disable), .. })
+    }
+
+    /// Whether the receiver cannot keep up: it says so (429, 503), or says nothing in time.
+    pub fn asks_for_less(&self) -> bool {
+        matches!(
+            self.answer,
+            Answer::Response { status: 429 | 503, .. } | Answer::Failure { cause: Cause::Timeout, .. }
+        )
     }
 
     /// The receiver's status; 0 when it gave none.

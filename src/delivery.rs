@@ -54,10 +54,13 @@ impl Delivery {
         let asked_secs = match outcome {
             Outcome::Success => return Self { status: Status::Success, ..next },
             Outcome::Retry { asked_secs } => asked_secs,
-            Outcome::Gone => None,
+            Outcome::Gone | Outcome::Abort => None,
         };
         if self.status != Status::Pending {
             return next;
+        }
+        if outcome == Outcome::Abort {
+            return Self { status: Status::Failed, ..next };
         }
         match retry::next_due(ladder, step.max(1), ended_ms, asked_secs, jitter) {
             Some(due_ms) => Self { due_ms: Some(due_ms), ..next },

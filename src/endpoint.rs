@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::application::Application;
+use crate::application::{Application, Wire};
 use crate::digest::hash16;
 use crate::error::{Error, Result};
+use crate::handling::Handling;
 use crate::id::{ApplicationId, EndpointId, Id};
 use crate::name::{self, Metadata};
 use crate::provider::Provider;
@@ -111,6 +112,8 @@ pub struct Endpoint {
     pub application: ApplicationId,
     /// In whose form events go there: its application's.
     pub provider: Provider,
+    /// Under which names its events carry their id and signature: its application's.
+    pub wire: Wire,
     /// Whether only events that name it go there, whatever its filters say.
     pub direct: bool,
     /// The caller's own id for it, unique in the application while it lives.
@@ -127,6 +130,8 @@ pub struct Endpoint {
     pub channels: Vec<String>,
     /// Headers added to every attempt.
     pub headers: BTreeMap<String, String>,
+    /// How its deliveries are made, where not as usual.
+    pub handling: Box<Handling>,
     /// Whatever the caller keeps with it.
     pub metadata: Metadata,
     /// The current secret first, then those that still sign.
@@ -146,6 +151,7 @@ impl Endpoint {
             id,
             application: application.id,
             provider: application.provider,
+            wire: application.wire,
             direct: false,
             uid: None,
             url: url.to_owned(),
@@ -154,6 +160,7 @@ impl Endpoint {
             event_types: Vec::new(),
             channels: Vec::new(),
             headers: BTreeMap::new(),
+            handling: Box::default(),
             metadata: Metadata::new(),
             secrets: vec![SecretSlot { secret, expires_ms: None }],
             health: Health::default(),
@@ -185,7 +192,13 @@ impl Endpoint {
         if !self.channels.is_empty() {
             name::check_channels("channels", &self.channels, CHANNELS_MAX)?;
         }
+        self.handling.check()?;
         check_headers(&self.headers)
+    }
+
+    /// Whether attempts are made now.
+    pub fn is_active(&self) -> bool {
+        self.state == State::Enabled && !self.handling.paused
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Kind {
     TooLarge,
     /// Known to the API, not served by this build (501).
     Unserved,
+    /// The caller asks more often than it may (429).
+    Throttled,
     /// Too much waits already; the same request is welcome in a second (503).
     Overloaded,
     /// Ours to mend; the detail goes to the log, not to the caller (500).

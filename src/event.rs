@@ -14,6 +14,8 @@ use crate::source::{Arrival, Dedup, DeliverAs, Source};
 
 /// How many channels one event may name.
 const CHANNELS_MAX: usize = 5;
+/// How many tags one event may have.
+const TAGS_MAX: usize = 10;
 /// A key that an SDK made up for its own retry begins so; it is kept 15 minutes instead of 24 hours.
 const AUTO_KEY_PREFIX: &str = "auto_";
 /// The longest idempotency key, in bytes.
@@ -38,7 +40,9 @@ impl Once {
             let message = format!("must be 1 to {KEY_BYTES_MAX} printable ASCII characters");
             return Err(Error::at(&["header", "idempotency-key"], message));
         }
-        let scope = [&caller.environment.value().to_be_bytes(), path.as_bytes(), b"\0", key.as_bytes()].concat();
+        // what an application's own callers ask is apart from what its operator asks
+        let owner = caller.application().map_or(caller.environment.value(), Id::value);
+        let scope = [&owner.to_be_bytes(), path.as_bytes(), b"\0", key.as_bytes()].concat();
         Ok(Self { key: hash16(&scope), request: hash16(body), brief: key.starts_with(AUTO_KEY_PREFIX) })
     }
 
@@ -62,6 +66,8 @@ pub struct NewEvent {
     pub channels: Vec<String>,
     /// The caller's own id for it, as long as it lives.
     pub uid: Option<String>,
+    /// What few events have.
+    pub extra: Option<Box<Extra>>,
     /// The bytes to deliver, exactly.
     pub body: Bytes,
     /// Their SHA-256.
@@ -82,6 +88,10 @@ impl NewEvent {
     /// Takes a caller who may publish and an unchecked event. Error: the field that breaks a rule, or 403.
     pub fn published(caller: &Caller, draft: Draft) -> Result<Self> {
         caller.may(crate::key::Action::Publish)?;
+        Self::drafted(caller, draft)
+    }
+
+    fn drafted(caller: &Caller, draft: Draft) -> Result<Self> {
         name::check_event_type("eventType", &draft.event_type)?;
         if let Some(channels) = &draft.channels {
             name::check_channels("channels", channels, CHANNELS_MAX)?;
@@ -89,6 +99,12 @@ impl NewEvent {
         if let Some(uid) = &draft.uid {
             name::check_uid("eventId", uid, EventId::PREFIX)?;
         }
+        if let Some(tags) = &draft.tags {
+            check_tags(tags)?;
+        }
+        let tags = draft.tags.unwrap_or_default();
+        let extra = (!tags.is_empty() || draft.keep_until_ms.is_some())
+            .then(|| Box::new(Extra { tags, keep_until_ms: draft.keep_until_ms, expunged: false }));
         let sha256 = sha256(&draft.body);
         Ok(Self {
             environment: caller.environment,
@@ -96,6 +112,7 @@ impl NewEvent {
             event_type: draft.event_type,
             channels: draft.channels.unwrap_or_default(),
             uid: draft.uid,
+            extra,
             body: draft.body,
             sha256,
             once: draft.once,
@@ -114,10 +131,36 @@ impl NewEvent {
             event_type,
             channels: Vec::new(),
             uid: Some(uid),
+            extra: None,
             sha256: sha256(&body),
             body,
             once: None,
             wrapped: true,
+            only: None,
+            arrival: None,
+            dedup: None,
+        }
+    }
+
+    /// As [`Self::published`], for the example of an event type, which whoever may have attempts made may ask for.
+    pub fn example(caller: &Caller, draft: Draft) -> Result<Self> {
+        caller.may(crate::key::Action::Attempt)?;
+        Self::drafted(caller, draft)
+    }
+
+    /// What happens to endpoints and attempts, as the engine itself tells it to the application that hears of it.
+    pub fn operational(environment: EnvironmentId, application: ApplicationId, event_type: &str, body: Bytes) -> Self {
+        Self {
+            environment,
+            application: ApplicationRef::Id(application),
+            event_type: event_type.to_owned(),
+            channels: Vec::new(),
+            uid: None,
+            extra: None,
+            sha256: sha256(&body),
+            body,
+            once: None,
+            wrapped: false,
             only: None,
             arrival: None,
             dedup: None,
@@ -157,6 +200,7 @@ impl NewEvent {
             event_type: received.event_type,
             channels: Vec::new(),
             uid: None,
+            extra: None,
             sha256,
             body,
             once: None,
@@ -179,10 +223,48 @@ pub struct Draft {
     pub channels: Option<Vec<String>>,
     /// The caller's own id for it.
     pub uid: Option<String>,
+    /// By which lists can be narrowed.
+    pub tags: Option<Vec<String>>,
+    /// How long its payload is kept, in ms since 1970.
+    pub keep_until_ms: Option<i64>,
     /// The bytes to deliver.
     pub body: Bytes,
     /// What makes a retry of the request the same request.
     pub once: Option<Once>,
+}
+
+/// Checks tags: 1 to 10, each as a channel is.
+fn check_tags(tags: &[String]) -> Result<()> {
+    name::check_channels("tags", tags, TAGS_MAX)
+}
+
+/// What few events have beside the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// By which lists can be narrowed; empty for none.
+    pub tags: Vec<String>,
+    /// How long its payload is kept, in ms since 1970; `None` for as long as any.
+    pub keep_until_ms: Option<i64>,
+    /// Whether its payload was erased.
+    pub expunged: bool,
+}
+
+impl Event {
+    /// Whether its payload is gone, or past its time.
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        let is_gone = |extra: &Extra| extra.expunged || extra.keep_until_ms.is_some_and(|until_ms| until_ms <= now_ms);
+        self.extra.as_deref().is_some_and(is_gone)
+    }
+
+    /// Whether its payload was erased.
+    pub fn is_expunged(&self) -> bool {
+        self.extra.as_deref().is_some_and(|extra| extra.expunged)
+    }
+
+    /// By which lists can be narrowed; empty for none.
+    pub fn tags(&self) -> &[String] {
+        self.extra.as_deref().map_or(&[], |extra| &extra.tags)
+    }
 }
 
 /// Refuses a payload above the limit. Error: 413 with both sizes and the flag that raises it.
@@ -216,6 +298,8 @@ pub struct Event {
     pub channels: Vec<String>,
     /// The caller's own id for it.
     pub uid: Option<String>,
+    /// What few events have.
+    pub extra: Option<Box<Extra>>,
     /// The bytes to deliver.
     pub body: Bytes,
     /// Their SHA-256, checked before every read of the body that is not from memory.

@@ -3,11 +3,22 @@
 use crate::error::Result;
 use crate::id::EnvironmentId;
 use crate::name;
+use crate::token;
 
 /// The type that `send-example` knows without anybody creating it.
 pub const PING: &str = "svix.ping";
 /// What an event of [`PING`] says.
 pub const PING_EXAMPLE: &str = r#"{"success":true}"#;
+/// What happens to endpoints and attempts, as it is told to operational webhooks (the names are Svix's).
+pub const OPERATIONAL: [&str; 7] = [
+    "endpoint.created",
+    "endpoint.updated",
+    "endpoint.deleted",
+    "endpoint.disabled",
+    "message.attempt.failing",
+    "message.attempt.exhausted",
+    "message.attempt.recovered",
+];
 /// The longest schema document, in bytes.
 const SCHEMAS_BYTES_MAX: usize = 262_144;
 
@@ -26,6 +37,10 @@ pub struct EventType {
     pub archived: bool,
     /// Still sent, better not used.
     pub deprecated: bool,
+    /// Tokens of an application see it only when they carry one of these; all see it when there are none.
+    pub feature_flags: Vec<String>,
+    /// The heading under which it is listed.
+    pub group_name: Option<String>,
     /// When it was created, in ms since 1970.
     pub created_ms: i64,
     /// When it last changed, in ms since 1970.
@@ -42,14 +57,28 @@ impl EventType {
             let message = format!("is {bytes} bytes long; at most {SCHEMAS_BYTES_MAX} are allowed");
             return Err(crate::error::Error::field("schemas", message));
         }
-        Ok(())
+        if let Some(group) = &self.group_name {
+            name::check_event_type("groupName", group)?;
+        }
+        token::check_flags("featureFlags", &self.feature_flags)
+    }
+
+    /// Whether a caller with these feature flags sees it; `None` for one who sees all.
+    pub fn is_shown_to(&self, flags: Option<&[String]>) -> bool {
+        let carries = |flags: &[String]| self.feature_flags.iter().any(|flag| flags.contains(flag));
+        self.feature_flags.is_empty() || flags.is_none_or(carries)
+    }
+
+    /// The schema that its events must meet; `None` when it has none.
+    pub fn schema(&self) -> Option<serde_json::Value> {
+        let schemas: serde_json::Value = serde_json::from_str(self.schemas.as_deref()?).ok()?;
+        let versions = schemas.as_object()?;
+        versions.get("1").or_else(|| versions.values().next_back()).cloned()
     }
 
     /// The example event, as the bytes the schema's author wrote; `None` when the schema has none.
     pub fn example(&self) -> Option<String> {
-        let schemas: serde_json::Value = serde_json::from_str(self.schemas.as_deref()?).ok()?;
-        let versions = schemas.as_object()?;
-        let schema = versions.get("1").or_else(|| versions.values().next_back())?;
+        let schema = self.schema()?;
         let example = schema.get("examples")?.get(0)?;
         example.is_object().then(|| example.to_string())
     }

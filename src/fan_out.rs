@@ -13,6 +13,11 @@ pub fn wants(endpoint: &Endpoint, event_type: &str, channels: &[String]) -> bool
         && (endpoint.channels.is_empty() || endpoint.channels.iter().any(|channel| channels.contains(channel)))
 }
 
+/// Whether an endpoint that wants the event wants its payload, too.
+pub fn passes(endpoint: &Endpoint, payload: &[u8]) -> bool {
+    endpoint.handling.filter.as_ref().is_none_or(|filter| filter.wants(payload))
+}
+
 /// Packs endpoint ids for the event's row: each the distance from the one before, 7 bits a byte.
 pub fn pack(endpoints: &[EndpointId]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(endpoints.len() * 9);

@@ -84,6 +84,10 @@ id!(
     /// One API key.
     KeyId, "key_"
 );
+id!(
+    /// One long job.
+    TaskId, "qtask_"
+);
 
 /// When an id was handed out, in ms since 1970.
 fn time_ms(value: i64) -> i64 {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
-use crate::id::{EnvironmentId, KeyId};
+use crate::id::{ApplicationId, EnvironmentId, KeyId};
+use crate::token::{Capability, Claims};
 
 /// How many characters follow `sk_test_` at least, and how many a generated key has.
 const SECRET_CHARS_MIN: usize = 32;
@@ -54,33 +55,139 @@ pub enum Action {
     Read,
     /// Create events.
     Publish,
-    /// Change settings, resend, see secrets.
+    /// Have events sent again, or examples sent.
+    Attempt,
+    /// Make, change and delete endpoints.
+    EditEndpoint,
+    /// See an endpoint's secret.
+    SeeSecret,
+    /// Rotate an endpoint's secret.
+    RotateSecret,
+    /// Change what belongs to the whole environment.
     Manage,
 }
 
-/// An authenticated caller. Only [`Keyring::caller`] makes one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What proves who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Proof {
+    Key(Role),
+    Token { capabilities: Vec<Capability>, feature_flags: Vec<String> },
+}
+
+/// An authenticated caller: a [`Keyring`] gives one for a key, a verified token is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Where the key is at home.
+    /// Where the caller is at home.
     pub environment: EnvironmentId,
-    role: Role,
+    application: Option<ApplicationId>,
+    proof: Proof,
 }
 
 impl Caller {
-    /// Whether the role allows it. Error: 403 that names the role it takes.
+    /// The bearer of a token that was signed here and has not ended.
+    pub fn of_token(claims: Claims) -> Self {
+        Self {
+            environment: claims.environment(),
+            application: Some(claims.application()),
+            proof: Proof::Token { capabilities: claims.capabilities, feature_flags: claims.feature_flags },
+        }
+    }
+
+    /// The bearer of a Svix token of a whole environment.
+    pub fn of_environment(environment: EnvironmentId) -> Self {
+        Self { environment, application: None, proof: Proof::Key(Role::Admin) }
+    }
+
+    /// The bearer of a Svix token of one application, who may do all that an application may.
+    pub fn of_application(environment: EnvironmentId, application: ApplicationId, feature_flags: Vec<String>) -> Self {
+        let capabilities = vec![Capability::ViewBase, Capability::CreateAttempts, Capability::ManageEndpoint];
+        Self { environment, application: Some(application), proof: Proof::Token { capabilities, feature_flags } }
+    }
+
+    /// The one application that the caller may know of; `None` for all of the environment.
+    pub fn application(&self) -> Option<ApplicationId> {
+        self.application
+    }
+
+    /// The feature flags that the caller carries; `None` for one who sees everything.
+    pub fn feature_flags(&self) -> Option<&[String]> {
+        match &self.proof {
+            Proof::Key(_) => None,
+            Proof::Token { feature_flags, .. } => Some(feature_flags),
+        }
+    }
+
+    /// The caller's role, as `whoami` tells it.
+    pub fn role(&self) -> &'static str {
+        match &self.proof {
+            Proof::Key(role) => role.name(),
+            Proof::Token { capabilities, .. } if capabilities.contains(&Capability::ManageEndpoint) => "application",
+            Proof::Token { .. } => "application-viewer",
+        }
+    }
+
+    /// What a token lets its bearer do; `None` for a key.
+    pub fn capabilities(&self) -> Option<&[Capability]> {
+        match &self.proof {
+            Proof::Key(_) => None,
+            Proof::Token { capabilities, .. } => Some(capabilities),
+        }
+    }
+
+    /// Whether the caller may do this. Error: 403 that says what it takes.
     pub fn may(&self, action: Action) -> Result<()> {
+        match &self.proof {
+            Proof::Key(role) => self.role_may(*role, action),
+            Proof::Token { capabilities, .. } => token_may(capabilities, action),
+        }
+    }
+
+    fn role_may(&self, role: Role, action: Action) -> Result<()> {
         let allowed = match action {
             Action::Read => true,
-            Action::Publish => self.role != Role::Viewer,
-            Action::Manage => self.role == Role::Admin,
+            Action::Publish => role != Role::Viewer,
+            _ => role == Role::Admin,
         };
-        if allowed {
+        if !allowed {
+            let needed = if action == Action::Publish { "a publisher or admin" } else { "an admin" };
+            return Err(forbidden(format!("a {} key may not do this; use {needed} key", role.name())));
+        }
+        if action == Action::Manage { self.whole_environment() } else { Ok(()) }
+    }
+
+    /// Whether the caller may know of more than one application. Error: 403.
+    pub fn whole_environment(&self) -> Result<()> {
+        if self.application.is_none() {
             return Ok(());
         }
-        let needed = if action == Action::Publish { "a publisher or admin" } else { "an admin" };
-        let detail = format!("a {} key may not do this; use {needed} key", self.role.name());
-        Err(Error::new(Kind::Forbidden, "insufficient access", detail))
+        Err(forbidden("this key or token is for one application; use an admin key of the environment".to_owned()))
     }
+}
+
+fn forbidden(detail: String) -> Error {
+    Error::new(Kind::Forbidden, "insufficient access", detail)
+}
+
+fn token_may(capabilities: &[Capability], action: Action) -> Result<()> {
+    let has = |wanted: Capability| capabilities.contains(&wanted) || capabilities.contains(&Capability::ManageEndpoint);
+    let (allowed, needed) = match action {
+        Action::Read => (true, ""),
+        Action::Attempt => (has(Capability::CreateAttempts), "CreateAttempts"),
+        Action::EditEndpoint => (has(Capability::ManageEndpoint), "ManageEndpoint"),
+        Action::SeeSecret => {
+            let sees = has(Capability::ViewEndpointSecret) || has(Capability::ManageEndpointSecret);
+            (sees, "ViewEndpointSecret")
+        }
+        Action::RotateSecret => (has(Capability::ManageEndpointSecret), "ManageEndpointSecret"),
+        Action::Publish | Action::Manage => {
+            let detail = "a token of an application may not do this; use an admin key of the environment";
+            return Err(forbidden(detail.to_owned()));
+        }
+    };
+    if allowed {
+        return Ok(());
+    }
+    Err(forbidden(format!("this token may not do this; ask for one with the capability {needed}")))
 }
 
 /// A key as it is kept: never its text.
@@ -90,12 +197,18 @@ pub struct Key {
     pub id: KeyId,
     /// Where it is at home.
     pub environment: EnvironmentId,
+    /// The one application that it is for; `None` for all.
+    pub application: Option<ApplicationId>,
     /// What it may do.
     pub role: Role,
+    /// How many requests a second it may make; `None` for as many as the server says.
+    pub rate: Option<u32>,
     /// SHA-256 of its text.
     pub hash: [u8; 32],
     /// The beginning of its text, to recognise it.
     pub hint: String,
+    /// When it was last used, to a minute, in ms since 1970.
+    pub used_ms: Option<i64>,
     /// When it stopped working, in ms since 1970.
     pub revoked_ms: Option<i64>,
 }
@@ -148,42 +261,59 @@ impl KeyText {
     }
 }
 
+/// A key that works.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Its id.
+    pub id: KeyId,
+    /// Who holds it.
+    pub caller: Caller,
+    /// How many requests a second it may make.
+    pub rate: Option<u32>,
+}
+
 /// The keys that work, by hash.
 #[derive(Debug, Default)]
 pub struct Keyring {
-    callers: HashMap<[u8; 32], Caller>,
+    known: HashMap<[u8; 32], Known>,
 }
 
 impl Keyring {
     /// Takes all keys; the revoked ones are left out.
     pub fn new(keys: &[Key]) -> Self {
         let works = |key: &&Key| key.revoked_ms.is_none();
-        let callers = keys
-            .iter()
-            .filter(works)
-            .map(|key| (key.hash, Caller { environment: key.environment, role: key.role }))
-            .collect();
-        Self { callers }
+        let known = |key: &Key| {
+            let Key { id, environment, application, role, rate, .. } = *key;
+            (key.hash, Known { id, caller: Caller { environment, application, proof: Proof::Key(role) }, rate })
+        };
+        Self { known: keys.iter().filter(works).map(known).collect() }
     }
 
-    /// Takes the `Authorization` header. Error: 401 that says what would be right.
-    pub fn caller(&self, authorization: Option<&str>) -> Result<Caller> {
-        let refused = |detail: &str| Error::new(Kind::Unauthorized, "authentication_failed", detail);
-        let Some(header) = authorization else {
-            return Err(refused("send your key as `Authorization: Bearer sk_test_…`"));
-        };
-        let key = match header.split_once(' ') {
-            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => key,
-            _ => return Err(refused("the Authorization header must be `Bearer` and the key, one space between")),
-        };
-        if key.len() > KEY_CHARS_MAX {
+    /// Takes the text that [`bearer`] gave. Error: 401 that says what would be right.
+    pub fn find(&self, text: &str) -> Result<&Known> {
+        if text.len() > KEY_CHARS_MAX {
             return Err(refused("this is no key: keys are sk_test_… or sk_live_… and much shorter"));
         }
-        self.callers
-            .get(&sha256(key.as_bytes()))
-            .copied()
+        self.known
+            .get(&sha256(text.as_bytes()))
             .ok_or_else(|| refused("this key does not exist or is revoked; `posthaste key create` makes one"))
     }
+}
+
+/// The key or token in an `Authorization` header. Error: 401 that says what would be right.
+pub fn bearer(authorization: Option<&str>) -> Result<&str> {
+    let Some(header) = authorization else {
+        return Err(refused("send your key as `Authorization: Bearer sk_test_…`"));
+    };
+    match header.split_once(' ') {
+        Some((scheme, text)) if scheme.eq_ignore_ascii_case("bearer") => Ok(text),
+        _ => Err(refused("the Authorization header must be `Bearer` and the key, one space between")),
+    }
+}
+
+/// Nobody who may come in.
+pub fn refused(detail: impl Into<String>) -> Error {
+    Error::new(Kind::Unauthorized, "authentication_failed", detail)
 }
 
 #[cfg(test)]
@@ -197,20 +327,32 @@ mod tests {
         let mut key = Key {
             id: KeyId::new(1),
             environment: EnvironmentId::new(1),
+            application: None,
             role: Role::Publisher,
+            rate: None,
             hash: text.hash(),
             hint: text.hint(),
+            used_ms: None,
             revoked_ms: None,
         };
         let header = format!("Bearer {}", text.reveal());
-        let caller = Keyring::new(&[key.clone()]).caller(Some(&header)).expect("known");
+        let find = |key: &Key, header| {
+            let text = bearer(header)?;
+            Keyring::new(std::slice::from_ref(key)).find(text).map(|known| known.caller.clone())
+        };
+        let caller = find(&key, Some(&header)).expect("known");
         assert!(caller.may(Action::Publish).is_ok() && caller.may(Action::Read).is_ok());
         assert_eq!(caller.may(Action::Manage).expect_err("publisher").code, "insufficient access");
         for wrong in [None, Some(""), Some("Bearer"), Some("Basic x"), Some("Bearer  x"), Some(text.reveal())] {
-            assert!(Keyring::new(&[key.clone()]).caller(wrong).is_err(), "{wrong:?}");
+            assert!(find(&key, wrong).is_err(), "{wrong:?}");
         }
+        key.application = Some(ApplicationId::new(9));
+        key.role = Role::Admin;
+        let scoped = find(&key, Some(&header)).expect("known");
+        assert!(scoped.may(Action::EditEndpoint).is_ok() && scoped.may(Action::Publish).is_ok());
+        assert!(scoped.may(Action::Manage).is_err() && scoped.application() == key.application);
         key.revoked_ms = Some(1);
-        assert!(Keyring::new(&[key]).caller(Some(&header)).is_err());
+        assert!(find(&key, Some(&header)).is_err());
     }
 
     #[test]

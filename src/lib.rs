@@ -20,6 +20,8 @@
 pub mod application;
 pub mod attempt;
 pub mod clock;
+pub mod count;
+pub mod decimal;
 pub mod delivery;
 pub mod digest;
 pub mod endpoint;
@@ -28,17 +30,22 @@ pub mod error;
 pub mod event;
 pub mod event_type;
 pub mod fan_out;
+pub mod filter;
+pub mod handling;
 pub mod id;
 pub mod inbound;
+pub mod jwt;
 pub mod key;
 pub mod name;
 pub mod network;
 pub mod provider;
+pub mod replay;
 pub mod resource;
 pub mod retry;
 pub mod secret;
 pub mod signature;
 pub mod source;
+pub mod token;
 // the senders' forms
 pub mod providers;
 // machinery: the doors in and out, what decides, what is durable

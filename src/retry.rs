@@ -1,19 +1,21 @@
 //! When a failed delivery is tried again: the ladder, its jitter, and what `Retry-After` may change.
 
+use std::borrow::Cow;
+
 use jiff::civil::DateTime;
 
 /// The waits before each attempt after the first, each counted from the end of the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ladder {
     /// In seconds.
-    pub waits_secs: &'static [u32],
+    pub waits_secs: Cow<'static, [u32]>,
     /// Whether a wait is stretched by a random share, so that many do not come at once.
     pub jitter: bool,
 }
 
 /// Ten attempts over three days.
-pub const STANDARD: Ladder =
-    Ladder { waits_secs: &[5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400], jitter: true };
+pub static STANDARD: Ladder =
+    Ladder { waits_secs: Cow::Borrowed(&[5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]), jitter: true };
 /// A wait is stretched by up to this share, never shortened.
 const JITTER_SHARE_MAX: f64 = 0.2;
 /// The longest wait a receiver may ask for: 24 h.

@@ -1,17 +1,23 @@
 //! Secrets: key material for signing, how it is written, rotated, and sealed at rest.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
-/// How a symmetric secret's text begins (Standard Webhooks).
+/// How a symmetric secret's text begins, a private key's, and that of the public key beside it (Standard Webhooks).
 const PREFIX: &str = "whsec_";
+const PRIVATE_PREFIX: &str = "whsk_";
+const PUBLIC_PREFIX: &str = "whpk_";
+/// How long the seed of a private key is, in bytes; its text may have the public key behind it.
+const SEED_BYTES: usize = 32;
 /// How long generated keys are, and which lengths are accepted, in bytes.
 const KEY_BYTES: usize = 24;
 const KEY_BYTES_MIN: usize = 24;
@@ -28,6 +34,8 @@ pub const GRACE_SECS_MAX: i64 = 604_800;
 pub struct Secret {
     bytes: Zeroizing<Vec<u8>>,
     key: hmac::Key,
+    /// The pair of keys, when it signs with ed25519.
+    pair: Option<Arc<Ed25519KeyPair>>,
     /// Whether its text is the key itself, and not the base64 of it.
     verbatim: bool,
 }
@@ -36,7 +44,7 @@ impl Secret {
     /// Takes 24 to 75 bytes of key.
     fn new(bytes: Vec<u8>) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
-        Self { bytes: Zeroizing::new(bytes), key, verbatim: false }
+        Self { bytes: Zeroizing::new(bytes), key, pair: None, verbatim: false }
     }
 
     /// A key that is its own text, as Fintoc, Bridge and Finix have them; which text is theirs to check.
@@ -51,8 +59,12 @@ impl Secret {
         Self::new(bytes)
     }
 
-    /// Reads `whsec_` + base64, the prefix optional. Error: names the form and the allowed length.
+    /// Reads `whsec_` + base64, the prefix optional, or a private key's `whsk_` + base64. Error: names the form and the
+    /// allowed length.
     pub fn parse(text: &str) -> Result<Self> {
+        if let Some(base64) = text.strip_prefix(PRIVATE_PREFIX) {
+            return Self::private(base64);
+        }
         let wrong = || {
             let form = format!(
                 "must be `{PREFIX}` followed by the base64 of {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes; leave it out to have one made"
@@ -66,8 +78,42 @@ impl Secret {
         Ok(Self::new(bytes))
     }
 
-    /// Its text (`whsec_…`, or what its provider gave), for the eyes of admins only.
+    /// Takes an ed25519 private key: its seed, with or without the public key behind it.
+    fn private(base64: &str) -> Result<Self> {
+        let wrong = || {
+            let form = format!(
+                "must be `{PRIVATE_PREFIX}` followed by the base64 of an ed25519 seed of {SEED_BYTES} bytes, with or without its public key"
+            );
+            Error::field("secret", form)
+        };
+        let bytes = Zeroizing::new(STANDARD.decode(base64).map_err(|_| wrong())?);
+        let (seed, public) = bytes.split_at_checked(SEED_BYTES).ok_or_else(wrong)?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| wrong())?;
+        if !public.is_empty() && public != pair.public_key().as_ref() {
+            return Err(wrong());
+        }
+        let whole = [seed, pair.public_key().as_ref()].concat();
+        Ok(Self { pair: Some(Arc::new(pair)), ..Self::new(whole) })
+    }
+
+    /// The pair of keys, when it signs with ed25519.
+    pub fn pair(&self) -> Option<&Ed25519KeyPair> {
+        self.pair.as_deref()
+    }
+
+    /// What its receiver verifies with: the text itself, or the public key (`whpk_…`) of a private one.
+    pub fn shown(&self) -> String {
+        match &self.pair {
+            Some(pair) => format!("{PUBLIC_PREFIX}{}", STANDARD.encode(pair.public_key())),
+            None => self.text(),
+        }
+    }
+
+    /// Its text (`whsec_…`, `whsk_…`, or what its provider gave), for the store alone.
     pub fn text(&self) -> String {
+        if self.pair.is_some() {
+            return format!("{PRIVATE_PREFIX}{}", STANDARD.encode(&*self.bytes));
+        }
         if self.verbatim {
             return String::from_utf8_lossy(&self.bytes).into_owned();
         }
@@ -159,7 +205,7 @@ fn too_many(old_max: usize) -> Error {
 /// Seals what the database must not show: under a key when the operator gave one, plainly otherwise.
 #[derive(Clone)]
 pub struct Sealer {
-    key: Option<std::sync::Arc<LessSafeKey>>,
+    key: Option<Arc<LessSafeKey>>,
 }
 
 /// The first byte of a sealed value says how it is sealed.
@@ -178,7 +224,7 @@ impl Sealer {
             || Error::field("seal-key", "must be the base64 of 32 random bytes; `openssl rand -base64 32` makes one");
         let bytes = Zeroizing::new(STANDARD.decode(base64.trim()).map_err(|_| wrong())?);
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| wrong())?;
-        Ok(Self { key: Some(std::sync::Arc::new(LessSafeKey::new(key))) })
+        Ok(Self { key: Some(Arc::new(LessSafeKey::new(key))) })
     }
 
     /// Seals `value` for its owner; opening it under another owner's id fails.
@@ -242,6 +288,28 @@ mod tests {
             rotate(&mut slots, secret(), OVERLAP, 60, 3_000).expect("below the limit");
         }
         assert_eq!(rotate(&mut slots, secret(), OVERLAP, 60, 3_000).expect_err("eleventh").code, "limit_reached");
+    }
+
+    /// The first vector of RFC 8032 §7.1.
+    #[test]
+    fn a_private_key_shows_its_public_one() {
+        let seed = crate::signature::from_hex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
+        let public = crate::signature::from_hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+        let (seed, public) = (seed.expect("hex"), public.expect("hex"));
+        let whole = format!("whsk_{}", STANDARD.encode([&seed[..], &public].concat()));
+        for text in [&whole, &format!("whsk_{}", STANDARD.encode(&seed))] {
+            let secret = Secret::parse(text).expect("a private key");
+            assert_eq!(secret.shown(), format!("whpk_{}", STANDARD.encode(&public)));
+            assert_eq!(secret.text(), whole);
+            let signature = crate::signature::sign(&secret, "msg_1", 5, b"{}");
+            let verifies =
+                |body| crate::signature::verify(std::slice::from_ref(&secret), "msg_1", "5", &signature, body);
+            assert!(signature.starts_with("v1a,") && verifies(b"{}") && !verifies(b"[]"));
+        }
+        let other = format!("whsk_{}", STANDARD.encode([&seed[..], &[7; 32]].concat()));
+        for wrong in ["whsk_", "whsk_AAAA", &other, "whpk_AAAA"] {
+            assert!(Secret::parse(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Signatures: what every scheme shares, and the one that goes with all we send (Standard Webhooks, `v1`).
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -10,11 +11,17 @@ use crate::secret::{self, Secret, SecretSlot};
 pub const SIGNATURES_MAX: usize = 16;
 /// How many bytes HMAC-SHA256 gives.
 pub const TAG_BYTES: usize = 32;
-/// How a symmetric signature begins.
+/// How a symmetric signature begins, and one by a private key.
 const SCHEME: &str = "v1,";
+const PRIVATE_SCHEME: &str = "v1a,";
 
-/// Signs `{id}.{timestamp}.{body}`; gives `v1,` + base64. `timestamp` is in seconds since 1970.
+/// Signs `{id}.{timestamp}.{body}`; gives `v1,` + base64, or `v1a,` + base64 for an ed25519 key. `timestamp` is in
+/// seconds since 1970.
 pub fn sign(secret: &Secret, id: &str, timestamp: i64, body: &[u8]) -> String {
+    if let Some(pair) = secret.pair() {
+        let signature = pair.sign(&parts(id, &timestamp.to_string(), body).concat());
+        return format!("{PRIVATE_SCHEME}{}", STANDARD.encode(signature));
+    }
     let tag = tag(secret, &parts(id, &timestamp.to_string(), body));
     let mut text = String::with_capacity(SCHEME.len() + 44);
     text.push_str(SCHEME);
@@ -40,11 +47,25 @@ pub fn verify(secrets: &[Secret], id: &str, timestamp: &str, signatures: &str, b
     let read = |part: &str| STANDARD.decode(part.strip_prefix(SCHEME)?).ok()?.try_into().ok();
     let given: Vec<_> = signatures.split(' ').take(SIGNATURES_MAX).filter_map(read).collect();
     made(secrets, &parts(id, timestamp, body), &given)
+        || signatures.split(' ').take(SIGNATURES_MAX).any(|part| signed_privately(secrets, id, timestamp, part, body))
 }
 
-/// Whether a list of signatures holds one of the scheme that [`verify`] looks at.
-pub fn has_scheme(signatures: &str) -> bool {
-    signatures.split(' ').any(|part| part.starts_with(SCHEME))
+/// Whether a `v1a` signature is by the private key of one of the secrets.
+fn signed_privately(secrets: &[Secret], id: &str, timestamp: &str, part: &str, body: &[u8]) -> bool {
+    let Some(signature) = part.strip_prefix(PRIVATE_SCHEME).and_then(|text| STANDARD.decode(text).ok()) else {
+        return false;
+    };
+    let message = parts(id, timestamp, body).concat();
+    let by = |pair: &Ed25519KeyPair| {
+        UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref()).verify(&message, &signature).is_ok()
+    };
+    secrets.iter().filter_map(Secret::pair).any(by)
+}
+
+/// Whether a list of signatures holds one of a scheme that [`verify`] looks at with these secrets.
+pub fn has_scheme(secrets: &[Secret], signatures: &str) -> bool {
+    let private = secrets.iter().any(|secret| secret.pair().is_some());
+    signatures.split(' ').any(|part| part.starts_with(SCHEME) || (private && part.starts_with(PRIVATE_SCHEME)))
 }
 
 /// The HMAC-SHA256 of the parts in a row.
@@ -58,7 +79,8 @@ pub fn tag(secret: &Secret, parts: &[&[u8]]) -> hmac::Tag {
 
 /// Whether one of the tags is by one of the secrets; an empty secret has made none.
 pub fn made(secrets: &[Secret], parts: &[&[u8]], given: &[[u8; TAG_BYTES]]) -> bool {
-    secrets.iter().filter(|secret| !secret.bytes().is_empty() && !given.is_empty()).any(|secret| {
+    let has_made = |secret: &&Secret| !secret.bytes().is_empty() && secret.pair().is_none() && !given.is_empty();
+    secrets.iter().filter(has_made).any(|secret| {
         let ours = tag(secret, parts);
         given.iter().any(|theirs| equal(ours.as_ref(), theirs))
     })

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::{Rng as _, SeedableRng as _};
 use serde::Deserialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::serve::{DatabaseArgs, ServeArgs, Server};
+use super::serve::{ServeArgs, Server};
 use crate::bench::target::{Calls, resolve};
 use crate::key::KeyText;
 use crate::secret::Secret;
@@ -73,18 +73,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
     super::runtime()?.block_on(async {
         let folder = tempfile::tempdir()?;
         let key = KeyText::generate("test", &mut rand::rngs::StdRng::from_os_rng());
-        let server = Server::start(&ServeArgs {
-            listen: ([127, 0, 0, 1], 0).into(),
-            database: DatabaseArgs { database: format!("sqlite:{}/demo.db", folder.path().display()), seal_key: None },
-            allow_network: vec!["127.0.0.0/8".parse().map_err(|error| anyhow!("{error}"))?],
-            public_url: None,
-            trust_proxy: Vec::new(),
-            payload_max: 1_024 * 1_024,
-            bootstrap_key: Some(key.reveal().to_owned()),
-            sandbox: None,
-            log: String::new(),
-        })
-        .await?;
+        let server = Server::start(&ServeArgs::here(&folder.path().join("demo.db"), &key)).await?;
         let receiver = Receiver::start().await?;
         let played = play(args, &server.url, &key, &receiver, folder.path()).await;
         let stopped = server.stop().await;

@@ -6,11 +6,12 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use rand::SeedableRng as _;
 
-use super::serve::{DatabaseArgs, create_key, write};
+use super::serve::{DatabaseArgs, NewKey, create_key, write};
+use crate::application::Application;
 use crate::clock::{Clock as _, SystemClock};
 use crate::environment;
 use crate::error::{Error, Kind};
-use crate::id::{Id as _, IdText, KeyId};
+use crate::id::{ApplicationId, IdText, KeyId};
 use crate::key::{KeyText, Role};
 use crate::store::{Change, Store};
 
@@ -32,6 +33,12 @@ enum KeyCommand {
         /// Where it is at home: test or live.
         #[arg(long, env = "POSTHASTE_ENVIRONMENT", default_value = environment::NAMES[0], value_parser = environment::NAMES)]
         environment: String,
+        /// The one application that it is for, by id or uid: it may do there what its role may, and nothing elsewhere.
+        #[arg(long, env = "POSTHASTE_APP", value_name = "ID")]
+        app: Option<String>,
+        /// How many requests a second it may make; more are answered 429. Unless given: as many as the server says.
+        #[arg(long, env = "POSTHASTE_PER_SECOND", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+        per_second: Option<u32>,
     },
     /// Lists all keys, never their text.
     List {
@@ -50,10 +57,12 @@ enum KeyCommand {
 pub(super) fn run(args: KeyArgs) -> Result<ExitCode> {
     let now_ms = SystemClock::start().now().wall_ms;
     match args.command {
-        KeyCommand::Create { database, role, environment } => {
+        KeyCommand::Create { database, role, environment, app, per_second } => {
             let store = database.open()?;
+            let application = app.map(|app| find(&*store, &environment, &app, now_ms)).transpose()?;
+            let new = NewKey { role, application, rate: per_second };
             let text = KeyText::generate(&environment, &mut rand::rngs::StdRng::from_os_rng());
-            let key = create_key(&*store, &text, role, now_ms)?;
+            let key = create_key(&*store, &text, &new, now_ms)?;
             eprintln!(
                 "{} ({}, {environment}); the key is shown this once:",
                 id_text(&*store, now_ms)?.of(key.id),
@@ -65,12 +74,13 @@ pub(super) fn run(args: KeyArgs) -> Result<ExitCode> {
             let store = database.open()?;
             let ids = id_text(&*store, now_ms)?;
             for key in store.keys()? {
-                let name = environment::NAMES[usize::try_from(key.environment.value() - 1).unwrap_or_default()];
-                let state = key.revoked_ms.map_or_else(
-                    || "works".to_owned(),
-                    |at| format!("revoked {}", jiff::Timestamp::from_millisecond(at).unwrap_or_default()),
-                );
-                println!("{}  {name}  {:<9}  {:<14} {state}", ids.of(key.id), key.role.name(), key.hint);
+                let name = environment::name_of(key.environment);
+                let moment = |at_ms| jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
+                let used = key.used_ms.map_or_else(|| "never used".to_owned(), |at| format!("used {}", moment(at)));
+                let app = key.application.map_or_else(|| "all".to_owned(), |id| ids.of(id));
+                let state = key.revoked_ms.map_or_else(|| "works".to_owned(), |at| format!("revoked {}", moment(at)));
+                let (id, role, hint) = (ids.of(key.id), key.role.name(), key.hint);
+                println!("{id}  {name}  {role:<9}  {hint:<14} {state}  {app}  {used}");
             }
         }
         KeyCommand::Revoke { database, id } => {
@@ -83,6 +93,18 @@ pub(super) fn run(args: KeyArgs) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The application that a key is to be for. Error: there is none.
+fn find(store: &dyn Store, environment: &str, app: &str, now_ms: i64) -> Result<ApplicationId> {
+    let opening = store.opening(now_ms)?;
+    let ids = IdText::new(opening.id_key);
+    let named = opening.environments.iter().find(|known| known.name == environment).map(|known| known.id);
+    let is_it = |known: &&Application| {
+        Some(known.environment) == named && (ids.of(known.id) == app || known.uid.as_deref() == Some(app))
+    };
+    let wrong = || Error::new(Kind::Invalid, "app", format!("there is no application `{app}` in {environment}"));
+    Ok(opening.applications.iter().find(is_it).ok_or_else(wrong)?.id)
 }
 
 fn id_text(store: &dyn Store, now_ms: i64) -> Result<IdText> {

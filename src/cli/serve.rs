@@ -1,7 +1,7 @@
 //! `posthaste serve`: the one place that names the concrete store, clock, resolver and sender, and joins them.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +23,18 @@ use crate::environment::{self, Environment};
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::http::api;
+use crate::http::auth::Admission;
 use crate::http::doors::{Doors, Watch};
 use crate::http::state::{Api, JudgeUrl, Limits};
-use crate::id::{EnvironmentId, Id as _, IdSource, IdText};
+use crate::id::{ApplicationId, EnvironmentId, Id as _, IdSource, IdText};
+use crate::jwt::JwtSecret;
 use crate::key::{Key, KeyText, Role};
 use crate::network::Network;
 use crate::sandbox::{self, House, Manner};
 use crate::secret::Sealer;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Batch, Change, Op, Setting, Store};
+use crate::token::Signer;
 
 /// The largest payload of one event unless --payload-max says otherwise: 1 MiB; and the largest it may say.
 pub(super) const PAYLOAD_BYTES: u64 = 1_024 * 1_024;
@@ -58,6 +61,16 @@ pub struct ServeArgs {
     /// it listens.
     #[arg(long, env = "POSTHASTE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<url::Url>,
+    /// The URL under which people reach the portal, which links to it begin with. Unless given: the public URL.
+    #[arg(long, env = "POSTHASTE_PORTAL_URL", value_name = "URL")]
+    pub portal_url: Option<url::Url>,
+    /// svix-server's `jwt_secret`: tokens made for it are accepted as they are (HS256), each environment apart.
+    #[arg(long, env = "POSTHASTE_JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
+    pub jwt_secret: Option<String>,
+    /// How many requests a second each key, application token or environment token may make that has no rate of its
+    /// own; more are answered 429. Unless given: as many as come.
+    #[arg(long, env = "POSTHASTE_KEY_RATE", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub key_rate: Option<u32>,
     /// Proxies in front of this server, such as 10.0.0.5: their X-Forwarded-For tells where a request came from.
     #[arg(long, env = "POSTHASTE_TRUST_PROXY", value_delimiter = ',', value_name = "CIDR")]
     pub trust_proxy: Vec<Network>,
@@ -87,10 +100,40 @@ pub struct DatabaseArgs {
 }
 
 impl ServeArgs {
-    fn public_url(&self, listening: SocketAddr) -> String {
-        let given = self.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
-        given.unwrap_or_else(|| format!("http://{listening}"))
+    /// On a free port of this machine, for endpoints on this machine, with everything in this file.
+    pub(super) fn here(database: &Path, key: &KeyText) -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 0).into(),
+            database: DatabaseArgs { database: format!("sqlite:{}", database.display()), seal_key: None },
+            allow_network: vec!["127.0.0.0/8".parse().expect("a network")],
+            public_url: None,
+            portal_url: None,
+            jwt_secret: None,
+            key_rate: None,
+            trust_proxy: Vec::new(),
+            payload_max: PAYLOAD_BYTES,
+            bootstrap_key: Some(key.reveal().to_owned()),
+            sandbox: None,
+            log: String::new(),
+        }
     }
+
+    fn public_url(&self, listening: SocketAddr) -> String {
+        without_slash(self.public_url.as_ref()).unwrap_or_else(|| format!("http://{listening}"))
+    }
+
+    fn portal_url(&self, listening: SocketAddr) -> String {
+        without_slash(self.portal_url.as_ref()).unwrap_or_else(|| self.public_url(listening))
+    }
+
+    fn admission(&self, token_key: &[u8; 32]) -> Result<Admission, Error> {
+        let jwt = self.jwt_secret.as_deref().map(JwtSecret::new).transpose()?;
+        Ok(Admission { signer: Signer::new(token_key), jwt, rate: self.key_rate })
+    }
+}
+
+fn without_slash(url: Option<&url::Url>) -> Option<String> {
+    url.map(|url| url.as_str().trim_end_matches('/').to_owned())
 }
 
 impl DatabaseArgs {
@@ -145,6 +188,7 @@ impl Server {
         let speed = args.sandbox.map_or(1, |manner| manner.speed);
         let parts = Parts { store: Arc::clone(&store), sender: courier, clock: Arc::clone(&clock), seed, speed };
         let watch = Watch::new(&opening);
+        let admission = args.admission(&opening.token_key)?;
         let (engine, end) = Engine::start(parts, opening).await?;
         let rooms = match args.sandbox {
             Some(manner) => {
@@ -166,9 +210,10 @@ impl Server {
         let limits = Limits {
             payload_bytes_max: usize::try_from(args.payload_max).unwrap_or(usize::MAX),
             public_url: args.public_url(address),
+            portal_url: args.portal_url(address),
             trusted_proxies: args.trust_proxy.clone(),
         };
-        let api = Api::new(engine.clone(), store, clock, judge_url, limits);
+        let api = Api::new(engine.clone(), store, clock, judge_url, limits, admission);
         let doors = api.doors();
         let watching = tokio::spawn(api.doors().watch(watch));
         let (stop, stopped) = oneshot::channel::<()>();
@@ -232,7 +277,7 @@ fn prepare(store: &dyn Store, bootstrap: Option<&str>, clock: &dyn Clock) -> Res
     }
     let text = given.as_ref().or(made.as_ref()).expect("one of the two");
     if !store.keys()?.iter().any(|key| key.hash == text.hash()) {
-        create_key(store, text, Role::Admin, now_ms)?;
+        create_key(store, text, &NewKey::all(Role::Admin), now_ms)?;
     }
     Ok(made)
 }
@@ -244,8 +289,25 @@ fn home(store: &dyn Store, clock: &dyn Clock) -> Result<EnvironmentId> {
     Ok(test.or(environments.first()).context("there is no environment")?.id)
 }
 
+/// What a key is to be for.
+pub(super) struct NewKey {
+    /// What it may do.
+    pub(super) role: Role,
+    /// The one application that it is for.
+    pub(super) application: Option<ApplicationId>,
+    /// How many requests a second it may make.
+    pub(super) rate: Option<u32>,
+}
+
+impl NewKey {
+    /// A key for all applications.
+    fn all(role: Role) -> Self {
+        Self { role, application: None, rate: None }
+    }
+}
+
 /// Writes a key and, when it is missing, its environment.
-pub(super) fn create_key(store: &dyn Store, text: &KeyText, role: Role, now_ms: i64) -> crate::error::Result<Key> {
+pub(super) fn create_key(store: &dyn Store, text: &KeyText, new: &NewKey, now_ms: i64) -> crate::error::Result<Key> {
     let opening = store.opening(now_ms)?;
     let name = text.environment();
     let position = environment::NAMES.iter().position(|known| *known == name).unwrap_or_default();
@@ -255,9 +317,12 @@ pub(super) fn create_key(store: &dyn Store, text: &KeyText, role: Role, now_ms: 
     let key = Key {
         id: source.next(now_ms),
         environment: environment.id,
-        role,
+        application: new.application,
+        role: new.role,
+        rate: new.rate,
         hash: text.hash(),
         hint: text.hint(),
+        used_ms: None,
         revoked_ms: None,
     };
     let mut changes = vec![Change::Key(key.clone())];

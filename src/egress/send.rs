@@ -13,10 +13,12 @@ use super::dial::{self, NotConnected};
 use super::guard::{Refused, Target};
 use super::pool::{Connection, Pool};
 use super::resolve::{Lookup, ResolveError, Resolver};
-use crate::attempt::{Answer, Cause, EXCERPT_BYTES_MAX, EXCERPT_SUCCESS_BYTES_MAX, Order, Report, Sender};
+use crate::application::Wire;
+use crate::attempt::{Answer, Cause, EXCERPT_BYTES_MAX, EXCERPT_SUCCESS_BYTES_MAX, Order, Report, Sender, Wish};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::id::{EndpointId, IdText};
+use crate::provider::Provider;
 use crate::providers::{self, Signing};
 use crate::retry;
 
@@ -25,7 +27,10 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("Posthaste/", env!("
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Responses are never decompressed, so none is asked for.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+/// By which a receiver says what is to become of its deliveries.
+const WEBHOOK_DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const SVIX_ID: HeaderName = HeaderName::from_static("svix-id");
 
 /// Carries attempts to their endpoints.
 pub struct Courier<L, C> {
@@ -57,7 +62,7 @@ impl<L: Lookup + Send + Sync + 'static, C: Clock> Courier<L, C> {
 impl<L: Lookup + Send + Sync + 'static, C: Clock> Sender for Courier<L, C> {
     async fn send(&self, order: Order) -> Report {
         let begun = self.inner.clock.now();
-        let timeout = self.inner.timeout;
+        let timeout = order.endpoint.handling.timeout().unwrap_or(self.inner.timeout);
         let answer = match tokio::time::timeout(timeout, self.inner.attempt(&order)).await {
             Ok(answer) => answer,
             Err(_) => failure(Cause::Timeout, format!("no complete response within {} s", timeout.as_secs())),
@@ -124,8 +129,12 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
         let id = self.text.of(order.lease.event);
         let at_secs = self.clock.now().wall_ms.div_euclid(1_000);
         let signing = Signing { id: &id, at_secs, body: &body };
-        let proof = providers::sign(endpoint.provider, &endpoint.secrets, signing);
-        let mut request = Request::post(target.path_and_query()).body(Full::new(body))?;
+        let proofs: &[Provider] = match (endpoint.provider, endpoint.wire) {
+            (Provider::Standard, Wire::Svix) => &[Provider::Svix],
+            (Provider::Standard, Wire::Both) => &[Provider::Standard, Provider::Svix],
+            (provider, _) => &[provider],
+        };
+        let mut request = Request::post(target.path_and_query()).body(Full::new(body.clone()))?;
         let headers = request.headers_mut();
         headers.reserve(8 + carried.len() + endpoint.headers.len());
         headers.insert(HOST, HeaderValue::try_from(target.authority())?);
@@ -135,9 +144,16 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
         for (name, value) in carried {
             headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
         }
-        headers.insert(WEBHOOK_ID, HeaderValue::try_from(id)?);
-        for (name, value) in proof {
-            headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+        if proofs != [Provider::Svix] {
+            headers.insert(WEBHOOK_ID, HeaderValue::try_from(&id)?);
+        }
+        for &provider in proofs {
+            if provider == Provider::Svix {
+                headers.insert(SVIX_ID, HeaderValue::try_from(&id)?);
+            }
+            for (name, value) in providers::sign(provider, &endpoint.secrets, signing) {
+                headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+            }
         }
         for (name, value) in &endpoint.headers {
             headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
@@ -175,7 +191,8 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
             self.pool.give_back(order.endpoint.id, target, connection);
         }
         let retry_after_secs = self.retry_after(&head.headers);
-        Exchange::Answered(Answer::Response { status: head.status.as_u16(), retry_after_secs, excerpt })
+        let wish = head.headers.get(WEBHOOK_DELIVERY).and_then(|value| Wish::parse(value.to_str().ok()?));
+        Exchange::Answered(Answer::Response { status: head.status.as_u16(), retry_after_secs, wish, excerpt })
     }
 
     fn retry_after(&self, headers: &HeaderMap) -> Option<i64> {

@@ -24,7 +24,7 @@ impl<R> Core<R> {
         self.groups.wait_events(reply, rows, entries);
     }
 
-    fn admit(&mut self, now: Now, mut new: NewEvent, rows: &mut Vec<NewRow>) -> Result<Entry> {
+    pub(super) fn admit(&mut self, now: Now, mut new: NewEvent, rows: &mut Vec<NewRow>) -> Result<Entry> {
         let Some((application, resident)) = self.directory.find(new.environment, &new.application) else {
             return Err(Error::not_found());
         };
@@ -34,11 +34,15 @@ impl<R> Core<R> {
             Some(only) => self.lanes[*lane].endpoint.id == only,
             None => fan_out::wants(&self.lanes[*lane].endpoint, &new.event_type, &new.channels),
         };
-        let lanes: Vec<usize> = resident.lanes.iter().copied().filter(wants).collect();
+        let mut lanes: Vec<usize> = resident.lanes.iter().copied().filter(wants).collect();
         check_type(resident, &new, lanes.iter().any(|&lane| self.lanes[lane].endpoint.direct))?;
         let wrapped = self.wrap(now, provider, &new)?;
         if let Some(body) = &wrapped {
             (new.sha256, new.body) = (sha256(body), body.clone());
+        }
+        if new.only.is_none() {
+            let passes = |lane: &usize| fan_out::passes(&self.lanes[*lane].endpoint, &new.body);
+            lanes.retain(passes);
         }
         let mut once = new.once;
         if let Some(brief) = once.as_mut().filter(|once| once.brief) {
@@ -61,6 +65,7 @@ impl<R> Core<R> {
             event_type: new.event_type,
             channels: new.channels,
             uid: new.uid,
+            extra: new.extra,
             body: new.body,
             sha256: new.sha256,
             arrival: new.arrival,

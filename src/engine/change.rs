@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::announce::News;
 use super::core::Core;
 use super::message::{Answer, NotChanged, Output};
 use crate::application::Application;
@@ -25,7 +26,7 @@ impl<R> Core<R> {
             return;
         };
         let here = &mut self.lanes[lane];
-        if here.flies(event) || here.fresh.iter().any(|fresh| fresh.event == event) {
+        if here.flies(event) || here.waits(event) {
             self.groups.wait_change(reply, None);
             return;
         }
@@ -43,6 +44,7 @@ impl<R> Core<R> {
         match &setting.change {
             Change::Application(application) => self.obey_application(now, application),
             Change::Endpoint(endpoint) => self.obey_endpoint(now, endpoint.clone()),
+            Change::Replay(replay) => self.take_replay(now, replay),
             Change::Source(source, application) => {
                 if let Some(application) = application {
                     self.obey_application(now, application);
@@ -51,12 +53,19 @@ impl<R> Core<R> {
                     self.close(now, source.application);
                 }
             }
-            Change::Environment(_)
-            | Change::EventType(_)
+            Change::Expunge(application, events) => self.obey_expunge(*application, events),
+            Change::Environment(environment) => self.directory.settle(environment),
+            Change::EventType(_)
             | Change::Catalogue(_)
+            | Change::EventTypes(_)
+            | Change::EventTypeGone(..)
+            | Change::Validation(..)
+            | Change::ExpungeAttempt(..)
+            | Change::EndTokens(_)
             | Change::Key(_)
             | Change::Revoke { .. }
             | Change::Resources(_)
+            | Change::Answered
             | Change::Consumer(_) => {}
         }
     }
@@ -64,9 +73,31 @@ impl<R> Core<R> {
     fn obey_application(&mut self, now: Now, application: &Application) {
         if !application.deleted {
             self.directory.put(application);
+            self.obey_wire(application);
             return;
         }
         self.close(now, application.id);
+    }
+
+    /// Its endpoints carry the names of its headers.
+    fn obey_wire(&mut self, application: &Application) {
+        let Some(lanes) = self.directory.lanes_mut(application.id) else {
+            return;
+        };
+        for &lane in lanes.iter() {
+            let endpoint = &mut self.lanes[lane].endpoint;
+            if endpoint.wire != application.wire {
+                Arc::make_mut(endpoint).wire = application.wire;
+            }
+        }
+    }
+
+    /// What was read of the due index and is canceled on disk is not sent.
+    fn obey_expunge(&mut self, application: ApplicationId, events: &[EventId]) {
+        let lanes = self.directory.lanes_mut(application).map_or_else(Vec::new, |lanes| lanes.clone());
+        for lane in lanes {
+            self.lanes[lane].backlog.retain(|due| !events.contains(&due.event));
+        }
     }
 
     /// A deleted application's endpoints are deleted with it.
@@ -84,8 +115,12 @@ impl<R> Core<R> {
             if let Some(lanes) = self.directory.lanes_mut(application) {
                 lanes.push(lane);
             }
+            let endpoint = Arc::clone(&self.lanes[lane].endpoint);
+            self.announce(now, News::Created, &endpoint, None);
             return;
         };
+        let news = if endpoint.state == State::Deleted { News::Deleted } else { News::Updated };
+        self.announce(now, news, &endpoint, None);
         if endpoint.state == State::Deleted
             && let Some(lanes) = self.directory.lanes_mut(endpoint.application)
         {
@@ -97,12 +132,20 @@ impl<R> Core<R> {
     /// Gives a lane its endpoint's new settings.
     fn replace(&mut self, now: Now, lane: usize, endpoint: Endpoint) {
         let here = &mut self.lanes[lane];
-        let (before, after) = (here.endpoint.state, endpoint.state);
+        // its application's, whatever whoever changed it had read
+        let endpoint = Endpoint { wire: here.endpoint.wire, ..endpoint };
+        let before = (here.endpoint.state, here.enabled());
+        if endpoint.state == State::Deleted {
+            self.replays.remove(&lane); // the store calls it off with the same commit
+        }
+        let here = &mut self.lanes[lane];
         here.endpoint = Arc::new(endpoint);
-        if before == after {
+        here.limit();
+        if before == (here.endpoint.state, here.enabled()) {
+            self.make_ready(lane);
             return;
         }
-        if after == State::Enabled {
+        if here.enabled() {
             here.health = Health::default();
             self.note_due(now, lane, now.steady_ms);
             self.make_ready(lane);

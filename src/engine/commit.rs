@@ -32,11 +32,21 @@ impl<R> Core<R> {
         for (lane, due_ms) in group.lines {
             self.note_due(now, lane, due_ms);
         }
+        for op in &batch.ops {
+            if let Op::Replay(replayed) = op {
+                self.replayed(now, replayed.endpoint, replayed.done);
+            }
+        }
         for wait in group.waits {
             match wait {
                 Wait::Events(reply, entries) => {
                     let answers = entries.into_iter().map(|entry| self.settle(now, &batch, receipt, entry)).collect();
                     self.out.push(Output::Reply(reply, Answer::Events(answers)));
+                }
+                Wait::Ours(entries) => {
+                    for entry in entries {
+                        let _ = self.settle(now, &batch, receipt, entry); // without key and uid nothing refuses it
+                    }
                 }
                 Wait::Change(reply, position) => {
                     let refused = position.and_then(|position| refused_at(receipt.get(), position));
@@ -113,8 +123,13 @@ impl<R> Core<R> {
         );
         let mut kept = Group::default();
         for group in groups {
+            let mut ours = Vec::new();
             for wait in group.waits {
                 let (reply, answer) = match wait {
+                    Wait::Ours(entries) => {
+                        ours.extend(entries);
+                        continue;
+                    }
                     Wait::Events(reply, entries) => {
                         (reply, Answer::Events(entries.iter().map(|_| Err(error.clone())).collect()))
                     }
@@ -122,11 +137,20 @@ impl<R> Core<R> {
                 };
                 self.out.push(Output::Reply(reply, answer));
             }
-            for op in group.ops {
+            for (place, op) in group.ops.into_iter().enumerate() {
                 match op {
-                    Op::Event(row) => self.withdraw(&row),
+                    Op::Event(row) => match take_at(&mut ours, place) {
+                        Some((lanes, wrapped)) => kept.keep_ours(row, lanes, wrapped),
+                        None => self.withdraw(&row),
+                    },
                     Op::Resend { event, endpoint, .. } => self.lanes.settled(endpoint, event),
-                    Op::Setting(_) | Op::Turned(_) | Op::Quarantine(_) | Op::Alive(_) | Op::Outage { .. } => {}
+                    Op::Replay(replayed) => self.not_replayed(&replayed),
+                    Op::Setting(_)
+                    | Op::Turned(_)
+                    | Op::Quarantine(_)
+                    | Op::Alive(_)
+                    | Op::Used { .. }
+                    | Op::Outage { .. } => {}
                     ours @ (Op::Tried(_)
                     | Op::Park(_)
                     | Op::Cancel { .. }
@@ -138,6 +162,15 @@ impl<R> Core<R> {
             kept.lines.extend(group.lines);
         }
         self.groups.keep(now, kept);
+    }
+}
+
+/// Whose event of ours stands at this place of a batch.
+fn take_at(ours: &mut Vec<Entry>, place: usize) -> Option<(Vec<usize>, bool)> {
+    let found = ours.iter().position(|entry| matches!(entry, Entry::New { position, .. } if *position == place))?;
+    match ours.swap_remove(found) {
+        Entry::New { lanes, wrapped, .. } => Some((lanes, wrapped)),
+        _ => None,
     }
 }
 

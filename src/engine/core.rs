@@ -8,12 +8,12 @@ use rand::rngs::SmallRng;
 
 use super::directory::Directory;
 use super::group::Groups;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Run};
 use super::message::{Counters, Input, Output};
 use super::payloads::Payloads;
 use super::recent::RecentKeys;
 use crate::clock::Now;
-use crate::id::{EventId, Id, IdSource};
+use crate::id::{EventId, Id, IdSource, IdText};
 
 /// How many attempts run at one time, over all endpoints.
 pub const IN_FLIGHT_MAX: usize = 4_096;
@@ -21,6 +21,8 @@ pub const IN_FLIGHT_MAX: usize = 4_096;
 /// The engine's state between two steps.
 pub struct Core<R> {
     pub(super) ids: Arc<IdSource>,
+    /// How ids are written where the engine itself tells of them.
+    pub(super) text: IdText,
     pub(super) rng: SmallRng,
     /// How many times faster waits pass than written: 1, but for the sandbox.
     pub(super) speed: i64,
@@ -33,6 +35,10 @@ pub struct Core<R> {
     pub(super) crowded_share: usize,
     /// When lanes want their due index read: (`due_ms`, lane).
     pub(super) due: BTreeSet<(i64, usize)>,
+    /// When lanes that are held back by their rate may send again: (`at_ms`, lane).
+    pub(super) throttled: BTreeSet<(i64, usize)>,
+    /// Replays that run, by their endpoints' lanes.
+    pub(super) replays: BTreeMap<usize, Run>,
     /// Events with deliveries that have no row yet, and how many.
     pub(super) open: BTreeMap<EventId, u32>,
     pub(super) recent: RecentKeys,
@@ -55,9 +61,10 @@ pub struct Core<R> {
 
 impl<R> Core<R> {
     /// An engine that knows nothing yet; `recover.rs` tells it what the store holds.
-    pub(super) fn empty(ids: Arc<IdSource>, seed: u64) -> Self {
+    pub(super) fn empty(ids: Arc<IdSource>, text: IdText, seed: u64) -> Self {
         Self {
             ids,
+            text,
             rng: SmallRng::seed_from_u64(seed),
             speed: 1,
             directory: Directory::default(),
@@ -66,6 +73,8 @@ impl<R> Core<R> {
             crowded: BTreeSet::new(),
             crowded_share: 0,
             due: BTreeSet::new(),
+            throttled: BTreeSet::new(),
+            replays: BTreeMap::new(),
             open: BTreeMap::new(),
             recent: RecentKeys::default(),
             payloads: Payloads::default(),
@@ -99,6 +108,7 @@ impl<R> Core<R> {
             Input::NotStored(detail) => self.not_stored(now, &detail),
             Input::Loaded(endpoint, slice) => self.loaded(now, endpoint, slice),
             Input::Found(unwritten) => self.found(now, unwritten),
+            Input::Replayable(replay, found) => self.replayable(now, &replay, found),
             Input::Done(lease, report) => self.done(now, lease, &report),
             Input::Tick => self.tick(now),
             Input::Drained => self.drained(now),
@@ -114,7 +124,8 @@ impl<R> Core<R> {
     /// When the next [`Input::Tick`] is wanted, on the steady scale; `None` while nothing waits for time.
     pub fn wake_ms(&self) -> Option<i64> {
         let due = self.due.first().map(|(due_ms, _)| *due_ms);
-        [due, self.sweep_ms, self.groups.wake_ms()].into_iter().flatten().min()
+        let throttled = self.throttled.first().map(|(at_ms, _)| *at_ms);
+        [due, throttled, self.sweep_ms, self.groups.wake_ms()].into_iter().flatten().min()
     }
 
     /// Sends nothing from now on; what is in flight may end, and outcomes no longer linger.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::application::{Application, ApplicationRef};
+use crate::environment::{Environment, ORG_PREFIX};
 use crate::id::{ApplicationId, EnvironmentId, SourceId};
 use crate::name::Metadata;
 use crate::provider::Provider;
@@ -27,6 +28,8 @@ pub(super) struct Resident {
 pub(super) struct Directory {
     residents: HashMap<ApplicationId, Resident>,
     uids: HashMap<(EnvironmentId, String), ApplicationId>,
+    /// The names of environments that Svix tokens name.
+    orgs: HashMap<EnvironmentId, String>,
 }
 
 impl Directory {
@@ -42,6 +45,30 @@ impl Directory {
         };
         let resident = self.residents.get(&id)?;
         (resident.environment == environment).then_some((id, resident))
+    }
+
+    /// Where an application lives, and its uid.
+    pub(super) fn home(&self, application: ApplicationId) -> Option<(EnvironmentId, Option<String>)> {
+        let resident = self.residents.get(&application)?;
+        Some((resident.environment, resident.uid.clone()))
+    }
+
+    /// Takes an environment.
+    pub(super) fn settle(&mut self, environment: &Environment) {
+        if environment.name.starts_with(ORG_PREFIX) {
+            self.orgs.insert(environment.id, environment.name.clone());
+        }
+    }
+
+    /// How Svix tokens name an environment.
+    pub(super) fn org(&self, environment: EnvironmentId) -> Option<&String> {
+        self.orgs.get(&environment)
+    }
+
+    /// The application of this uid, when it has endpoints.
+    pub(super) fn hearer(&self, environment: EnvironmentId, uid: &str) -> Option<ApplicationId> {
+        let id = *self.uids.get(&(environment, uid.to_owned()))?;
+        self.residents.get(&id).filter(|resident| !resident.lanes.is_empty()).map(|_| id)
     }
 
     /// The application's lanes, to change.

@@ -75,6 +75,11 @@ impl<R> Core<R> {
                 return;
             };
             self.lanes[lane].queued = false;
+            if let Some(until_ms) = self.lanes[lane].throttled_until(now.steady_ms) {
+                self.throttled.insert((until_ms, lane));
+                self.lanes.set_unhealthy(lane, true);
+                continue;
+            }
             if self.lanes[lane].flights.len() >= self.share() {
                 self.crowded_share = self.share();
                 self.crowded.insert(lane);
@@ -118,11 +123,8 @@ impl<R> Core<R> {
 
     /// Reads a lane's due index when something is due and there is room for it; else sets its timer.
     pub(super) fn want(&mut self, now: Now, lane: usize) {
-        let state = self.lanes[lane].endpoint.state;
         let here = &mut self.lanes[lane];
-        let Some(due_ms) =
-            here.next_due_ms.filter(|_| !here.loading && matches!(state, State::Enabled | State::Deleted))
-        else {
+        let Some(due_ms) = here.next_due_ms.filter(|_| !here.loading && here.reads_due()) else {
             return;
         };
         if due_ms > now.steady_ms {
@@ -151,7 +153,7 @@ impl<R> Core<R> {
         here.loading = false;
         let mut next_ms = slice.next_ms;
         match here.endpoint.state {
-            State::Enabled => {
+            State::Enabled if here.enabled() => {
                 for due in slice.due {
                     if !here.holds(due.event) {
                         here.backlog.push_back(due);
@@ -174,5 +176,6 @@ impl<R> Core<R> {
         }
         self.want(now, lane);
         self.make_ready(lane);
+        self.seek(now, lane);
     }
 }

@@ -36,6 +36,8 @@ pub(super) enum Entry {
 pub(super) enum Wait<R> {
     /// For events.
     Events(R, Vec<Entry>),
+    /// Nobody does, but what is accepted is to be sent.
+    Ours(Vec<Entry>),
     /// For a change at this place of the batch, or for the commit alone.
     Change(R, Option<usize>),
 }
@@ -53,6 +55,15 @@ pub(super) struct Group<R> {
 impl<R> Default for Group<R> {
     fn default() -> Self {
         Self { ops: Vec::new(), bytes: 0, waits: Vec::new(), lines: Vec::new() }
+    }
+}
+
+impl<R> Group<R> {
+    /// Takes one of the engine's own events that could not be written.
+    pub(super) fn keep_ours(&mut self, row: NewRow, lanes: Vec<usize>, wrapped: bool) {
+        let position = self.ops.len();
+        self.ops.push(Op::Event(row));
+        self.waits.push(Wait::Ours(vec![Entry::New { position, lanes, wrapped }]));
     }
 }
 
@@ -92,7 +103,16 @@ impl<R> Groups<R> {
     }
 
     /// Puts a request's events into one commit, all of them.
-    pub(super) fn wait_events(&mut self, reply: R, rows: Vec<NewRow>, mut entries: Vec<Entry>) {
+    pub(super) fn wait_events(&mut self, reply: R, rows: Vec<NewRow>, entries: Vec<Entry>) {
+        self.put_events(rows, entries, |entries| Wait::Events(reply, entries));
+    }
+
+    /// Puts the engine's own events into one commit.
+    pub(super) fn wait_ours(&mut self, rows: Vec<NewRow>, entries: Vec<Entry>) {
+        self.put_events(rows, entries, Wait::Ours);
+    }
+
+    fn put_events(&mut self, rows: Vec<NewRow>, mut entries: Vec<Entry>, wait: impl FnOnce(Vec<Entry>) -> Wait<R>) {
         let group = self.open();
         let first = group.ops.len();
         for entry in &mut entries {
@@ -102,7 +122,7 @@ impl<R> Groups<R> {
         }
         group.bytes += rows.iter().map(|row| row.event.body.len()).sum::<usize>();
         group.ops.extend(rows.into_iter().map(Op::Event));
-        group.waits.push(Wait::Events(reply, entries));
+        group.waits.push(wait(entries));
     }
 
     /// Lets somebody wait for the next commit and, in it, for this operation.

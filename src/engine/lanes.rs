@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
+use crate::attempt::{Outcome, Report};
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::id::{EndpointId, EventId};
+use crate::replay::Replay;
 
-/// How many attempts one endpoint has in flight.
-pub(super) const IN_FLIGHT_MAX: usize = 16;
+/// How many attempts one endpoint has in flight at first; how many more or less depends on how it answers.
+const IN_FLIGHT_FIRST: usize = 16;
+/// An answer that takes longer than this is no reason to send more at one time.
+const FAST_MS: u32 = 1_000;
+/// A throttled lane that was woken late may catch up with so much of its rate, in µs.
+const CATCH_UP_US: i64 = 20_000;
 /// After so many failures in a row one attempt at a time probes the endpoint; each success doubles that again.
 const FAILURES_UNTIL_PROBING: u32 = 5;
 /// After so many failures in a row what waits is kept on disk instead of in memory.
@@ -39,6 +45,14 @@ pub(super) struct Flight {
     retry: bool,
 }
 
+/// A replay that runs.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) replay: Replay,
+    /// Whether its next slice is on its way: being read, or being written.
+    pub(super) busy: bool,
+}
+
 /// One endpoint's deliveries.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with one another")]
@@ -63,12 +77,17 @@ pub(super) struct Lane {
     pub(super) unhealthy: bool,
     failures: u32,
     slots: usize,
+    /// When its rate allows the next attempt, in µs.
+    next_us: i64,
+    /// Whether its rate holds it back: what waits for it does not hold publishers up.
+    throttled: bool,
     /// Whether the last flight came from the backlog, for taking turns when there is one slot.
     last_was_retry: bool,
 }
 
 impl Lane {
     fn new(endpoint: Endpoint) -> Self {
+        let slots_max = endpoint.handling.in_flight_max();
         Self {
             health: endpoint.health,
             endpoint: Arc::new(endpoint),
@@ -82,14 +101,45 @@ impl Lane {
             queued: false,
             unhealthy: false,
             failures: 0,
-            slots: IN_FLIGHT_MAX,
+            slots: IN_FLIGHT_FIRST.min(slots_max),
+            next_us: 0,
+            throttled: false,
             last_was_retry: false,
+        }
+    }
+
+    /// Obeys its endpoint's own limit.
+    pub(super) fn limit(&mut self) {
+        self.slots = self.slots.min(self.endpoint.handling.in_flight_max());
+    }
+
+    /// When it may send again, in ms; `None` when its rate allows it now.
+    pub(super) fn throttled_until(&mut self, now_ms: i64) -> Option<i64> {
+        self.endpoint.handling.throttle_rate?;
+        let until_ms = (self.next_us > now_ms * 1_000).then(|| (self.next_us + 999) / 1_000);
+        self.throttled |= until_ms.is_some();
+        until_ms
+    }
+
+    /// One more was sent.
+    fn spend(&mut self, now_ms: i64) {
+        if let Some(rate) = self.endpoint.handling.throttle_rate {
+            let step_us = 1_000_000 / i64::from(rate.max(1));
+            self.next_us = self.next_us.max(now_ms * 1_000 - CATCH_UP_US.max(step_us)) + step_us;
+        }
+        if self.fresh.len() < WINDOW / 2 {
+            self.throttled = false;
         }
     }
 
     /// Whether its endpoint is delivered to.
     pub(super) fn enabled(&self) -> bool {
-        self.endpoint.state == State::Enabled
+        self.endpoint.is_active()
+    }
+
+    /// Whether its due index is worth reading.
+    pub(super) fn reads_due(&self) -> bool {
+        self.enabled() || self.endpoint.state == State::Deleted
     }
 
     /// Whether one more first attempt may wait in memory.
@@ -105,6 +155,11 @@ impl Lane {
     /// Whether this delivery is in memory, or about to change on disk.
     pub(super) fn holds(&self, event: EventId) -> bool {
         self.settling.contains_key(&event) || self.flies(event) || self.backlog.iter().any(|due| due.event == event)
+    }
+
+    /// Whether this delivery waits for its first attempt.
+    pub(super) fn waits(&self, event: EventId) -> bool {
+        self.fresh.iter().any(|fresh| fresh.event == event)
     }
 
     /// Whether an attempt of this delivery is on its way.
@@ -145,6 +200,7 @@ impl Lane {
             }
         };
         self.last_was_retry = retry;
+        self.spend(now_ms);
         self.flights.push(flight);
         self.flights.last()
     }
@@ -168,17 +224,34 @@ impl Lane {
     }
 
     /// Learns from an attempt; gives whether the lane is unhealthy now.
-    pub(super) fn learn(&mut self, succeeded: bool) -> bool {
-        if succeeded {
+    ///
+    /// While all its slots are in use a fast success earns one more, or twice as many below the number it began with;
+    /// a receiver that asks for less gets half.
+    pub(super) fn learn(&mut self, report: &Report) -> bool {
+        let slots_max = self.endpoint.handling.in_flight_max();
+        if report.outcome() == Outcome::Success {
             self.failures = 0;
-            self.slots = (self.slots * 2).min(IN_FLIGHT_MAX);
-            return false;
+            let more =
+                if self.slots < IN_FLIGHT_FIRST { (self.slots * 2).min(IN_FLIGHT_FIRST) } else { self.slots + 1 };
+            let earned = self.slots < IN_FLIGHT_FIRST || (report.duration_ms <= FAST_MS && self.is_full());
+            if earned {
+                self.slots = more.min(slots_max);
+            }
+            return self.throttled;
         }
         self.failures += 1;
+        if report.asks_for_less() {
+            self.slots = (self.slots / 2).max(1);
+        }
         if self.failures >= FAILURES_UNTIL_PROBING {
             self.slots = 1;
         }
         self.unhealthy || self.failures >= FAILURES_UNTIL_UNHEALTHY
+    }
+
+    /// Whether all slots but the one just given back are in use, and more would be.
+    fn is_full(&self) -> bool {
+        self.flights.len() + 1 >= self.slots && !(self.fresh.is_empty() && self.backlog.is_empty())
     }
 
     /// Whether all slots have been taken for too long.

@@ -6,7 +6,8 @@ use crate::attempt::{Lease, Order, Report};
 use crate::error::Error;
 use crate::event::{Accepted, NewEvent};
 use crate::id::{EndpointId, EventId};
-use crate::store::{Batch, DueSlice, Durable, Op, Receipt, Refused, Setting, Unwritten};
+use crate::replay::Replay;
+use crate::store::{Batch, DueSlice, Durable, Op, Receipt, Refused, Replayable, Setting, Unwritten};
 
 /// What happened. `R` is whatever the caller needs to be answered.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub enum Input<R> {
     NotStored(String),
     /// A slice of an endpoint's due index was read.
     Loaded(EndpointId, DueSlice),
+    /// A slice of a replay was read; `None` when it could not be.
+    Replayable(Box<Replay>, Option<Replayable>),
     /// Recovery found deliveries without rows.
     Found(Unwritten),
     /// An attempt ended.
@@ -67,6 +70,8 @@ pub enum Output<R> {
     Reply(R, Answer),
     /// Make one attempt, then say [`Input::Done`].
     Send(Order),
+    /// Read the next deliveries of a replay, at most so many, then say [`Input::Replayable`].
+    Seek(Box<Replay>, usize),
     /// Read this endpoint's lines due by then, then say [`Input::Loaded`].
     Load {
         /// Whose.

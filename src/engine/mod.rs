@@ -6,6 +6,7 @@
 //! `change` obeys settings in the order of their commits. `run` is the shell: channels, the writer, the senders.
 
 mod accept;
+mod announce;
 mod change;
 mod commit;
 pub mod core;
@@ -19,6 +20,7 @@ mod outcome;
 mod payloads;
 mod recent;
 mod recover;
+mod replay;
 pub mod run;
 mod senders;
 mod timers;

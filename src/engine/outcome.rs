@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rand::Rng as _;
 
+use super::announce::{FAILING_ATTEMPT, News};
 use super::core::Core;
 use super::lanes::Flight;
 use crate::attempt::{Answer, Attempt, Cause, Lease, Outcome, Report};
@@ -33,15 +34,21 @@ impl<R> Core<R> {
         let attempt = self.attempt(now, lane, &flight, report);
         let delivery = self.next_state(now, lane, &flight, outcome);
         let was_due_ms = flight.line_ms;
+        if let Some(news) = news(flight.delivery.status, &delivery, outcome) {
+            let endpoint = Arc::clone(&self.lanes[lane].endpoint);
+            self.announce(now, news, &endpoint, Some((flight.event, &attempt)));
+        }
         self.write(now, lane, Tried { event: flight.event, endpoint: lease.endpoint, attempt, delivery, was_due_ms });
         self.judge(now, lane, report, outcome);
         self.make_ready(lane);
         self.want(now, lane);
+        self.seek(now, lane);
     }
 
     fn next_state(&mut self, now: Now, lane: usize, flight: &Flight, outcome: Outcome) -> Delivery {
-        let ladder = providers::ladder(self.lanes[lane].endpoint.provider);
-        let delivery = flight.delivery.after(outcome, ladder, now.steady_ms, self.rng.random());
+        let endpoint = &self.lanes[lane].endpoint;
+        let ladder = endpoint.handling.ladder(providers::ladder(endpoint.provider));
+        let delivery = flight.delivery.after(outcome, &ladder, now.steady_ms, self.rng.random());
         let sooner = |due_ms| now.steady_ms + (due_ms - now.steady_ms) / self.speed;
         let delivery = Delivery { due_ms: delivery.due_ms.map(sooner), ..delivery };
         let deleted = self.lanes[lane].endpoint.state == State::Deleted;
@@ -83,14 +90,14 @@ impl<R> Core<R> {
             return;
         }
         let succeeded = outcome == Outcome::Success;
-        let unhealthy = self.lanes[lane].learn(succeeded);
+        let unhealthy = self.lanes[lane].learn(report);
         self.lanes.set_unhealthy(lane, unhealthy);
         let here = &mut self.lanes[lane];
         let (health, disable) = here.health.after(succeeded, now.steady_ms, self.speed);
-        let state = match outcome {
-            Outcome::Gone => Some(State::Gone),
-            _ if disable => Some(State::Failing),
-            _ => None,
+        let state = match () {
+            () if report.disables() => Some(State::Gone),
+            () if disable => Some(State::Failing),
+            () => None,
         }
         .filter(|_| here.enabled() && !self.groups.changes(&here.endpoint));
         if health == here.health && state.is_none() {
@@ -103,6 +110,49 @@ impl<R> Core<R> {
             endpoint.state = state;
             endpoint.revision += 1;
             self.halt(now, lane);
+            let endpoint = Arc::clone(&self.lanes[lane].endpoint);
+            let since_ms = health.failing_since_ms.unwrap_or(now.wall_ms);
+            self.announce(now, News::Disabled(since_ms), &endpoint, None);
         }
+    }
+}
+
+/// What an attempt makes of a delivery that is worth telling; `before` is how the delivery stood.
+fn news(before: Status, delivery: &Delivery, outcome: Outcome) -> Option<News> {
+    match delivery.status {
+        Status::Failed if before == Status::Pending => Some(News::Exhausted),
+        Status::Pending if delivery.attempts == FAILING_ATTEMPT => Some(News::Failing),
+        Status::Success if outcome == Outcome::Success && before != Status::Success => {
+            (delivery.attempts > FAILING_ATTEMPT).then_some(News::Recovered)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::Trigger;
+
+    #[test]
+    fn the_fourth_failure_the_end_and_a_late_success_are_told_once_each() {
+        let check = |before, status, attempts, outcome, told: Option<News>| {
+            let delivery = Delivery { status, attempts, step: attempts, due_ms: None, trigger: Trigger::Scheduled };
+            assert_eq!(news(before, &delivery, outcome), told, "{before:?} {status:?} {attempts}");
+        };
+        let retry = Outcome::Retry { asked_secs: None };
+        let (success, pending, failed) = (Status::Success, Status::Pending, Status::Failed);
+        for attempts in 1..10 {
+            let told = (attempts == 4).then_some(News::Failing);
+            check(pending, pending, attempts, retry, told);
+            let told = (attempts > 4).then_some(News::Recovered);
+            check(pending, success, attempts, Outcome::Success, told);
+        }
+        check(pending, failed, 10, retry, Some(News::Exhausted));
+        check(failed, failed, 11, retry, None);
+        check(failed, success, 12, Outcome::Success, Some(News::Recovered));
+        check(success, success, 13, Outcome::Success, None);
+        check(success, success, 14, retry, None);
+        check(pending, Status::Canceled, 4, retry, None);
     }
 }

@@ -7,13 +7,16 @@ use super::dispatch::SWEEP_MS;
 use crate::clock::Now;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::State;
-use crate::id::IdSource;
+use crate::id::{IdSource, IdText};
 use crate::store::{Op, Opening, Unwritten};
 
 impl<R> Core<R> {
     /// Takes what the store holds. What it does not say (deliveries without rows) comes as [`super::message::Input::Found`].
     pub fn recover(ids: Arc<IdSource>, opening: Opening, seed: u64, now: Now) -> Self {
-        let mut core = Self::empty(ids, seed);
+        let mut core = Self::empty(ids, IdText::new(opening.id_key), seed);
+        for environment in &opening.environments {
+            core.directory.settle(environment);
+        }
         for application in &opening.applications {
             core.directory.put(application);
         }
@@ -28,6 +31,9 @@ impl<R> Core<R> {
             if let Some(lane) = core.lanes.find(endpoint) {
                 core.note_due(now, lane, due_ms);
             }
+        }
+        for replay in &opening.replays {
+            core.take_replay(now, replay);
         }
         for (event, once) in opening.recent_keys {
             core.recent.keep(&once, event, crate::id::Id::time_ms(event));

@@ -290,6 +290,15 @@ impl<C: Clock> Shell<C> {
                     let _ = reply.send(answer); // the caller hung up
                 }
                 Output::Send(order) => self.senders.send(order),
+                Output::Seek(replay, limit) => {
+                    let (store, messages) = (Arc::clone(&self.store), self.messages.clone());
+                    spawn_blocking(move || {
+                        let found = store.replayable(&replay, limit);
+                        let found =
+                            found.inspect_err(|error| tracing::error!(%error, "a replay could not be read")).ok();
+                        let _ = messages.send(Message::Input(Input::Replayable(replay, found)));
+                    });
+                }
                 Output::Load { endpoint, until_ms, limit } => {
                     let (store, messages) = (Arc::clone(&self.store), self.messages.clone());
                     spawn_blocking(move || {

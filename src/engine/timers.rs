@@ -21,6 +21,10 @@ impl<R> Core<R> {
             self.lanes[lane].timer_ms = None;
             self.want(now, lane);
         }
+        while let Some((at_ms, lane)) = self.throttled.first().copied().filter(|(at_ms, _)| *at_ms <= now.steady_ms) {
+            self.throttled.remove(&(at_ms, lane));
+            self.make_ready(lane);
+        }
         if self.sweep_ms.is_some_and(|sweep_ms| sweep_ms <= now.steady_ms) {
             self.sweep(now);
         }
@@ -43,7 +47,8 @@ impl<R> Core<R> {
             self.forgot_ms = now.steady_ms;
             self.groups.push(now, Op::Forget);
         }
-        let busy = !self.open.is_empty() || self.in_flight > 0;
+        self.seek_all(now);
+        let busy = !self.open.is_empty() || self.in_flight > 0 || !self.replays.is_empty();
         self.sweep_ms = busy.then_some(now.steady_ms + SWEEP_MS);
     }
 

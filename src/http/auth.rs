@@ -1,56 +1,223 @@
-//! Who calls: keys, read from the store again when the last look is half a second old.
+//! Who calls: by a key, read from the store again when the last look is half a second old; by a token that was signed
+//! here; by a Svix token, when the server knows the secret that those are signed with.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::task::spawn_blocking;
 
-use crate::clock::Clock;
-use crate::error::{Error, Kind, Result};
-use crate::key::{Caller, Keyring};
-use crate::store::Store;
+use super::pace::Paces;
+use crate::clock::{Clock, Now};
+use crate::engine::message::NotChanged;
+use crate::engine::run::Engine;
+use crate::environment::{self, Environment};
+use crate::error::{Error, Result};
+use crate::id::{ApplicationId, EnvironmentId, Id as _, KeyId};
+use crate::jwt::{JwtSecret, Subject};
+use crate::key::{self, Caller, Keyring};
+use crate::store::{Change, Op, Refused, Setting, Store};
+use crate::token::{self, Signer};
 
 /// A revoked key stops working, and a new one works, within this time and the read that follows it.
 const LOOK_MS: i64 = 500;
+/// How exactly it is known when a key was last used.
+const USED_MS: i64 = 60_000;
+/// How many environments of Svix tokens are remembered.
+const ORGS_MAX: usize = 10_000;
 
-/// The keys as last read.
+/// How tokens are read and how often callers may ask.
+pub struct Admission {
+    /// Signs the tokens of applications.
+    pub signer: Signer,
+    /// What Svix tokens are signed with.
+    pub jwt: Option<JwtSecret>,
+    /// How many requests a second each key may make that has no rate of its own.
+    pub rate: Option<u32>,
+}
+
+/// The keys as last read, and what else tells who calls.
 pub(super) struct Auth {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    engine: Engine,
+    admission: Admission,
     last: Mutex<Option<(i64, Arc<Keyring>)>>,
+    /// When each key was last used, as far as it is written down.
+    used: Mutex<HashMap<KeyId, i64>>,
+    paces: Paces,
+    /// Environments by the name in Svix tokens.
+    orgs: Mutex<HashMap<String, EnvironmentId>>,
 }
 
 impl Auth {
-    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, last: Mutex::new(None) }
+    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, engine: Engine, admission: Admission) -> Self {
+        let (last, used, orgs) = Default::default();
+        Self { store, clock, engine, admission, last, used, paces: Paces::default(), orgs }
     }
 
-    /// Takes a request's headers. Error: 401 that says what would be right.
+    /// The signer of tokens.
+    pub(super) fn signer(&self) -> &Signer {
+        &self.admission.signer
+    }
+
+    /// Takes a request's headers. Error: 401 that says what would be right, 429.
     pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
-        let mut given = headers.get_all(AUTHORIZATION).iter();
-        let header = given.next().map(|value| value.to_str().unwrap_or_default());
-        if given.next().is_some() {
-            return Err(Error::new(
-                Kind::Unauthorized,
-                "authentication_failed",
-                "the Authorization header is there twice; send one",
-            ));
+        let text = bearer(headers)?;
+        let now = self.clock.now();
+        if text.starts_with(token::PREFIX) {
+            return self.of_token(text, now).await;
         }
-        self.keyring().await?.caller(header)
+        if let Some(secret) = &self.admission.jwt
+            && !text.starts_with("sk_")
+        {
+            return self.of_svix(secret.verify(text, now.wall_ms.div_euclid(1_000))?, text, now).await;
+        }
+        let keyring = self.keyring(now.steady_ms).await?;
+        let known = keyring.find(text)?;
+        if let Some(rate) = known.rate.or(self.admission.rate) {
+            self.paces.take(known.id.value(), rate, now.steady_ms)?;
+        }
+        self.note_use(known.id, now.wall_ms);
+        Ok(known.caller.clone())
     }
 
-    async fn keyring(&self) -> Result<Arc<Keyring>> {
-        let now_ms = self.clock.now().steady_ms;
+    async fn of_token(&self, text: &str, now: Now) -> Result<Caller> {
+        let claims = self.admission.signer.read(text);
+        let claims = claims.ok_or_else(|| key::refused("this token was not made here; ask for a new one"))?;
+        if now.wall_ms >= claims.expires_ms {
+            return Err(key::refused("this token has ended; ask for a new one"));
+        }
+        let session = claims.session.clone();
+        self.check_ended(claims.application(), text, claims.issued_ms, session.as_deref()).await?;
+        self.keep_pace(claims.application(), now)?;
+        Ok(Caller::of_token(claims))
+    }
+
+    fn keep_pace(&self, application: ApplicationId, now: Now) -> Result<()> {
+        let rate = self.admission.rate;
+        rate.map_or(Ok(()), |rate| self.paces.take(application.value(), rate, now.steady_ms))
+    }
+
+    /// A deleted application's tokens, and those that ended before their time, open nothing.
+    async fn check_ended(
+        &self,
+        application: ApplicationId,
+        text: &str,
+        issued_ms: i64,
+        session: Option<&str>,
+    ) -> Result<()> {
+        let ended = self.read(move |store| store.ended_tokens(application)).await?;
+        let (hash, now_ms) = (token::hash(text), self.clock.now().wall_ms);
+        if ended.iter().any(|ended| ended.covers(&hash, issued_ms, session, now_ms)) {
+            return Err(key::refused("this token was ended; ask for a new one"));
+        }
+        Ok(())
+    }
+
+    async fn of_svix(&self, subject: Subject, text: &str, now: Now) -> Result<Caller> {
+        match subject {
+            Subject::Environment { org } => {
+                let environment = self.environment(&org, now).await?;
+                if let Some(rate) = self.admission.rate {
+                    self.paces.take(environment.value(), rate, now.steady_ms)?;
+                }
+                Ok(Caller::of_environment(environment))
+            }
+            Subject::Application { org, application, feature_flags, issued_ms } => {
+                let bad =
+                    || Error::new(crate::error::Kind::Invalid, "bad token", "the token's `sub` is no application");
+                let application = self.engine.text().parse(&application).ok_or_else(bad)?;
+                let environment = self.environment(&org, now).await?;
+                self.check_ended(application, text, issued_ms, None).await?;
+                self.keep_pace(application, now)?;
+                Ok(Caller::of_application(environment, application, feature_flags))
+            }
+        }
+    }
+
+    /// The environment of this name, made when it is the first token that names it.
+    async fn environment(&self, org: &str, now: Now) -> Result<EnvironmentId> {
+        if let Some(known) = self.orgs().get(org) {
+            return Ok(*known);
+        }
+        let mut found = self.find_environment(org).await?;
+        if found.is_none() {
+            let id = if org == environment::MANAGEMENT {
+                EnvironmentId::new(environment::MANAGEMENT_ID)
+            } else {
+                self.engine.ids().next(now.wall_ms)
+            };
+            let change = Change::Environment(Environment { id, name: org.to_owned() });
+            match self.engine.change(Setting { change, answer: None }).await {
+                Ok(_) => found = Some(id),
+                Err(NotChanged::Refused(Refused::Taken)) => found = self.find_environment(org).await?,
+                Err(NotChanged::Failed(error)) => return Err(error),
+                Err(NotChanged::Refused(refused)) => return Err(Error::internal(format!("{refused:?}"))),
+            }
+        }
+        let found = found.ok_or_else(|| Error::internal("an environment that was just made is not there"))?;
+        let mut orgs = self.orgs();
+        if orgs.len() >= ORGS_MAX {
+            orgs.clear();
+        }
+        orgs.insert(org.to_owned(), found);
+        Ok(found)
+    }
+
+    async fn find_environment(&self, org: &str) -> Result<Option<EnvironmentId>> {
+        let all = self.read(Store::environments).await?;
+        Ok(all.into_iter().find(|environment| environment.name == org).map(|environment| environment.id))
+    }
+
+    fn orgs(&self) -> MutexGuard<'_, HashMap<String, EnvironmentId>> {
+        self.orgs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down that a key was used, at most once a minute.
+    fn note_use(&self, key: KeyId, now_ms: i64) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_ms = used.entry(key).or_insert(i64::MIN);
+        if now_ms.saturating_sub(*last_ms) < USED_MS {
+            return;
+        }
+        *last_ms = now_ms;
+        let engine = self.engine.clone();
+        tokio::spawn(async move {
+            if let Err(failed) = engine.record(Op::Used { key, at_ms: now_ms }).await {
+                tracing::warn!(?failed, "the use of a key could not be written down");
+            }
+        });
+    }
+
+    async fn keyring(&self, now_ms: i64) -> Result<Arc<Keyring>> {
         if let Some((read_ms, keyring)) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner)
             && now_ms - read_ms < LOOK_MS
         {
             return Ok(Arc::clone(keyring));
         }
-        let store = Arc::clone(&self.store);
-        let keys = spawn_blocking(move || store.keys()).await.map_err(Error::internal)??;
+        let keys = self.read(Store::keys).await?;
         let keyring = Arc::new(Keyring::new(&keys));
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now_ms, Arc::clone(&keyring)));
         Ok(keyring)
     }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = Arc::clone(&self.store);
+        spawn_blocking(move || question(&*store)).await.map_err(Error::internal)?
+    }
+}
+
+/// The key or token that a request carries. Error: 401 that says what would be right.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let header = given.next().map(|value| value.to_str().unwrap_or_default());
+    if given.next().is_some() {
+        return Err(key::refused("the Authorization header is there twice; send one"));
+    }
+    key::bearer(header)
 }

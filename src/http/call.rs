@@ -11,7 +11,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::problem::{encoded, json, text};
 use super::state::Api;
@@ -24,6 +24,8 @@ use crate::key::{Action, Caller};
 const BODY_READ_MAX: Duration = Duration::from_secs(30);
 /// The largest body of a request that changes settings, in bytes.
 pub(super) const SETTING_BYTES_MAX: usize = 1_024 * 1_024;
+/// Where operational webhooks are managed.
+const OPERATIONAL: &str = "/api/v1/operational-webhook/";
 /// The header that makes a retried POST the same request.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -53,9 +55,19 @@ impl FromRequest<Api> for Call {
 }
 
 impl Call {
+    /// The text of the key or token that proves who calls.
+    pub(super) fn proof(&self) -> Result<&str> {
+        super::auth::bearer(&self.parts.headers)
+    }
+
     /// A parameter of the path, decoded.
     pub(super) fn param(&self, name: &str) -> &str {
         self.params.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether the path is below the operational webhooks, which have an application that no path names.
+    pub(super) fn is_operational(&self) -> bool {
+        self.parts.uri.path().starts_with(OPERATIONAL)
     }
 
     /// An id in the path. Error: 404, without a lookup when the text is no such id.
@@ -179,6 +191,11 @@ fn locate<'de, T: Deserialize<'de>>(text: &'de str, error: &serde_json::Error) -
         (".", None) => Error::json(format!("is not the JSON object this route takes: {message}")),
         _ => Error::at(&["body", &at], message),
     }
+}
+
+/// Reads a field so that null is told from absent.
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 /// An answer in JSON.

@@ -22,14 +22,18 @@ use tower::Service as _;
 use crate::error::{Error, Kind, Result};
 
 pub mod api;
-mod auth;
+pub mod auth;
 pub(crate) mod call;
+mod cors;
 pub mod doors;
 mod ingress;
 mod linger;
 mod metrics;
+mod openapi;
+mod pace;
 mod page;
 mod problem;
+mod schemas;
 pub mod state;
 
 /// How many connections are open at one time; more wait in the listener's queue.
@@ -110,7 +114,14 @@ async fn answer(
         return Ok(error.into_response());
     }
     trim_slash(&mut request);
-    let response = router.call(request).await?;
+    let from_page = cors::is_from_page(&request);
+    if let Some(response) = cors::preflight(&request).filter(|_| from_page) {
+        return Ok(response);
+    }
+    let mut response = router.call(request).await?;
+    if from_page {
+        cors::show(&mut response);
+    }
     if response.status().is_success() {
         unread.store(false, Ordering::Relaxed);
     }

@@ -109,7 +109,7 @@ pub(super) fn filter(call: &Call, now_ms: i64) -> Result<Filter> {
     if before.is_some() && after.is_some() && !walking {
         return Err(Error::at(&["query", "before"], "cannot be given together with `after`; give one"));
     }
-    let mut filter = Filter { channel: call.query_one("channel")?, ..Filter::default() };
+    let mut filter = Filter { channel: call.query_one("channel")?, tag: call.query_one("tag")?, ..Filter::default() };
     for list in call.query("event_types") {
         filter.event_types.extend(list.split(',').filter(|name| !name.is_empty()).map(str::to_owned));
     }
@@ -120,13 +120,18 @@ pub(super) fn filter(call: &Call, now_ms: i64) -> Result<Filter> {
     Ok(filter)
 }
 
-fn moment(call: &Call, name: &str) -> Result<Option<i64>> {
+pub(super) fn moment(call: &Call, name: &str) -> Result<Option<i64>> {
     let Some(text) = call.query_one(name)? else {
         return Ok(None);
     };
+    at_moment(&["query", name], &text).map(Some)
+}
+
+/// Reads a time, in ms since 1970. Error: the place of the request that holds none.
+pub(super) fn at_moment(place: &[&str], text: &str) -> Result<i64> {
     let moment: Timestamp =
-        text.parse().map_err(|_| Error::at(&["query", name], "must be a time such as 2026-11-22T08:30:00Z"))?;
-    Ok(Some(moment.as_millisecond()))
+        text.parse().map_err(|_| Error::at(place, "must be a time such as 2026-11-22T08:30:00Z"))?;
+    Ok(moment.as_millisecond())
 }
 
 /// A time as the API writes it: RFC 3339 in UTC with ms.

@@ -42,6 +42,7 @@ pub(super) fn status(error: &Error) -> StatusCode {
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Kind::Unserved => StatusCode::NOT_IMPLEMENTED,
+        Kind::Throttled => StatusCode::TOO_MANY_REQUESTS,
         Kind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -66,7 +67,7 @@ impl IntoResponse for Error {
             _ => text(&Plain { code: self.code, detail: &self.detail }),
         };
         let mut response = json(status, body);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECS);
         }
         response

@@ -1,12 +1,15 @@
 //! What every route may use: the engine, the store, the time, the keys, the doors, the guard's verdict.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::auth::Auth;
+use super::auth::{Admission, Auth};
 use super::doors::Doors;
+use super::openapi;
+use super::schemas::Schemas;
 use crate::clock::Clock;
 use crate::engine::run::Engine;
 use crate::error::{Error, Result};
@@ -23,6 +26,8 @@ pub struct Limits {
     pub payload_bytes_max: usize,
     /// Under which URL callers reach this server, without a slash at its end.
     pub public_url: String,
+    /// Under which URL people reach the portal, without a slash at its end.
+    pub portal_url: String,
     /// Whose word counts about where a request came from.
     pub trusted_proxies: Vec<Network>,
 }
@@ -35,23 +40,31 @@ pub struct Api {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) auth: Arc<Auth>,
     pub(super) doors: Arc<Doors>,
+    pub(super) schemas: Arc<Schemas>,
     pub(super) judge_url: JudgeUrl,
     /// The largest payload of one event, in bytes.
     pub(super) payload_bytes_max: usize,
     pub(super) public_url: Arc<str>,
+    pub(super) portal_url: Arc<str>,
+    /// The OpenAPI document.
+    pub(super) document: Arc<OnceLock<Bytes>>,
     pub(super) trusted_proxies: Arc<[Network]>,
 }
 
 impl Api {
     /// Joins the parts.
+    #[expect(clippy::too_many_arguments, reason = "the one place where all parts meet")]
     pub fn new(
         engine: Engine,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         judge_url: JudgeUrl,
         limits: Limits,
+        admission: Admission,
     ) -> Self {
-        let auth = Arc::new(Auth::new(Arc::clone(&store), Arc::clone(&clock)));
+        let schemas = Arc::new(Schemas::new(Arc::clone(&store), Arc::clone(&clock)));
+        let auth = Auth::new(Arc::clone(&store), Arc::clone(&clock), engine.clone(), admission);
+        let auth = Arc::new(auth);
         let doors = Doors::new(Arc::clone(&store), Arc::clone(&clock), engine.clone());
         Self {
             engine,
@@ -59,11 +72,19 @@ impl Api {
             clock,
             auth,
             doors,
+            schemas,
             judge_url,
             payload_bytes_max: limits.payload_bytes_max,
+            document: Arc::default(),
             public_url: limits.public_url.into(),
+            portal_url: limits.portal_url.into(),
             trusted_proxies: limits.trusted_proxies.into(),
         }
+    }
+
+    /// The OpenAPI document, made when it is asked for first.
+    pub(super) fn document(&self) -> Bytes {
+        self.document.get_or_init(|| openapi::document(&self.public_url).into()).clone()
     }
 
     /// The doors of sources.

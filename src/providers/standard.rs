@@ -36,7 +36,7 @@ pub(super) fn verify(names: Names, terms: &Terms, inbound: Inbound<'_>, now_secs
         return Err(Refusal::MalformedHeader);
     }
     let at_secs = signature::digits(time).ok_or(Refusal::MalformedHeader)?;
-    if !signature::has_scheme(signatures) {
+    if !signature::has_scheme(&terms.secrets, signatures) {
         return Err(Refusal::UnknownScheme);
     }
     if !signature::verify(&terms.secrets, id, time, signatures, inbound.body) {

@@ -5,7 +5,7 @@ use rand::SeedableRng as _;
 use super::ask::Problem;
 use super::house::House;
 use super::world::{Letter, World};
-use crate::application::{Application, ApplicationRef};
+use crate::application::{Application, ApplicationRef, Wire};
 use crate::endpoint::Endpoint;
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Kind, Result};
@@ -84,6 +84,8 @@ impl House {
             metadata: needs.map(|key| (key, "true".to_owned())).collect::<Metadata>(),
             provider: world.provider,
             source: None,
+            throttle_rate: None,
+            wire: Wire::default(),
             updated_ms: now_ms,
             deleted: false,
         };

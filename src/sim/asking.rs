@@ -88,6 +88,7 @@ impl World {
             event_type: EVENT_TYPES[draft.event_type].to_owned(),
             channels: draft.channel.map(|channel| CHANNELS[channel].to_owned()).into_iter().collect(),
             uid: draft.uid.map(|uid| format!("u{uid}")),
+            extra: None,
             sha256,
             body: draft.body.clone(),
             once: draft.once,

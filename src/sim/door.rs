@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::application::Application;
+use crate::application::{Application, Wire};
 use crate::digest;
 use crate::id::{ApplicationId, EnvironmentId, Id as _, SourceId};
 use crate::inbound::{Credentials, Form, Terms};
@@ -45,6 +45,8 @@ pub(super) fn source(environment: EnvironmentId) -> Change {
         metadata: BTreeMap::new(),
         provider: Provider::Standard,
         source: Some(id),
+        throttle_rate: None,
+        wire: Wire::default(),
         updated_ms: 0,
         deleted: false,
     };

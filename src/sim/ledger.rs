@@ -3,7 +3,7 @@
 //! It knows the promises and nothing of the core's insides: events and their owners (`accepting`), attempts on the wire
 //! (`sending`), what reached the disk (`commits`), and the last look when all is quiet (`closing`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -50,6 +50,16 @@ pub(super) struct EndpointBook {
     readable_since_ms: i64,
     enabled_since_ms: i64,
     good_since_ms: i64,
+    /// When its last attempts began, a second's at most; for those whose rate is limited.
+    begun_ms: VecDeque<i64>,
+}
+
+impl EndpointBook {
+    /// When its rate allows the next attempt, at the latest.
+    fn free_again_ms(&self) -> i64 {
+        let rate = self.seen.handling.throttle_rate.map_or(i64::MAX, i64::from);
+        self.begun_ms.back().map_or(i64::MIN, |begun_ms| begun_ms + 1_000 / rate + 1)
+    }
 }
 
 /// An event as a client would describe it.
@@ -212,6 +222,7 @@ impl Ledger {
             readable_since_ms: now_ms,
             enabled_since_ms: now_ms,
             good_since_ms: now_ms,
+            begun_ms: VecDeque::new(),
         });
         number
     }
@@ -252,18 +263,24 @@ impl Ledger {
         }
         let now_ms = self.now.steady_ms;
         let book = &mut self.endpoints[number];
-        if row.state == State::Enabled && (book.unborn || book.seen.state != State::Enabled) {
+        if row.is_active() && (book.unborn || !book.seen.is_active()) {
             (book.enabled_since_ms, book.good_since_ms) = (now_ms, now_ms);
         }
         if row.state == State::Enabled {
             (book.gone, book.doubtful) = (false, false);
         }
         book.unborn = false;
+        if book.seen.handling != row.handling {
+            book.begun_ms.clear();
+        }
         book.seen = row;
     }
 
     /// The process died: what was in flight or unsaved is gone.
     pub(super) fn crashed(&mut self) {
+        for endpoint in &mut self.endpoints {
+            endpoint.begun_ms.clear();
+        }
         for delivery in &mut self.deliveries {
             delivery.standing = delivery.durable;
             delivery.flying = false;

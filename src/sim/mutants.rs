@@ -11,6 +11,7 @@ use crate::delivery::{Delivery, Status};
 use crate::endpoint::State;
 use crate::engine::message::Input;
 use crate::fan_out;
+use crate::handling::Handling;
 use crate::id::{EndpointId, EventId, Id as _};
 use crate::store::memory::Memory;
 use crate::store::{Batch, Change, DueSlice, Durable, Op, Opening, Receipt, Unwritten};
@@ -59,6 +60,12 @@ mutants! {
     DeleteIgnored = "delete-ignored",
     /// A changed URL is changed on disk alone.
     PatchIgnored = "patch-ignored",
+    /// A paused endpoint is paused on disk alone.
+    PauseIgnored = "pause-ignored",
+    /// An endpoint's rate is changed on disk alone.
+    RateIgnored = "rate-ignored",
+    /// How many attempts an endpoint takes at one time is changed on disk alone.
+    FlightsIgnored = "flights-ignored",
     /// A 410 is a failure like any other.
     GoneIgnored = "gone-ignored",
     /// Attempts end four seconds earlier than they do, and so the next begins.
@@ -118,6 +125,18 @@ impl Mutant {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|mutant| mutant.name() == name)
+    }
+
+    /// What is left of a handling that is not looked at.
+    fn ignores(self, handling: &Handling) -> Handling {
+        let mut left = handling.clone();
+        match self {
+            Self::PauseIgnored => left.paused = false,
+            Self::RateIgnored => left.throttle_rate = None,
+            Self::FlightsIgnored => left.max_in_flight = None,
+            _ => {}
+        }
+        left
     }
 
     /// Why it cannot be found, for those that change nothing a promise depends on.
@@ -198,6 +217,11 @@ impl Mutation {
                 if keeps && endpoint.revision > 1 {
                     endpoint.description = format!("{:?}", endpoint.state);
                     endpoint.state = State::Enabled;
+                }
+                let ignored = mutant.ignores(&endpoint.handling);
+                if ignored != *endpoint.handling && endpoint.revision > 1 {
+                    endpoint.description = serde_json::to_string(&endpoint.handling).unwrap_or_default();
+                    *endpoint.handling = ignored;
                 }
                 if mutant == Mutant::PatchIgnored && endpoint.revision > 1 {
                     endpoint.description = std::mem::replace(&mut endpoint.url, "http://1".to_owned());
@@ -311,6 +335,13 @@ fn distort(mutant: Mutant, op: &mut Op) {
             if tried.delivery.status == Status::Pending && tried.delivery.attempts == 3 =>
         {
             tried.delivery = Delivery { status: Status::Failed, due_ms: None, ..tried.delivery };
+        }
+        (Mutant::PauseIgnored | Mutant::RateIgnored | Mutant::FlightsIgnored, Op::Setting(setting)) => {
+            if let Change::Endpoint(endpoint) = &mut setting.change
+                && let Ok(handling) = serde_json::from_str(&endpoint.description)
+            {
+                *endpoint.handling = handling;
+            }
         }
         (Mutant::DisableIgnored | Mutant::DeleteIgnored | Mutant::PatchIgnored, Op::Setting(setting)) => {
             let Change::Endpoint(endpoint) = &mut setting.change else {

@@ -34,7 +34,9 @@ impl Brought {
     pub(super) fn report(self, ended_ms: i64) -> Report {
         let answer = match self.status {
             0 => Answer::Failure { cause: self.cause, detail: String::new() },
-            status => Answer::Response { status, retry_after_secs: self.retry_after_secs, excerpt: Bytes::new() },
+            status => {
+                Answer::Response { status, retry_after_secs: self.retry_after_secs, wish: None, excerpt: Bytes::new() }
+            }
         };
         Report { started_ms: ended_ms - i64::from(self.duration_ms), duration_ms: self.duration_ms, answer }
     }

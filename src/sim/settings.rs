@@ -11,6 +11,7 @@ use crate::application::{Application, ApplicationRef};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::engine::message::NotChanged;
 use crate::event::Once;
+use crate::handling::Handling;
 use crate::id::{ApplicationId, EndpointId, Id as _};
 use crate::store::{Answer, Batch, Change, Durable, Op, Refused, Setting, Store as _};
 
@@ -52,6 +53,8 @@ impl World {
             uid: Some(id.value().to_string()),
             name: "a".to_owned(),
             metadata: std::collections::BTreeMap::new(),
+            throttle_rate: None,
+            wire: crate::application::Wire::Webhook,
             provider: crate::provider::Provider::Standard,
             source: None,
             updated_ms: 0,
@@ -68,6 +71,7 @@ impl World {
             id,
             application,
             provider: crate::provider::Provider::Standard,
+            wire: crate::application::Wire::Webhook,
             direct: false,
             uid: None,
             url: "http://1".to_owned(),
@@ -76,6 +80,7 @@ impl World {
             event_types: Vec::new(),
             channels: Vec::new(),
             headers: std::collections::BTreeMap::new(),
+            handling: Box::default(),
             metadata: std::collections::BTreeMap::new(),
             secrets: Vec::new(),
             health: Health::default(),
@@ -85,6 +90,7 @@ impl World {
         if rng.random_ratio(1, 3) {
             self.filter(&mut endpoint);
         }
+        self.handle(&mut endpoint);
         endpoint
     }
 
@@ -95,6 +101,13 @@ impl World {
         };
         endpoint.event_types = some(&EVENT_TYPES, rng);
         endpoint.channels = some(&CHANNELS, rng);
+    }
+
+    /// Some endpoints want their deliveries made in another way.
+    fn handle(&mut self, endpoint: &mut Endpoint) {
+        let rng = &mut self.clients.rng;
+        endpoint.handling.max_in_flight = rng.random_ratio(1, 4).then(|| rng.random_range(1..=40));
+        endpoint.handling.throttle_rate = rng.random_ratio(1, 5).then(|| [2, 20, 500][rng.random_range(0..3)]);
     }
 
     /// Plans when settings change, and when things are sent again.
@@ -138,7 +151,9 @@ impl World {
         match dice {
             2 if self.options.deletions => endpoint.state = State::Deleted,
             2..=5 => endpoint.state = if endpoint.state == State::Enabled { State::Disabled } else { State::Enabled },
-            6..=8 => endpoint.url = format!("http://{}", endpoint.revision),
+            6 => endpoint.handling.paused = !endpoint.handling.paused,
+            7 => self.handle(&mut endpoint),
+            8 => endpoint.url = format!("http://{}", endpoint.revision),
             _ => self.filter(&mut endpoint),
         }
         self.put_setting(Change::Endpoint(endpoint), None, vec![number]);
@@ -153,8 +168,9 @@ impl World {
             let Some(endpoint) = self.read_endpoint(number) else {
                 continue;
             };
-            if endpoint.state != State::Enabled && self.clients.rng.random_ratio(3, 4) {
-                let revived = Endpoint { state: State::Enabled, revision: endpoint.revision + 1, ..endpoint };
+            if !endpoint.is_active() && self.clients.rng.random_ratio(3, 4) {
+                let handling = Box::new(Handling { paused: false, ..(*endpoint.handling).clone() });
+                let revived = Endpoint { state: State::Enabled, handling, revision: endpoint.revision + 1, ..endpoint };
                 self.put_setting(Change::Endpoint(revived), None, vec![number]);
             }
         }

@@ -328,6 +328,10 @@ impl World {
             Output::Reply(request, answer) => self.reply(request, answer),
             Output::Send(order) => self.send(order),
             Output::Load { endpoint, until_ms, limit } => self.load(endpoint, until_ms, limit),
+            Output::Seek(replay, limit) => {
+                let found = self.disk.memory.replayable(&replay, limit).ok();
+                self.step(Input::Replayable(replay, found));
+            }
         }
     }
 

@@ -8,27 +8,34 @@ use bytes::Bytes;
 use super::tail::{Added, Tail};
 use super::tally::SourceTally;
 use super::{
-    Answer, AttemptRow, AttemptsOf, Backlog, Batch, CommitFailed, DueSlice, Durable, Filter, Listed, Opening, Page,
-    Receipt, Store, Unwritten, uid_hash,
+    Answer, AttemptRow, AttemptsOf, Backlog, Batch, CommitFailed, DeliveryRow, DueSlice, Durable, Filter, Listed,
+    Opening, Page, Receipt, Replayable, Store, Unwritten, uid_hash,
 };
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::{Attempt, Payload};
+use crate::count::Counts;
 use crate::delivery::Delivery;
 use crate::endpoint::{Endpoint, State};
-use crate::environment::Environment;
+use crate::environment::{Environment, Validation};
 use crate::error::Result;
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, KeyId, SourceId};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, KeyId, SourceId, TaskId};
 use crate::key::Key;
+use crate::replay::Replay;
 use crate::resource::Resource;
 use crate::source::{Dedup, Quarantined, Source, SourceRef, SourceStats, token_hash};
+use crate::token::{Ended, Which};
 
 mod application;
 mod arrival;
 mod commit;
+mod count;
+mod delivery;
+mod expunge;
 mod list;
 mod read;
+mod replay;
 mod setting;
 mod source;
 
@@ -44,7 +51,7 @@ struct EventRow {
 }
 
 /// A delivery that has a row, and its first attempt once there is one.
-struct DeliveryRow {
+struct FirstRow {
     delivery: Delivery,
     first: Option<Attempt>,
 }
@@ -67,6 +74,10 @@ struct Tables {
     mark: EventId,
     last_id: i64,
     environments: BTreeMap<EnvironmentId, Environment>,
+    validations: BTreeMap<EnvironmentId, Validation>,
+    ended_tokens: BTreeMap<(ApplicationId, Which, i64), Ended>,
+    /// By endpoint and hour.
+    hours: BTreeMap<(EndpointId, i64), Counts>,
     keys: BTreeMap<KeyId, Key>,
     applications: BTreeMap<ApplicationId, Application>,
     event_types: BTreeMap<(EnvironmentId, String), EventType>,
@@ -78,7 +89,7 @@ struct Tables {
     recent_keys: BTreeMap<EventId, Once>,
     /// By day and hash.
     answers: BTreeMap<(i64, [u8; 16]), AnswerRow>,
-    deliveries: BTreeMap<(EventId, EndpointId), DeliveryRow>,
+    deliveries: BTreeMap<(EventId, EndpointId), FirstRow>,
     /// From the second attempt on.
     attempts: BTreeMap<AttemptId, AttemptRow>,
     /// The due index: endpoint, due time, event.
@@ -97,6 +108,7 @@ struct Tables {
     /// By application, sink and name.
     consumers: BTreeMap<(ApplicationId, String, String), EventId>,
     resources: BTreeMap<(String, String, String), Bytes>,
+    replays: BTreeMap<TaskId, Replay>,
     alive_ms: Option<i64>,
     /// What a process would keep in memory, and what a commit at work adds to it.
     tail: Tail,
@@ -113,6 +125,9 @@ impl Memory {
             mark: EventId::new(0),
             last_id: 0,
             environments: BTreeMap::new(),
+            validations: BTreeMap::new(),
+            ended_tokens: BTreeMap::new(),
+            hours: BTreeMap::new(),
             keys: BTreeMap::new(),
             applications: BTreeMap::new(),
             event_types: BTreeMap::new(),
@@ -134,6 +149,7 @@ impl Memory {
             quarantine: BTreeMap::new(),
             consumers: BTreeMap::new(),
             resources: BTreeMap::new(),
+            replays: BTreeMap::new(),
             alive_ms: None,
             tail: Tail::new(tail_max, EventId::new(0), []),
             added: Added::default(),
@@ -191,6 +207,18 @@ impl Store for Memory {
 
     fn keys(&self) -> Result<Vec<Key>> {
         Ok(self.tables().keys.values().cloned().collect())
+    }
+
+    fn ended_tokens(&self, application: ApplicationId) -> Result<Vec<Ended>> {
+        Ok(self.tables().ended_tokens.values().filter(|row| row.application == application).cloned().collect())
+    }
+
+    fn environments(&self) -> Result<Vec<Environment>> {
+        Ok(self.tables().environments.values().cloned().collect())
+    }
+
+    fn validation(&self, environment: EnvironmentId) -> Result<Validation> {
+        Ok(self.tables().validations.get(&environment).copied().unwrap_or_default())
     }
 
     fn answer(&self, once: &Once, wall_ms: i64) -> Result<Option<Answer>> {
@@ -265,6 +293,32 @@ impl Store for Memory {
         Ok(list::attempts(&self.tables(), of, page, filter))
     }
 
+    fn attempted(
+        &self,
+        endpoint: EndpointId,
+        page: Page<EventId>,
+        filter: &Filter,
+        bodies: bool,
+    ) -> Result<Listed<DeliveryRow>> {
+        Ok(delivery::attempted(&self.tables(), endpoint, page, filter, bodies))
+    }
+
+    fn destinations(&self, event: EventId) -> Result<Vec<(EndpointId, Option<Delivery>)>> {
+        let written = self.deliveries(event)?;
+        Ok(delivery::destinations(&self.tables(), event, written))
+    }
+
+    fn counts(&self, endpoint: EndpointId, hours: (i64, i64)) -> Result<Counts> {
+        Ok(count::counts(&self.tables(), endpoint, hours))
+    }
+
+    fn attempt_count(&self, application: ApplicationId, hours: (i64, i64)) -> Result<i64> {
+        let tables = self.tables();
+        let own = tables.endpoints.values().filter(|row| row.application == application);
+        let counts = own.map(|row| count::counts(&tables, row.id, hours));
+        Ok(counts.map(|counts| counts.attempts_succeeded + counts.attempts_failed).sum())
+    }
+
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
         let tables = self.tables();
         let rows = tables.deliveries.range((event, EndpointId::new(i64::MIN))..=(event, EndpointId::new(i64::MAX)));
@@ -300,6 +354,25 @@ impl Store for Memory {
         let tables = self.tables();
         let rows: Vec<_> = tables.quarantine.iter().map(|(number, row)| (*number, row.clone())).collect();
         Ok(list::page(rows.iter().filter(|(_, row)| row.source == source), page, |row| row.0))
+    }
+
+    fn replayable(&self, replay: &Replay, limit: usize) -> Result<Replayable> {
+        Ok(replay::replayable(&self.tables(), replay, limit))
+    }
+
+    fn replay_count(&self, replay: &Replay) -> Result<u64> {
+        let found = replay::replayable(&self.tables(), replay, usize::MAX);
+        Ok(u64::try_from(found.events.len()).unwrap_or(u64::MAX))
+    }
+
+    fn replay(&self, environment: EnvironmentId, task: TaskId) -> Result<Option<Replay>> {
+        Ok(self.tables().replays.get(&task).filter(|row| row.environment == environment).cloned())
+    }
+
+    fn replays(&self, environment: EnvironmentId, page: Page<TaskId>) -> Result<Listed<Replay>> {
+        let tables = self.tables();
+        let rows = tables.replays.values().filter(|row| row.environment == environment);
+        Ok(list::page(rows, list::numbered(page), |row| row.id.value()))
     }
 
     fn resources(&self) -> Result<Vec<Resource>> {

@@ -2,18 +2,22 @@
 
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::{Attempt, Payload};
-use crate::delivery::{Delivery, Due};
+use crate::count::Counts;
+use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::Endpoint;
-use crate::environment::Environment;
+use crate::environment::{Environment, Validation};
 use crate::error::{Error, Result};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId, TaskId};
 use crate::key::Key;
 use crate::provider::Provider;
+use crate::replay::Replay;
 use crate::resource::Resource;
 use crate::source::{Quarantined, Source, SourceRef, SourceStats};
+use crate::token::Ended;
 
+mod hours;
 #[cfg(feature = "sim")]
 pub mod memory;
 pub mod sqlite;
@@ -21,7 +25,9 @@ mod tail;
 mod tally;
 mod write;
 
-pub use write::{Answer, Batch, Change, CommitFailed, Consumer, NewRow, Op, Receipt, Refused, Setting, Tried, Turned};
+pub use write::{
+    Answer, Batch, Change, CommitFailed, Consumer, NewRow, Op, Receipt, Refused, Replayed, Setting, Tried, Turned,
+};
 
 const DAY_MS: i64 = 86_400_000;
 /// How long a caller's own `Idempotency-Key` is remembered: 24 h.
@@ -34,8 +40,14 @@ pub const RECENT_KEYS_MAX: usize = 262_144;
 pub const FORGET_ROWS_MAX: usize = 500;
 /// How many bodies a source keeps in quarantine; more are counted and not kept.
 pub const QUARANTINED_MAX: usize = 1_000;
+/// What stands where a response was erased.
+pub(crate) const EXPUNGED: &[u8] = b"EXPUNGED";
+/// How long counts are kept: 91 days, in hours.
+pub const COUNT_HOURS: i64 = 91 * 24;
 /// How many rows a filtered list looks at before it answers with what it has.
-pub const SCAN_ROWS_MAX: usize = 10_000;
+pub const SCAN_ROWS_MAX: usize = 5_000;
+/// The same for lists of attempts and deliveries that are narrowed by their events: each row costs a second look.
+pub const LOOKED_UP_ROWS_MAX: usize = 1_000;
 
 /// A value that is on disk. Only a store makes one, after the sync returned: "acknowledged" means holding this.
 #[derive(Debug)]
@@ -58,6 +70,8 @@ impl<T> Durable<T> {
 pub struct Opening {
     /// The key of the public ids.
     pub id_key: [u8; 16],
+    /// The key that signs tokens.
+    pub token_key: [u8; 32],
     /// The highest id that may be in use.
     pub last_id: i64,
     /// Where recovery begins.
@@ -74,6 +88,8 @@ pub struct Opening {
     pub recent_keys: Vec<(EventId, Once)>,
     /// Sources that live.
     pub sources: Vec<(SourceId, Provider)>,
+    /// Replays that run.
+    pub replays: Vec<Replay>,
     /// When the server was last known to live, in ms since 1970.
     pub alive_ms: Option<i64>,
 }
@@ -94,6 +110,17 @@ pub struct DueSlice {
     pub due: Vec<Due>,
     /// When the first line that is not in the slice is due.
     pub next_ms: Option<i64>,
+}
+
+/// A slice of what a replay makes again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replayable {
+    /// The events, in their order.
+    pub events: Vec<EventId>,
+    /// All events below this one were looked at.
+    pub position: EventId,
+    /// Whether that is all.
+    pub done: bool,
 }
 
 /// What waits on disk, for the metrics.
@@ -133,6 +160,22 @@ pub struct Filter {
     pub status_class: Option<u16>,
     /// Attempts at this endpoint.
     pub endpoint: Option<EndpointId>,
+    /// Events with this tag.
+    pub tag: Option<String>,
+    /// Deliveries that stand so.
+    pub status: Option<Status>,
+}
+
+impl Filter {
+    /// Whether it asks for something of events.
+    pub fn is_of_events(&self) -> bool {
+        !self.event_types.is_empty() || self.channel.is_some() || self.tag.is_some()
+    }
+
+    /// How many rows of attempts or deliveries are looked at.
+    pub(crate) fn attempt_rows_max(&self) -> usize {
+        if self.is_of_events() { LOOKED_UP_ROWS_MAX } else { SCAN_ROWS_MAX }
+    }
 }
 
 /// A list answer.
@@ -155,6 +198,17 @@ pub struct AttemptRow {
     pub endpoint: EndpointId,
     /// The attempt.
     pub attempt: Attempt,
+}
+
+/// An event that was attempted at an endpoint, and where its delivery stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryRow {
+    /// The event.
+    pub event: Event,
+    /// Its delivery.
+    pub delivery: Delivery,
+    /// Its first attempt there: the order of the list.
+    pub first: AttemptId,
 }
 
 /// Whose attempts are listed.
@@ -183,6 +237,12 @@ pub trait Store: Send + Sync + 'static {
     fn payloads(&self, events: &[EventId]) -> Result<Vec<Option<Payload>>>;
     /// All keys, revoked ones too.
     fn keys(&self) -> Result<Vec<Key>>;
+    /// Tokens of an application that end before their time.
+    fn ended_tokens(&self, application: ApplicationId) -> Result<Vec<Ended>>;
+    /// All environments.
+    fn environments(&self) -> Result<Vec<Environment>>;
+    /// What happens in an environment to events that their type's schema does not allow.
+    fn validation(&self, environment: EnvironmentId) -> Result<Validation>;
     /// The answer kept under a key, when it is not past its time.
     fn answer(&self, once: &Once, wall_ms: i64) -> Result<Option<Answer>>;
 
@@ -214,6 +274,22 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Listed<Event>>;
     /// Attempts.
     fn attempts(&self, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Result<Listed<AttemptRow>>;
+    /// Events attempted at an endpoint, by their first attempt there; `after` is an event that was. Their bodies are
+    /// left out unless `bodies`.
+    fn attempted(
+        &self,
+        endpoint: EndpointId,
+        page: Page<EventId>,
+        filter: &Filter,
+        bodies: bool,
+    ) -> Result<Listed<DeliveryRow>>;
+    /// Where an event goes or went, in the order of the endpoints; `None` for a delivery that nobody tried or wrote
+    /// down yet.
+    fn destinations(&self, event: EventId) -> Result<Vec<(EndpointId, Option<Delivery>)>>;
+    /// What an endpoint's deliveries and attempts came to in these hours since 1970, the last one included.
+    fn counts(&self, endpoint: EndpointId, hours: (i64, i64)) -> Result<Counts>;
+    /// How many attempts an application's endpoints, deleted ones too, had in these hours, the last one included.
+    fn attempt_count(&self, application: ApplicationId, hours: (i64, i64)) -> Result<i64>;
     /// An event's deliveries that have rows.
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>>;
 
@@ -227,6 +303,14 @@ pub trait Store: Send + Sync + 'static {
     fn source_stats(&self, source: SourceId) -> Result<SourceStats>;
     /// A source's quarantine, by the order in which bodies first came; the key is the row's number.
     fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>>;
+    /// The next deliveries that a replay makes again, `limit` at most.
+    fn replayable(&self, replay: &Replay, limit: usize) -> Result<Replayable>;
+    /// How many deliveries a replay makes again, from its position on.
+    fn replay_count(&self, replay: &Replay) -> Result<u64>;
+    /// A replay, ended or not.
+    fn replay(&self, environment: EnvironmentId, task: TaskId) -> Result<Option<Replay>>;
+    /// Replays.
+    fn replays(&self, environment: EnvironmentId, page: Page<TaskId>) -> Result<Listed<Replay>>;
     /// All resources of the sandbox, none of them gone.
     fn resources(&self) -> Result<Vec<Resource>>;
     /// How far a poller has come; `None` when it has taken nothing.

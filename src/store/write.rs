@@ -6,14 +6,16 @@ use crate::application::Application;
 use crate::attempt::Attempt;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::{Endpoint, Health, State};
-use crate::environment::Environment;
+use crate::environment::{Environment, Validation};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, EndpointId, EventId, KeyId, SourceId};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, KeyId, SourceId, TaskId};
 use crate::inbound::Refusal;
 use crate::key::Key;
+use crate::replay::Replay;
 use crate::resource::Resource;
 use crate::source::{Dedup, Quarantined, Source};
+use crate::token::Ended;
 
 /// All that becomes durable together, in this order.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,8 @@ pub enum Op {
         /// When: now, on the steady scale.
         due_ms: i64,
     },
+    /// Deliveries are made again, each with its whole ladder; none when the replay has been called off.
+    Replay(Box<Replayed>),
     /// Up to `count` waiting deliveries of a deleted endpoint end as canceled.
     Cancel {
         /// The deleted endpoint.
@@ -69,6 +73,13 @@ pub enum Op {
     Setting(Box<Setting>),
     /// Idempotency keys past their time go, and what makes inbound events duplicates: at most 500 of each kind.
     Forget,
+    /// A key was used at this moment, in ms since 1970.
+    Used {
+        /// Which.
+        key: KeyId,
+        /// When.
+        at_ms: i64,
+    },
     /// Requests at a source's door that became no event.
     Turned(Turned),
     /// A genuine request that could not be understood is kept, once for each body, [`super::QUARANTINED_MAX`] a source.
@@ -125,6 +136,23 @@ pub struct Tried {
     pub was_due_ms: Option<i64>,
 }
 
+/// A slice of a replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// Whose.
+    pub replay: TaskId,
+    /// Where to.
+    pub endpoint: EndpointId,
+    /// What; those that wait already stay as they are.
+    pub events: Vec<EventId>,
+    /// All events below this one are done.
+    pub position: EventId,
+    /// Whether that was all.
+    pub done: bool,
+    /// When they are due: now, on the steady scale.
+    pub due_ms: i64,
+}
+
 /// A change of settings and the answer that a retry of its request will get.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -145,6 +173,19 @@ pub enum Change {
     Endpoint(Endpoint),
     /// A new event type; an archived one of that name comes back.
     EventType(EventType),
+    /// Event types, made or changed as they stand here; those that exist keep the time they were made.
+    EventTypes(Vec<EventType>),
+    /// An event type goes, as if it had never been. Refused: there is none.
+    EventTypeGone(EnvironmentId, String),
+    /// What happens in an environment to events that their type's schema does not allow.
+    Validation(EnvironmentId, Validation),
+    /// The payloads of an application's events are erased, and what still waits for them on disk is canceled; what the
+    /// engine has in memory for its first attempt may still be sent.
+    Expunge(ApplicationId, Vec<EventId>),
+    /// The response that an attempt brought is erased.
+    ExpungeAttempt(EventId, AttemptId),
+    /// Tokens end before their time.
+    EndTokens(Vec<Ended>),
     /// A provider's catalogue: those that are missing are made, all others stay as they are.
     Catalogue(Vec<EventType>),
     /// A new source (revision 1) with its application, or one changed from the revision before. Deleting it
@@ -152,10 +193,14 @@ pub enum Change {
     Source(Box<Source>, Option<Box<Application>>),
     /// How far a poller has come.
     Consumer(Consumer),
+    /// A new replay, or one that is called off.
+    Replay(Box<Replay>),
     /// Resources of the sandbox, new or changed, or gone.
     Resources(Vec<Resource>),
     /// A new key.
     Key(Key),
+    /// Nothing but the answer is kept: what it answers changed already.
+    Answered,
     /// A key stops working.
     Revoke {
         /// Which.

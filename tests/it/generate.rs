@@ -52,6 +52,7 @@ fn row(id: EventId, application: ApplicationId, endpoint: EndpointId, body: Stri
         channels: Vec::new(),
         uid: None,
         sha256: sha256(body.as_bytes()),
+        extra: None,
         body: body.into(),
         arrival: None,
     };

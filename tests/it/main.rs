@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps in vain has failed")]
 
+mod api;
 mod backlog;
 mod cli;
 mod database;
@@ -11,6 +12,7 @@ mod disk;
 mod door;
 mod generate;
 mod guard;
+mod handling;
 mod idle;
 mod isolation;
 mod kill;
@@ -24,6 +26,7 @@ mod providers;
 mod publish;
 mod receive;
 mod rehearse;
+mod replay;
 mod sandbox;
 mod simulation;
 mod store;

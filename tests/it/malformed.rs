@@ -5,7 +5,7 @@ mod http;
 mod identifiers;
 mod json;
 mod keys;
-mod roles;
+pub mod roles;
 mod slow;
 mod urls;
 

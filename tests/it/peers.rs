@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::api::watched::Watched;
 use crate::world::{KEY, World};
 
 /// What `scripts/test` installed.
@@ -26,9 +27,10 @@ fn check(command: &mut Command, language: &str, deliveries: usize) {
 
 #[test]
 fn the_python_sdk_finds_what_it_expects_and_every_delivery_verifies() {
-    let world = World::start();
+    let watched = Watched::start();
     let mut python = Command::new(installed("venv/bin/python"));
-    check(python.arg(script("story.py")).args([world.url.as_str(), KEY]), "python", 7);
+    check(python.arg(script("story.py")).args([watched.url.as_str(), KEY]), "python", 8);
+    watched.check(120);
 }
 
 #[test]
@@ -47,9 +49,10 @@ fn what_fintocs_javascript_sdk_signs_comes_in_and_what_we_sign_it_verifies() {
 
 #[test]
 fn the_javascript_sdk_finds_what_it_expects_and_every_delivery_verifies() {
-    let world = World::start();
+    let watched = Watched::start();
     let mut node = Command::new("node");
-    check(node.arg(script("story.mjs")).args([world.url.as_str(), KEY]).arg(installed("node")), "javascript", 5);
+    check(node.arg(script("story.mjs")).args([watched.url.as_str(), KEY]).arg(installed("node")), "javascript", 6);
+    watched.check(80);
 }
 
 #[test]

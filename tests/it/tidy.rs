@@ -108,7 +108,11 @@ fn only_the_store_speaks_sql_and_only_doors_open_connections() {
         if dials && room != "egress" && !source.path.ends_with("bench/generator.rs") {
             offences.push(format!("{} opens connections", source.path.display()));
         }
-        if code.contains("StatusCode") && !matches!(room.as_str(), "http" | "sandbox" | "cli") {
+        // the word, not the end of the name of a field in JSON
+        let word = |code: &str| !code.ends_with(|last: char| last.is_alphanumeric());
+        let parts: Vec<_> = code.split("StatusCode").collect();
+        let names_it = parts[..parts.len() - 1].iter().any(|before| word(before));
+        if names_it && !matches!(room.as_str(), "http" | "sandbox" | "cli") {
             offences.push(format!("{} knows about HTTP status codes", source.path.display()));
         }
         if code.contains("Verified::vouch(") && room != "providers" {

@@ -120,18 +120,97 @@ async function events(svix, app, receiver) {
 }
 
 async function attempts(svix, app, all, event, receiver) {
-  const byEvent = async (options) => (await svix.messageAttempt.listByMsg(app.id, event.id, options)).data;
+  const full = { withContent: true };
+  const byEvent = async (options) => (await svix.messageAttempt.listByMsg(app.id, event.id, { ...full, ...options })).data;
   const [attempt] = await eventually(async () => (await byEvent()).length > 0 && byEvent());
   assert.deepEqual([attempt.status, attempt.responseStatusCode, attempt.response], [MessageStatus.Success, 200, "thank you"]);
   assert.deepEqual([attempt.msgId, attempt.endpointId, attempt.url], [event.id, all.id, `${receiver.url}/all`]);
   assert.deepEqual(await svix.messageAttempt.get(app.id, event.id, attempt.id), attempt);
   assert.deepEqual(await byEvent({ status: MessageStatus.Fail }), []);
-  const ofEndpoint = await svix.messageAttempt.listByEndpoint(app.id, all.id, { eventTypes: ["refund.succeeded"] });
+  const ofEndpoint = await svix.messageAttempt.listByEndpoint(app.id, all.id, { ...full, eventTypes: ["refund.succeeded"] });
   assert.deepEqual(ofEndpoint.data, [attempt]);
   await svix.messageAttempt.resend(app.id, event.id, all.id);
   assert.equal((await receiver.waitFor("/all", 3))[2].headers["webhook-id"], event.id);
   const both = await eventually(async () => (await byEvent()).length === 2 && byEvent());
   assert.deepEqual(both.map((attempt) => attempt.triggerType), [1, 0]);
+}
+
+/** Where deliveries stand, by endpoint and by event, and what they came to. */
+async function standing(svix, app, all, event) {
+  const listed = async (options) => (await svix.messageAttempt.listAttemptedMessages(app.id, all.id, options)).data;
+  const rows = await eventually(async () => (await listed({ status: MessageStatus.Success })).length === 2 && listed());
+  assert.ok(rows.some((row) => row.id === event.id) && rows[0].statusText === "success");
+  const destinations = (await svix.messageAttempt.listAttemptedDestinations(app.id, event.id)).data;
+  assert.deepEqual(destinations.map((row) => row.id), [all.id]);
+  const stats = await eventually(async () => {
+    const stats = await svix.endpoint.getStats(app.id, all.id);
+    return stats.pending === 0 && stats;
+  });
+  assert.equal(stats.success, 2);
+  const [since, until] = [new Date(Date.now() - 86_400_000), new Date()];
+  const usage = await svix.statistics.aggregateAppStats({ since, until, appIds: [app.uid, "nobody"] });
+  assert.deepEqual(usage.unresolvedAppIds, ["nobody"]);
+  assert.equal((await svix.statistics.aggregateEventTypes()).task, "event-type.aggregate");
+}
+
+/** What PUT and PATCH make of applications, event types and endpoints. */
+async function upserts(svix, app, receiver) {
+  const made = await svix.application.upsert("put-js", { name: "One", throttleRate: 9 });
+  assert.deepEqual([made.uid, made.throttleRate], ["put-js", 9]);
+  assert.equal((await svix.application.patch("put-js", { throttleRate: null })).throttleRate, null);
+  await svix.application.delete("put-js");
+  const eventType = await svix.eventType.upsert("refund.made", { description: "Later", featureFlags: ["beta"] });
+  assert.deepEqual(eventType.featureFlags, ["beta"]);
+  assert.ok((await svix.eventType.patch("refund.made", { deprecated: true })).deprecated);
+  await svix.eventType.delete("refund.made", { expunge: true });
+  const put = { url: `${receiver.url}/put`, channels: ["nowhere"] };
+  const endpoint = await svix.endpoint.upsert(app.id, "put", { ...put, description: "put" });
+  assert.equal((await svix.endpoint.upsert(app.id, "put", put)).id, endpoint.id);
+  await svix.endpoint.delete(app.id, "put");
+  const spec = { openapi: "3.1.0", webhooks: { "import.made": { post: { description: "Imported" } } } };
+  assert.deepEqual((await svix.eventType.importOpenapi({ spec, dryRun: true })).data.modified, ["import.made"]);
+  const exported = await svix.environment.export();
+  await svix.environment.import({ eventTypes: exported.eventTypes, settings: exported.settings });
+}
+
+/** A token of the application, what it sees, and how it ends. */
+async function access(svix, app) {
+  const { url: link, token } = await svix.authentication.appPortalAccess(app.id, { readOnly: true, expiry: 3_600 });
+  assert.equal(link, `${url}/portal#key=${token}`);
+  const bearer = new Svix(token, { serverUrl: url });
+  assert.equal((await bearer.application.get(app.id)).uid, app.uid);
+  assert.equal((await refused(403, () => bearer.endpoint.create(app.id, { url }))).code, "insufficient access");
+  await svix.authentication.expireAll(app.id, {});
+  assert.equal((await refused(401, () => bearer.application.get(app.id))).code, "authentication_failed");
+}
+
+/** What happens to endpoints is told; gives the secret that it is signed with. */
+async function operational(svix, app, receiver) {
+  const hearers = svix.operationalWebhook.endpoint;
+  const hearer = await hearers.create({ url: `${receiver.url}/ops`, uid: "ops", eventTypes: ["endpoint.created"] });
+  assert.deepEqual((await hearers.list()).data, [hearer]);
+  const secret = (await hearers.getSecret("ops")).key;
+  await svix.endpoint.create(app.id, { url: `${receiver.url}/new`, uid: "new", channels: ["nowhere"] });
+  const [delivery] = await receiver.waitFor("/ops", 1);
+  assert.equal(JSON.parse(delivery.body).data.appUid, app.uid);
+  await svix.endpoint.delete(app.id, "new");
+  await hearers.delete("ops");
+  return secret;
+}
+
+/** What is expunged is shown nowhere; what is not served says so. */
+async function erased(svix, app, event) {
+  assert.ok((await svix.message.precheck(app.id, { eventType: "any.thing" })).active);
+  const [attempt] = (await svix.messageAttempt.listByMsg(app.id, event.id)).data;
+  await svix.messageAttempt.expungeContent(app.id, event.id, attempt.id);
+  assert.equal((await svix.messageAttempt.get(app.id, event.id, attempt.id)).response, "EXPUNGED");
+  await svix.message.expungeContent(app.id, event.id);
+  assert.deepEqual((await svix.message.get(app.id, event.id, { withContent: true })).payload, { expired: true });
+  assert.deepEqual((await svix.message.bulkExpungeContent(app.id, { ids: ["nobody"] })).results, { nobody: "not-found" });
+  await svix.message.expungeAllContents(app.id);
+  const once = new Svix(key, { serverUrl: url, retryScheduleInMs: [] });
+  const unserved = await refused(501, () => once.integration.list(app.id)); // the SDK leaves it as text
+  assert.equal(JSON.parse(unserved).code, "not_implemented");
 }
 
 async function rotation(svix, app, all, receiver) {
@@ -200,12 +279,17 @@ const { all, failed } = await endpoints(svix, app, receiver);
 await olderClient(svix, app, receiver);
 const event = await events(svix, app, receiver);
 await attempts(svix, app, all, event, receiver);
+await standing(svix, app, all, event);
+await upserts(svix, app, receiver);
+await access(svix, app);
+const opsSecret = await operational(svix, app, receiver);
 const failedSecret = (await svix.endpoint.getSecret(app.id, failed.id)).key;
 const allSecret = await rotation(svix, app, all, receiver);
 await pages(svix, app);
+await erased(svix, app, event);
 await ends(svix, app, failed);
 for (const { path, headers, body } of receiver.deliveries) {
-  const secret = path === "/failed" ? failedSecret : allSecret;
+  const secret = { "/failed": failedSecret, "/ops": opsSecret }[path] ?? allSecret;
   new Webhook(secret).verify(body, headers);
   new SvixWebhook(secret).verify(body, headers);
 }

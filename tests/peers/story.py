@@ -14,29 +14,52 @@ from threading import Condition, Thread
 
 from standardwebhooks import Webhook as StandardWebhook
 from svix.api import (
+    AppPortalAccessIn,
+    AppUsageStatsIn,
     ApplicationCreateOptions,
     ApplicationIn,
     ApplicationListOptions,
+    ApplicationPatch,
+    ApplicationTokenExpireIn,
+    BulkExpungeContentsIn,
     EndpointHeadersIn,
     EndpointHeadersPatchIn,
     EndpointIn,
     EndpointListOptions,
     EndpointPatch,
     EndpointSecretRotateIn,
+    EndpointUpsertIn,
+    EnvironmentIn,
     EventExampleIn,
+    EventTypeDeleteOptions,
+    EventTypeImportOpenApiIn,
     EventTypeIn,
     EventTypeListOptions,
+    EventTypePatch,
+    EventTypeUpsertIn,
+    MessageAttemptListAttemptedMessagesOptions,
     MessageAttemptListByEndpointOptions,
     MessageAttemptListByMsgOptions,
     MessageCreateOptions,
     MessageGetOptions,
     MessageIn,
     MessageListOptions,
+    MessagePrecheckIn,
+    OperationalWebhookEndpointHeadersIn,
+    OperationalWebhookEndpointIn,
+    OperationalWebhookEndpointSecretIn,
+    OperationalWebhookEndpointUpsertIn,
     Svix,
     SvixOptions,
 )
 from svix.exceptions import HttpError, HTTPValidationError
-from svix.models import MessageStatus, Ordering, StatusCodeClass
+from svix.models import (
+    AppPortalCapability,
+    MessageStatus,
+    MessageStatusText,
+    Ordering,
+    StatusCodeClass,
+)
 from svix.webhooks import Webhook as SvixWebhook
 
 PATIENCE_SECS = 20
@@ -155,7 +178,7 @@ def events(svix, app, receiver):
     assert refused(409, lambda: svix.message.create(app.id, first)).code == "conflict"
     other = MessageIn(event_type="payment.succeeded", payload={})
     assert refused(409, lambda: svix.message.create(app.id, other, keyed)).code == "conflict"
-    second = MessageIn(event_type="payment.failed", payload={"n": 2}, channels=["eu"])
+    second = MessageIn(event_type="payment.failed", payload={"n": 2}, channels=["eu"], tags=["urgent"], payload_retention_hours=24)
     assert svix.message.create(app.id, second, content).payload == {"n": 2}
     raw = MessageIn(event_type="payment.failed", payload={}, transformations_params={"rawPayload": "[1, 2]"})
     svix.message.create(app.id, raw)
@@ -167,18 +190,131 @@ def events(svix, app, receiver):
 
 
 def attempts(svix, app, endpoint, event, receiver):
-    by_event = lambda **options: svix.message_attempt.list_by_msg(app.id, event.id, MessageAttemptListByMsgOptions(**options)).data
+    by_event = lambda **options: svix.message_attempt.list_by_msg(app.id, event.id, MessageAttemptListByMsgOptions(with_content=True, **options)).data
     (attempt,) = eventually(lambda: by_event())
     assert (attempt.status, attempt.response_status_code, attempt.response) == (MessageStatus.SUCCESS, 200, "thank you")
     assert (attempt.msg_id, attempt.endpoint_id, attempt.url) == (event.id, endpoint.id, f"{receiver.url}/all")
     assert svix.message_attempt.get(app.id, event.id, attempt.id) == attempt
     assert by_event(status=MessageStatus.SUCCESS, status_code_class=StatusCodeClass.CODE2XX, endpoint_id=endpoint.id) == [attempt]
     assert by_event(status=MessageStatus.FAIL) == [] == by_event(before=datetime.now(timezone.utc) - timedelta(days=1))
-    of_endpoint = MessageAttemptListByEndpointOptions(event_types=["payment.succeeded"])
+    of_endpoint = MessageAttemptListByEndpointOptions(event_types=["payment.succeeded"], with_content=True)
     assert svix.message_attempt.list_by_endpoint(app.id, endpoint.id, of_endpoint).data == [attempt]
+    with_msg = MessageAttemptListByEndpointOptions(event_types=["payment.succeeded"], with_msg=True)
+    (bare,) = svix.message_attempt.list_by_endpoint(app.id, endpoint.id, with_msg).data
+    assert (bare.response, bare.msg.id, bare.msg.payload) == ("", event.id, {}), bare
     svix.message_attempt.resend(app.id, event.id, endpoint.id)
     assert receiver.wait_for("/all", 4)[3][1]["webhook-id"] == event.id
     assert [attempt.trigger_type for attempt in eventually(lambda: len(by_event()) == 2 and by_event())] == [1, 0]
+
+
+def standing(svix, app, endpoint, event):
+    """Where deliveries stand, by endpoint and by event, and what they came to."""
+    listed = lambda **options: svix.message_attempt.list_attempted_messages(app.id, endpoint.id, MessageAttemptListAttemptedMessagesOptions(**options)).data
+    rows = eventually(lambda: len(listed(status=MessageStatus.SUCCESS)) == 3 and listed())
+    assert event.id in [row.id for row in rows] and rows[0].status_text == MessageStatusText.SUCCESS
+    assert listed(tag="urgent")[0].payload == {} and listed(tag="urgent", with_content=True)[0].payload == {"n": 2}
+    destinations = svix.message_attempt.list_attempted_destinations(app.id, event.id).data
+    assert [(row.id, row.status) for row in destinations] == [(endpoint.id, MessageStatus.SUCCESS)], destinations
+    stats = lambda: svix.endpoint.get_stats(app.id, endpoint.id)
+    assert eventually(lambda: stats().pending == 0 and stats()).success == 3
+    attempts = svix.endpoint.get_attempt_stats(app.id, endpoint.id)
+    assert (attempts.success, attempts.fail) == (4, 0), attempts
+    now = datetime.now(timezone.utc)
+    usage = AppUsageStatsIn(since=now - timedelta(days=1), until=now, app_ids=[app.uid, "nobody"])
+    assert svix.statistics.aggregate_app_stats(usage).unresolved_app_ids == ["nobody"]
+    assert svix.statistics.aggregate_event_types().task == "event-type.aggregate"
+
+
+def upserts(svix, app, receiver):
+    """What PUT and PATCH make of applications, event types and endpoints."""
+    made = svix.application.upsert("put-py", ApplicationIn(name="One", throttle_rate=9))
+    assert (made.uid, made.throttle_rate) == ("put-py", 9)
+    assert svix.application.patch("put-py", ApplicationPatch(name="Two")).name == "Two"
+    assert svix.application.upsert("put-py", ApplicationIn(name="Three")).throttle_rate is None
+    svix.application.delete("put-py")
+    upsert = EventTypeUpsertIn(description="Later", feature_flags=["beta"], group_name="refund")
+    made = svix.event_type.upsert("refund.made", upsert)
+    assert (made.feature_flags, made.group_name) == (["beta"], "refund")
+    assert svix.event_type.patch("refund.made", EventTypePatch(deprecated=True)).deprecated
+    svix.event_type.delete("refund.made")
+    assert svix.event_type.get("refund.made").archived
+    svix.event_type.delete("refund.made", EventTypeDeleteOptions(expunge=True))
+    assert refused(404, lambda: svix.event_type.get("refund.made")).code == "not_found"
+    put = EndpointUpsertIn(url=f"{receiver.url}/put", channels=["nowhere"], description="put")
+    made = svix.endpoint.upsert(app.id, "put", put)
+    again = svix.endpoint.upsert(app.id, "put", EndpointUpsertIn(url=f"{receiver.url}/put", channels=["nowhere"]))
+    assert (made.uid, again.id, again.description) == ("put", made.id, "")
+    svix.endpoint.delete(app.id, "put")
+
+
+def environment(svix):
+    """Event types out of a document, out of an environment, and in again."""
+    body = {"content": {"application/json": {"schema": {"type": "object"}, "example": {"n": 1}}}}
+    spec = {"openapi": "3.1.0", "webhooks": {"import.made": {"post": {"description": "Imported", "requestBody": body}}}}
+    found = svix.event_type.import_openapi(EventTypeImportOpenApiIn(spec=spec, dry_run=True)).data
+    assert (found.modified, found.to_modify[0].description) == (["import.made"], "Imported")
+    svix.event_type.import_openapi(EventTypeImportOpenApiIn(spec_raw=json.dumps(spec)))
+    assert svix.event_type.get("import.made").schemas["1"]["examples"] == [{"n": 1}]
+    exported = svix.environment.export()
+    assert "import.made" in [row.name for row in exported.event_types] and exported.connectors == []
+    svix.event_type.delete("import.made", EventTypeDeleteOptions(expunge=True))
+    rows = [row.model_dump(include={"name", "description", "schemas"}) for row in exported.event_types]
+    svix.environment.import_(EnvironmentIn(event_types=[EventTypeIn(**row) for row in rows], settings=exported.settings))
+    svix.event_type.delete("import.made", EventTypeDeleteOptions(expunge=True))
+
+
+def access(svix, app, url):
+    """A token of the application, what it sees, and how it ends."""
+    grant = AppPortalAccessIn(feature_flags=["beta"], expiry=3_600, session_id="s1", capabilities=[AppPortalCapability.VIEW_BASE])
+    access = svix.authentication.app_portal_access(app.id, grant)
+    assert access.url.startswith(f"{url}/portal#key=") and access.token in access.url
+    bearer = lambda token: Svix(token, SvixOptions(server_url=url))
+    assert bearer(access.token).application.get(app.id).uid == app.uid
+    assert refused(403, bearer(access.token).application.list).code == "insufficient access"
+    svix.authentication.expire_all(app.id, ApplicationTokenExpireIn(session_ids=["s1"]))
+    assert refused(401, lambda: bearer(access.token).application.get(app.id)).code == "authentication_failed"
+    token = svix.authentication.app_portal_access(app.id, AppPortalAccessIn()).token
+    bearer(token).authentication.logout()
+    assert refused(401, lambda: bearer(token).application.get(app.id)).code == "authentication_failed"
+
+
+def operational(svix, app, receiver):
+    """What happens to endpoints is told; gives the secret that it is signed with."""
+    hearer = OperationalWebhookEndpointIn(url=f"{receiver.url}/ops", uid="ops", event_types=["endpoint.created"])
+    hearer = svix.operational_webhook.endpoint.create(hearer)
+    assert svix.operational_webhook.endpoint.list().data == [hearer] == [svix.operational_webhook.endpoint.get("ops")]
+    put = OperationalWebhookEndpointUpsertIn(url=f"{receiver.url}/ops", event_types=["endpoint.created"], description="x")
+    assert svix.operational_webhook.endpoint.upsert("ops", put).description == "x"
+    headers = OperationalWebhookEndpointHeadersIn(headers={"X-Ops": "1"})
+    svix.operational_webhook.endpoint.set_headers("ops", headers)
+    assert svix.operational_webhook.endpoint.get_headers("ops").headers == {"X-Ops": "1"}
+    secret = svix.operational_webhook.endpoint.get_secret("ops").key
+    svix.operational_webhook.endpoint.rotate_secret("ops", OperationalWebhookEndpointSecretIn())
+    svix.endpoint.create(app.id, EndpointIn(url=f"{receiver.url}/new", uid="new", channels=["nowhere"]))
+    _, sent, body = receiver.wait_for("/ops", 1)[0]
+    told = json.loads(body)
+    assert (told["type"], told["data"]["appUid"], sent["x-ops"]) == ("endpoint.created", app.uid, "1"), told
+    svix.endpoint.delete(app.id, "new")
+    svix.operational_webhook.endpoint.delete("ops")
+    assert refused(404, lambda: svix.operational_webhook.endpoint.get("ops")).code == "not_found"
+    return secret
+
+
+def erased(svix, quick, app, event):
+    """What is expunged is shown nowhere; what is not served says so."""
+    active = lambda event_type: svix.message.precheck(app.id, MessagePrecheckIn(event_type=event_type)).active
+    assert active("any.thing")
+    (attempt,) = svix.message_attempt.list_by_msg(app.id, event.id, MessageAttemptListByMsgOptions(limit=1)).data
+    svix.message_attempt.expunge_content(app.id, event.id, attempt.id)
+    assert svix.message_attempt.get(app.id, event.id, attempt.id).response == "EXPUNGED"
+    svix.message.expunge_content(app.id, event.id)
+    assert svix.message.get(app.id, event.id, MessageGetOptions(with_content=True)).payload == {"expired": True}
+    results = svix.message.bulk_expunge_content(app.id, BulkExpungeContentsIn(ids=["order-1", "nobody"])).results
+    assert results == {"order-1": "expunged", "nobody": "not-found"}, results
+    assert svix.message.expunge_all_contents(app.id).task == "application.purge_content"
+    shown = svix.message.list(app.id, MessageListOptions(with_content=True)).data
+    assert {json.dumps(row.payload) for row in shown} == {'{"expired": true}'}
+    assert refused(501, lambda: quick.integration.list(app.id)).code == "not_implemented"
 
 
 def secrets(svix, app, endpoint, receiver):
@@ -260,11 +396,18 @@ def main(url, key):
     event = events(svix, app, receiver)
     attempts(svix, app, everything, event, receiver)
     failed_secret = svix.endpoint.get_secret(app.id, failed.id).key
+    standing(svix, app, everything, event)
+    upserts(svix, app, receiver)
+    environment(svix)
+    access(svix, app, url)
+    ops_secret = operational(svix, app, receiver)
     old, _ = secrets(svix, app, everything, receiver)
     pages(svix, app, everything)
+    erased(svix, Svix(key, SvixOptions(server_url=url, retry_schedule=[])), app, event)
     ends(svix, app, everything, failed, event)
+    secrets_by_path = {"/failed": failed_secret, "/ops": ops_secret}
     for path, sent, body in receiver.deliveries:
-        secret = failed_secret if path == "/failed" else old
+        secret = secrets_by_path.get(path, old)
         StandardWebhook(secret).verify(body, sent)
         SvixWebhook(secret).verify(body, sent)
     print(f"python: {len(receiver.deliveries)} deliveries verified")

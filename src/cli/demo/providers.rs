@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::receiver::Receiver;
 use crate::bench::target::{Calls, resolve};
-use crate::cli::serve::{DatabaseArgs, ServeArgs, Server};
+use crate::cli::serve::{ServeArgs, Server};
 use crate::egress::probe::{Manner as Sent, Prober, Request};
 use crate::key::KeyText;
 use crate::provider::Provider;
@@ -57,19 +57,9 @@ impl Providers {
         key: &KeyText,
         seed: u64,
     ) -> Result<Self> {
-        let loopback = "127.0.0.0/8".parse().expect("a network");
-        let server = Server::start(&ServeArgs {
-            listen: ([127, 0, 0, 1], 0).into(),
-            database: DatabaseArgs { database: format!("sqlite:{}/sandbox.db", folder.display()), seal_key: None },
-            allow_network: vec![loopback],
-            public_url: None,
-            trust_proxy: Vec::new(),
-            payload_max: crate::cli::serve::PAYLOAD_BYTES,
-            bootstrap_key: Some(key.reveal().to_owned()),
-            sandbox: Some(Manner { seed, speed: SPEED, as_documented: false }),
-            log: String::new(),
-        })
-        .await?;
+        let manner = Manner { seed, speed: SPEED, as_documented: false };
+        let args = ServeArgs { sandbox: Some(manner), ..ServeArgs::here(&folder.join("sandbox.db"), key) };
+        let server = Server::start(&args).await?;
         let prober = Prober::new().map_err(|error| anyhow::anyhow!(error.0))?;
         let providers = Self { server, prober };
         for provider in [Provider::Fintoc, Provider::Finix, Provider::Bridge] {

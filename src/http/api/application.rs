@@ -5,28 +5,48 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, catalogue, empty, not_changed, unserved};
-use crate::application::{Application, ApplicationRef};
+use super::endpoint::set;
+use super::{Api, catalogue, empty, not_changed};
+use crate::application::{Application, ApplicationRef, Wire};
 use crate::engine::message::NotChanged;
+use crate::environment;
 use crate::error::{Error, Result};
-use crate::http::call::{Call, answer};
+use crate::http::call::{Call, answer, present};
 use crate::http::page::{Asked, time};
 use crate::http::problem::text;
 use crate::id::{Id as _, IdText};
 use crate::key::Action;
 use crate::name::Metadata;
 use crate::provider::Provider;
-use crate::store::{Change, Refused};
+use crate::store::{Change, Refused, Setting};
+
+const UID_TAKEN: &str = "an application with this uid exists already; choose another";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ApplicationIn {
+pub(super) struct ApplicationIn {
     name: String,
-    uid: Option<String>,
+    pub(super) uid: Option<String>,
     metadata: Option<Metadata>,
     provider: Option<String>,
     rate_limit: Option<u16>,
     throttle_rate: Option<u16>,
+    wire_headers: Option<String>,
+}
+
+/// Absent keeps, null unsets, a value sets.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApplicationPatch {
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    uid: Option<Option<String>>,
+    metadata: Option<Metadata>,
+    #[serde(default, deserialize_with = "present")]
+    throttle_rate: Option<Option<u16>>,
+    #[serde(default, deserialize_with = "present")]
+    rate_limit: Option<Option<u16>>,
+    wire_headers: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -37,8 +57,9 @@ struct ApplicationOut {
     name: String,
     metadata: Metadata,
     provider: &'static str,
-    rate_limit: Option<u16>,
-    throttle_rate: Option<u16>,
+    rate_limit: Option<u32>,
+    throttle_rate: Option<u32>,
+    wire_headers: &'static str,
     created_at: String,
     updated_at: String,
 }
@@ -50,8 +71,9 @@ fn out(application: Application, ids: &IdText) -> ApplicationOut {
         name: application.name,
         metadata: application.metadata,
         provider: application.provider.name(),
-        rate_limit: None,
-        throttle_rate: None,
+        rate_limit: application.throttle_rate,
+        throttle_rate: application.throttle_rate,
+        wire_headers: application.wire.name(),
         created_at: time(application.id.time_ms()),
         updated_at: time(application.updated_ms),
     }
@@ -59,6 +81,7 @@ fn out(application: Application, ids: &IdText) -> ApplicationOut {
 
 /// GET `/app`
 pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.caller.whole_environment()?;
     let ids = api.engine.text();
     let asked = Asked::read(&call, false, |text| ids.parse(text))?;
     let (environment, page) = (call.caller.environment, asked.page);
@@ -92,15 +115,17 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
 }
 
 /// What a request describes, not yet made.
-fn fresh(api: &Api, call: &Call, input: ApplicationIn) -> Result<Application> {
-    unserved("throttleRate", input.throttle_rate.or(input.rate_limit).is_some())?;
+pub(super) fn fresh(api: &Api, call: &Call, input: ApplicationIn) -> Result<Application> {
     let now_ms = api.clock.now().wall_ms;
+    let wire = if environment::is_of_svix(call.caller.environment) { Wire::Svix } else { Wire::Webhook };
     Ok(Application {
         id: api.engine.ids().next(now_ms),
         environment: call.caller.environment,
         uid: input.uid,
         name: input.name,
         metadata: input.metadata.unwrap_or_default(),
+        throttle_rate: input.throttle_rate.or(input.rate_limit).map(u32::from),
+        wire: input.wire_headers.as_deref().map_or(Ok(wire), Wire::parse)?,
         provider: input.provider.as_deref().map_or(Ok(Provider::Standard), Provider::parse)?,
         source: None,
         updated_ms: now_ms,
@@ -119,8 +144,10 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
         (Some(found), _) => {
             // clients that do not know of providers leave it out
             let provider = input.provider.is_none().then_some(found.provider);
+            let wire = input.wire_headers.is_none().then_some(found.wire);
             let given = fresh(&api, &call, input)?;
             let given = Application { source: found.source, provider: provider.unwrap_or(given.provider), ..given };
+            let given = Application { wire: wire.unwrap_or(given.wire), ..given };
             (StatusCode::OK, Application { id: found.id, uid: given.uid.clone().or(found.uid), ..given })
         }
         (None, ApplicationRef::Uid(uid)) => {
@@ -137,7 +164,71 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
     catalogue::bring_in(&api, environment, application.provider).await?;
     let body = text(&out(application.clone(), api.engine.text()));
     let changed = api.change(None, Change::Application(application), status, body).await;
-    changed.map_err(|error| not_changed(error, "an application with this uid exists already; choose another"))
+    changed.map_err(|error| not_changed(error, UID_TAKEN))
+}
+
+/// PATCH `/app/{app}`
+pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, _) = call.json::<ApplicationPatch>().await?;
+    let mut application = api.application(&call).await?;
+    if application.source.is_some() {
+        return Err(of_source());
+    }
+    set(&mut application.name, input.name.as_ref());
+    set(&mut application.uid, input.uid.as_ref());
+    set(&mut application.metadata, input.metadata.as_ref());
+    if let Some(rate) = input.throttle_rate.or(input.rate_limit) {
+        application.throttle_rate = rate.map(u32::from);
+    }
+    if let Some(name) = &input.wire_headers {
+        application.wire = Wire::parse(name)?;
+    }
+    application.check()?;
+    application.updated_ms = api.clock.now().wall_ms;
+    let body = text(&out(application.clone(), api.engine.text()));
+    let changed = api.change(None, Change::Application(application), StatusCode::OK, body).await;
+    changed.map_err(|error| not_changed(error, UID_TAKEN))
+}
+
+/// The application that the path names, made as `input` says when there is none. Error: the path is no uid, or
+/// another one than `input` has.
+pub(super) async fn get_or_make(api: &Api, call: &Call, input: ApplicationIn) -> Result<Application> {
+    let (named, environment) = (api.named(call).await?, call.caller.environment);
+    let reference = named.clone();
+    if let Some(found) = api.read(move |store| store.application(environment, &reference)).await? {
+        return Ok(found);
+    }
+    call.caller.whole_environment()?;
+    let ApplicationRef::Uid(uid) = named else {
+        return Err(Error::not_found());
+    };
+    let wrong = |code, message: &str| {
+        let mut error = Error::at(&["body", "application", "uid"], message);
+        error.code = code;
+        Err(error)
+    };
+    match &input.uid {
+        None => {
+            return wrong("application_uid_missing", "application_uid_missing: must be the uid in the path; add it");
+        }
+        Some(given) if *given != uid => {
+            return wrong("application_uid_mismatch", "application_uid_mismatch: must be the uid in the path");
+        }
+        Some(_) => {}
+    }
+    let application = fresh(api, call, input)?;
+    application.check()?;
+    catalogue::bring_in(api, environment, application.provider).await?;
+    let setting = Setting { change: Change::Application(application.clone()), answer: None };
+    match api.engine.change(setting).await {
+        Ok(_) => Ok(application),
+        Err(NotChanged::Refused(Refused::Taken)) => {
+            let named = ApplicationRef::Uid(uid);
+            api.read(move |store| store.application(environment, &named)).await?.ok_or_else(Error::not_found)
+        }
+        Err(error) => Err(not_changed(error, UID_TAKEN)),
+    }
 }
 
 fn of_source() -> Error {

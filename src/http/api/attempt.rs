@@ -1,20 +1,24 @@
 //! `/app/{app}/attempt`: what became of events.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::{Api, endpoint, event, not_changed};
+use super::{Api, empty, endpoint, event, not_changed};
+use crate::application::Application;
 use crate::delivery::Status;
 use crate::endpoint::State as EndpointState;
 use crate::error::{Error, Kind, Result};
+use crate::event::Event;
 use crate::http::call::{Call, answer};
 use crate::http::page::{Asked, filter, time};
-use crate::http::problem::json;
-use crate::id::{AttemptId, Id, IdText};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EventId, Id, IdText};
 use crate::key::Action;
-use crate::store::{AttemptRow, AttemptsOf, Filter, Page};
+use crate::store::{AttemptRow, AttemptsOf, Change, Filter, Listed, Page, Setting, Store};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,9 +34,12 @@ struct AttemptOut {
     status_text: &'static str,
     trigger_type: u8,
     timestamp: String,
+    /// The event without its payload, when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg: Option<Box<RawValue>>,
 }
 
-fn out(row: &AttemptRow, ids: &IdText) -> AttemptOut {
+fn out(row: &AttemptRow, ids: &IdText, with_content: bool) -> AttemptOut {
     let attempt = &row.attempt;
     let (status, status_text) =
         if attempt.succeeded() { (Status::Success, "success") } else { (Status::Failed, "fail") };
@@ -41,13 +48,14 @@ fn out(row: &AttemptRow, ids: &IdText) -> AttemptOut {
         msg_id: ids.of(row.event),
         endpoint_id: ids.of(row.endpoint),
         url: attempt.url.clone(),
-        response: String::from_utf8_lossy(&attempt.response).into_owned(),
+        response: if with_content { String::from_utf8_lossy(&attempt.response).into_owned() } else { String::new() },
         response_status_code: attempt.status_code,
         response_duration_ms: attempt.duration_ms,
         status: status as u8,
         status_text,
         trigger_type: attempt.trigger as u8,
         timestamp: time(attempt.started_ms),
+        msg: None,
     }
 }
 
@@ -55,56 +63,122 @@ fn out(row: &AttemptRow, ids: &IdText) -> AttemptOut {
 pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Response> {
     let application = api.application(&call).await?;
     let endpoint = endpoint::find(&api, &call, &application).await?;
-    list(&api, &call, AttemptsOf::Endpoint(endpoint.id)).await
+    list(&api, &call, &application, AttemptsOf::Endpoint(endpoint.id)).await
 }
 
 /// GET `/app/{app}/attempt/msg/{msg}`
 pub(super) async fn of_event(State(api): State<Api>, call: Call) -> Result<Response> {
     let application = api.application(&call).await?;
     let event = event::find(&api, &call, &application).await?;
-    list(&api, &call, AttemptsOf::Event(event.id)).await
+    list(&api, &call, &application, AttemptsOf::Event(event.id)).await
 }
 
-async fn list(api: &Api, call: &Call, of: AttemptsOf) -> Result<Response> {
+async fn list(api: &Api, call: &Call, application: &Application, of: AttemptsOf) -> Result<Response> {
     let ids = api.engine.text();
     let asked = Asked::read(call, true, |text| ids.parse(text))?;
     let (page, mut filter) = (asked.page, filter(call, api.clock.now().wall_ms)?);
-    filter.succeeded = match call.query_one("status")?.as_deref() {
-        None => None,
-        Some("0") => Some(true),
-        Some("2") => Some(false),
-        Some(_) => return Err(Error::at(&["query", "status"], "must be 0 (success) or 2 (fail)")),
-    };
+    let with_content = call.query_flag("with_content", true)?;
+    let with_event = call.query_flag("with_msg", false)?;
+    call.query_flag("expanded_statuses", true)?;
+    let status = status(call)?;
+    filter.succeeded = status.map(|status| status == Status::Success as u8);
     filter.status_class = match call.query_one("status_code_class")?.map(|text| text.parse::<u16>()) {
         None => None,
         Some(Ok(class)) if class % 100 == 0 && class <= 500 => Some(class),
         Some(_) => return Err(Error::at(&["query", "status_code_class"], "must be 0, 100, 200, 300, 400 or 500")),
     };
-    if let Some(text) = call.query_one("endpoint_id")? {
-        filter.endpoint =
-            Some(ids.parse(&text).ok_or_else(|| Error::at(&["query", "endpoint_id"], "is no endpoint's id"))?);
+    filter.endpoint = wanted_endpoint(api, call, application.id).await?;
+    let (application, now_ms) = (application.id, api.clock.now().wall_ms);
+    let (listed, events) = api
+        .read(move |store| {
+            let listed = match status {
+                // an attempt has ended: it stands in no other way
+                Some(other) if other != Status::Success as u8 && other != Status::Failed as u8 => {
+                    Listed { rows: Vec::new(), done: true, stopped_at: None }
+                }
+                _ => store.attempts(of, page, &filter)?,
+            };
+            let events = if with_event { events(store, application, &listed.rows)? } else { BTreeMap::new() };
+            Ok((listed, events))
+        })
+        .await?;
+    let shape = |row: AttemptRow| AttemptOut {
+        msg: events
+            .get(&row.event)
+            .map(|event| RawValue::from_string(event::out(event, ids, false, now_ms)).expect("just written")),
+        ..out(&row, ids, with_content)
+    };
+    Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, |row| row.attempt.id, shape)))
+}
+
+/// The number of a status in the query.
+pub(super) fn status(call: &Call) -> Result<Option<u8>> {
+    let wrong =
+        || Error::at(&["query", "status"], "must be 0 (success), 1 (pending), 2 (fail), 3 (sending) or 4 (canceled)");
+    let text = call.query_one("status")?;
+    text.map(|text| text.parse::<u8>().ok().filter(|status| *status <= 4).ok_or_else(wrong)).transpose()
+}
+
+async fn wanted_endpoint(api: &Api, call: &Call, application: ApplicationId) -> Result<Option<EndpointId>> {
+    let Some(text) = call.query_one("endpoint_id")? else {
+        return Ok(None);
+    };
+    let wrong = || Error::at(&["query", "endpoint_id"], "is no endpoint's id or uid");
+    if text.starts_with(EndpointId::PREFIX) {
+        return api.engine.text().parse(&text).map(Some).ok_or_else(wrong);
     }
-    let listed = api.read(move |store| store.attempts(of, page, &filter)).await?;
-    let list = asked.answer_ids(listed, ids, |row| row.attempt.id, |row| out(&row, ids));
-    Ok(answer(StatusCode::OK, &list))
+    let found = api.read(move |store| store.endpoint_by_uid(application, &text)).await?;
+    found.map(|endpoint| Some(endpoint.id)).ok_or_else(wrong)
+}
+
+fn events(store: &dyn Store, application: ApplicationId, rows: &[AttemptRow]) -> Result<BTreeMap<EventId, Event>> {
+    let mut found = BTreeMap::new();
+    for row in rows {
+        if !found.contains_key(&row.event)
+            && let Some(event) = store.event(application, row.event)?
+        {
+            found.insert(row.event, event);
+        }
+    }
+    Ok(found)
 }
 
 /// GET `/app/{app}/msg/{msg}/attempt/{atmpt}`
 pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
     let application = api.application(&call).await?;
     let event = event::find(&api, &call, &application).await?;
-    let attempt: AttemptId = call.id(&api, "atmpt")?;
+    let row = find(&api, &call, &event).await?;
+    let with_content = call.query_flag("with_content", true)?;
+    Ok(answer(StatusCode::OK, &out(&row, api.engine.text(), with_content)))
+}
+
+async fn find(api: &Api, call: &Call, event: &Event) -> Result<AttemptRow> {
+    let (attempt, event): (AttemptId, _) = (call.id(api, "atmpt")?, event.id);
     let only = Filter { above: Some(attempt.value() - 1), below: Some(attempt.value() + 1), ..Filter::default() };
     let page = Page { after: None, descending: true, limit: 1 };
-    let listed = api.read(move |store| store.attempts(AttemptsOf::Event(event.id), page, &only)).await?;
-    let row = listed.rows.first().ok_or_else(Error::not_found)?;
-    Ok(answer(StatusCode::OK, &out(row, api.engine.text())))
+    let listed = api.read(move |store| store.attempts(AttemptsOf::Event(event), page, &only)).await?;
+    listed.rows.into_iter().next().ok_or_else(Error::not_found)
+}
+
+/// DELETE `…/attempt/{atmpt}/content`: the response is erased.
+pub(super) async fn expunge(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let application = api.application(&call).await?;
+    let event = event::find(&api, &call, &application).await?;
+    let row = find(&api, &call, &event).await?;
+    let setting = Setting { change: Change::ExpungeAttempt(event.id, row.attempt.id), answer: None };
+    let changed = api.engine.change(setting).await;
+    changed.map(|_| empty()).map_err(|error| not_changed(error, "it cannot be erased now"))
 }
 
 /// POST `/app/{app}/msg/{msg}/endpoint/{ep}/resend`: one attempt now.
 pub(super) async fn resend(State(api): State<Api>, call: Call) -> Result<Response> {
-    call.may(Action::Manage)?;
-    let _ = call.body(crate::http::call::SETTING_BYTES_MAX).await?;
+    call.may(Action::Attempt)?;
+    let body = call.body(crate::http::call::SETTING_BYTES_MAX).await?;
+    let once = call.once(&body)?;
+    if let Some(response) = api.answered(once).await? {
+        return Ok(response);
+    }
     let application = api.application(&call).await?;
     let event = event::find(&api, &call, &application).await?;
     let endpoint = endpoint::find(&api, &call, &application).await?;
@@ -115,6 +189,10 @@ pub(super) async fn resend(State(api): State<Api>, call: Call) -> Result<Respons
             "the endpoint is disabled; enable it first, then resend",
         ));
     }
+    if event.is_expired(api.clock.now().wall_ms) {
+        return Err(Error::new(Kind::Invalid, "missing_payload", "the event's payload is gone; publish it anew"));
+    }
     api.engine.resend(event.id, endpoint.id).await.map_err(|error| not_changed(error, "it cannot be resent now"))?;
-    Ok(json(StatusCode::ACCEPTED, "{}"))
+    let kept = api.change(once, Change::Answered, StatusCode::ACCEPTED, "{}".to_owned()).await;
+    kept.map_err(|error| not_changed(error, "it cannot be resent now"))
 }

@@ -39,7 +39,7 @@ enum PartOut {
 /// POST `/app/{app}/msg/batch`: 202 when the request could be read; each event says what became of it.
 pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Publish)?;
-    let application = api.application_ref(call.param("app"))?;
+    let application = api.named(&call).await?;
     let body = call.body(BYTES_MAX).await?;
     let once = call.once(&body)?;
     let batch = parse::<BatchIn>(&body)?;
@@ -55,9 +55,14 @@ pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Respon
         let once = once.map(|once| once.of_batch(position));
         let draft = parse::<Envelope>(message.get().as_bytes()).and_then(|envelope| {
             unserved("url in a batch", envelope.url.is_some())?;
+            unserved("application in a batch", envelope.application.is_some())?;
             envelope.draft(&api, &body, &application, once)
         });
-        match draft.and_then(|draft| NewEvent::published(&call.caller, draft)) {
+        let checked = match draft {
+            Ok(draft) => api.schemas.check(call.caller.environment, &draft).await.map(|()| draft),
+            Err(error) => Err(error),
+        };
+        match checked.and_then(|draft| NewEvent::published(&call.caller, draft)) {
             Ok(event) => events.push(event),
             Err(error) => refused.push((position, error)),
         }

@@ -69,6 +69,8 @@ pub(crate) fn missing(
     for row in providers::catalogue(provider) {
         if store.event_type(environment, &row.event_type)?.is_none() {
             missing.push(EventType {
+                feature_flags: Vec::new(),
+                group_name: None,
                 environment,
                 name: row.event_type.clone(),
                 description: row.description.clone(),

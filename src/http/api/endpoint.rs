@@ -4,15 +4,17 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use rand::SeedableRng as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::{Api, empty, not_changed, unserved};
+use super::handling::{HandlingIn, HandlingOut};
+use super::{Api, empty, not_changed, operational};
 use crate::application::Application;
 use crate::endpoint::{Endpoint, Health, State as EndpointState};
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
 use crate::event::Once;
-use crate::http::call::{Call, answer};
+use crate::handling::Handling;
+use crate::http::call::{Call, answer, parse, present};
 use crate::http::page::{Asked, time};
 use crate::http::problem::text;
 use crate::id::{EndpointId, Id as _, IdText};
@@ -39,8 +41,20 @@ struct EndpointIn {
     headers: Option<std::collections::BTreeMap<String, String>>,
     metadata: Option<Metadata>,
     secret: Option<String>,
-    rate_limit: Option<u16>,
-    throttle_rate: Option<u16>,
+}
+
+/// What PUT takes: no secret and no headers, which have routes of their own.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointUpsert {
+    url: String,
+    uid: Option<String>,
+    description: Option<String>,
+    disabled: Option<bool>,
+    event_types: Option<Vec<String>>,
+    filter_types: Option<Vec<String>>,
+    channels: Option<Vec<String>>,
+    metadata: Option<Metadata>,
 }
 
 /// Absent keeps, null unsets, a value sets.
@@ -60,17 +74,11 @@ struct EndpointPatch {
     channels: Option<Option<Vec<String>>>,
     metadata: Option<Metadata>,
     secret: Option<String>,
-    rate_limit: Option<u16>,
-    throttle_rate: Option<u16>,
-}
-
-pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(value).map(Some)
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EndpointOut {
+pub(super) struct EndpointOut {
     id: String,
     uid: Option<String>,
     url: String,
@@ -80,14 +88,14 @@ struct EndpointOut {
     filter_types: Option<Vec<String>>,
     channels: Option<Vec<String>>,
     metadata: Metadata,
-    rate_limit: Option<u16>,
-    throttle_rate: Option<u16>,
+    #[serde(flatten)]
+    handling: HandlingOut,
     version: u8,
     created_at: String,
     updated_at: String,
 }
 
-fn out(endpoint: Endpoint, ids: &IdText) -> EndpointOut {
+pub(super) fn out(endpoint: Endpoint, ids: &IdText) -> EndpointOut {
     let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
     EndpointOut {
         id: ids.of(endpoint.id),
@@ -99,8 +107,7 @@ fn out(endpoint: Endpoint, ids: &IdText) -> EndpointOut {
         filter_types: some(endpoint.event_types),
         channels: some(endpoint.channels),
         metadata: endpoint.metadata,
-        rate_limit: None,
-        throttle_rate: None,
+        handling: endpoint.handling.into(),
         version: 1,
         created_at: time(endpoint.id.time_ms()),
         updated_at: time(endpoint.updated_ms),
@@ -109,14 +116,17 @@ fn out(endpoint: Endpoint, ids: &IdText) -> EndpointOut {
 
 /// The endpoint in the path, of this application. Error: 404.
 pub(super) async fn find(api: &Api, call: &Call, application: &Application) -> Result<Endpoint> {
+    look(api, call, application).await?.ok_or_else(Error::not_found)
+}
+
+async fn look(api: &Api, call: &Call, application: &Application) -> Result<Option<Endpoint>> {
     let (application, text) = (application.id, call.param("ep").to_owned());
-    let found = if text.starts_with(EndpointId::PREFIX) {
+    if text.starts_with(EndpointId::PREFIX) {
         let endpoint = call.id(api, "ep")?;
-        api.read(move |store| store.endpoint(application, endpoint)).await?
+        api.read(move |store| store.endpoint(application, endpoint)).await
     } else {
-        api.read(move |store| store.endpoint_by_uid(application, &text)).await?
-    };
-    found.ok_or_else(Error::not_found)
+        api.read(move |store| store.endpoint_by_uid(application, &text)).await
+    }
 }
 
 /// Reads the endpoint in the path, changes it, writes it; again when somebody else came first.
@@ -131,7 +141,6 @@ pub(super) async fn change_once(
     once: Option<Once>,
     edit: impl Fn(&mut Endpoint) -> Result<()>,
 ) -> Result<Endpoint> {
-    call.may(Action::Manage)?;
     let application = api.application(call).await?;
     for _ in 0..TRIES_MAX {
         let mut endpoint = find(api, call, &application).await?;
@@ -161,24 +170,40 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
 
 /// POST `/app/{app}/endpoint`
 pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Response> {
-    call.may(Action::Manage)?;
+    call.may(Action::EditEndpoint)?;
     let (input, body) = call.json::<EndpointIn>().await?;
-    unserved("throttleRate", input.throttle_rate.or(input.rate_limit).is_some())?;
+    let handling = handling(&body, &Handling::default())?;
     let application = api.application(&call).await?;
     let once = call.once(&body)?;
     if let Some(response) = api.answered(once).await? {
         return Ok(response);
     }
+    let endpoint = fresh(&api, &application, input, handling)?;
+    make(&api, &call, &application, endpoint, once).await
+}
+
+/// How a request that gives the whole endpoint wants its deliveries made.
+fn handling(body: &[u8], usual: &Handling) -> Result<Handling> {
+    parse::<HandlingIn>(or_empty(body))?.apply(usual)
+}
+
+fn or_empty(body: &[u8]) -> &[u8] {
+    if body.is_empty() { b"{}" } else { body }
+}
+
+/// What a request describes, not yet made.
+fn fresh(api: &Api, application: &Application, input: EndpointIn, handling: Handling) -> Result<Endpoint> {
     let now_ms = api.clock.now().wall_ms;
     let provider = application.provider;
     let secret = match input.secret.as_deref() {
         Some(text) => providers::parse_secret(provider, text)?,
         None => providers::generate_secret(provider, &mut rand::rngs::StdRng::from_os_rng()),
     };
-    let endpoint = Endpoint {
+    Ok(Endpoint {
         id: api.engine.ids().next(now_ms),
         application: application.id,
         provider,
+        wire: application.wire,
         direct: false,
         uid: input.uid,
         url: input.url,
@@ -187,14 +212,24 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
         event_types: input.event_types.or(input.filter_types).unwrap_or_default(),
         channels: input.channels.unwrap_or_default(),
         headers: input.headers.unwrap_or_default(),
+        handling: Box::new(handling),
         metadata: input.metadata.unwrap_or_default(),
         secrets: vec![SecretSlot { secret, expires_ms: None }],
         health: Health::default(),
         updated_ms: now_ms,
         revision: 1,
-    };
+    })
+}
+
+async fn make(
+    api: &Api,
+    call: &Call,
+    application: &Application,
+    endpoint: Endpoint,
+    once: Option<Once>,
+) -> Result<Response> {
     endpoint.check()?;
-    check_event_types(&api, &call, &application, &endpoint.event_types).await?;
+    check_event_types(api, call, application, &endpoint.event_types).await?;
     (api.judge_url)(endpoint.url.clone()).await?;
     let body = text(&out(endpoint.clone(), api.engine.text()));
     api.change(once, Change::Endpoint(endpoint), StatusCode::CREATED, body)
@@ -208,10 +243,15 @@ async fn check_event_types(api: &Api, call: &Call, application: &Application, na
         let detail = format!("names `{name}`, which goes to no endpoint but to the `url` that is published with it");
         return Err(Error::field("eventTypes", detail));
     }
+    if call.is_operational() {
+        return operational::check_event_types(names);
+    }
     let (environment, names) = (call.caller.environment, names.to_vec());
+    let flags = call.caller.feature_flags().map(<[String]>::to_vec);
     let missing = api.read(move |store| {
         for name in names {
-            if store.event_type(environment, &name)?.is_none() {
+            let known = store.event_type(environment, &name)?;
+            if !known.is_some_and(|known| known.is_shown_to(flags.as_deref())) {
                 return Ok(Some(name));
             }
         }
@@ -235,11 +275,67 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
     Ok(answer(StatusCode::OK, &out(endpoint, api.engine.text())))
 }
 
+/// PUT `/app/{app}/endpoint/{ep}`: 200 changed, or 201 made when the path is a uid that nobody has. Secrets and headers
+/// stay as they are.
+pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::EditEndpoint)?;
+    let (input, body) = call.json::<EndpointUpsert>().await?;
+    let handling = handling(&body, &Handling::default())?;
+    let application = api.application(&call).await?;
+    let event_types = input.event_types.clone().or(input.filter_types.clone()).unwrap_or_default();
+    if look(&api, &call, &application).await?.is_none() {
+        let uid = call.param("ep").to_owned();
+        if uid.starts_with(EndpointId::PREFIX) {
+            return Err(Error::not_found());
+        }
+        let EndpointUpsert { url, description, disabled, channels, metadata, .. } = input;
+        let (secret, headers, filter_types) = Default::default();
+        let event_types = Some(event_types);
+        let uid = input.uid.or(Some(uid));
+        let input = EndpointIn {
+            url,
+            uid,
+            description,
+            disabled,
+            event_types,
+            filter_types,
+            channels,
+            headers,
+            metadata,
+            secret,
+        };
+        let endpoint = fresh(&api, &application, input, handling)?;
+        return make(&api, &call, &application, endpoint, None).await;
+    }
+    (api.judge_url)(input.url.clone()).await?;
+    check_event_types(&api, &call, &application, &event_types).await?;
+    let endpoint = change(&api, &call, |endpoint| {
+        endpoint.url.clone_from(&input.url);
+        endpoint.uid = input.uid.clone().or(endpoint.uid.take());
+        endpoint.description = input.description.clone().unwrap_or_default();
+        endpoint.metadata = input.metadata.clone().unwrap_or_default();
+        endpoint.event_types.clone_from(&event_types);
+        endpoint.channels = input.channels.clone().unwrap_or_default();
+        *endpoint.handling = handling.clone();
+        switch(endpoint, input.disabled.unwrap_or(false));
+        Ok(())
+    });
+    Ok(answer(StatusCode::OK, &out(endpoint.await?, api.engine.text())))
+}
+
+fn switch(endpoint: &mut Endpoint, disabled: bool) {
+    match disabled {
+        true if endpoint.state == EndpointState::Enabled => endpoint.state = EndpointState::Disabled,
+        false => endpoint.state = EndpointState::Enabled,
+        true => {}
+    }
+}
+
 /// PATCH `/app/{app}/endpoint/{ep}`
 pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
-    call.may(Action::Manage)?;
-    let (input, _) = call.json::<EndpointPatch>().await?;
-    unserved("throttleRate", input.throttle_rate.or(input.rate_limit).is_some())?;
+    call.may(Action::EditEndpoint)?;
+    let (input, body) = call.json::<EndpointPatch>().await?;
+    let handling = parse::<HandlingIn>(or_empty(&body))?;
     if let Some(url) = &input.url {
         (api.judge_url)(url.clone()).await?;
     }
@@ -256,10 +352,9 @@ pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response
         set(&mut endpoint.metadata, input.metadata.as_ref());
         set(&mut endpoint.event_types, event_types.clone().map(Option::unwrap_or_default).as_ref());
         set(&mut endpoint.channels, input.channels.clone().map(Option::unwrap_or_default).as_ref());
-        match input.disabled {
-            Some(true) if endpoint.state == EndpointState::Enabled => endpoint.state = EndpointState::Disabled,
-            Some(false) => endpoint.state = EndpointState::Enabled,
-            _ => {}
+        *endpoint.handling = handling.apply(&endpoint.handling)?;
+        if let Some(disabled) = input.disabled {
+            switch(endpoint, disabled);
         }
         if let Some(secret) = &secret {
             endpoint.secrets = vec![SecretSlot { secret: secret.clone(), expires_ms: None }];
@@ -277,6 +372,7 @@ pub(super) fn set<T: Clone>(field: &mut T, given: Option<&T>) {
 
 /// DELETE `/app/{app}/endpoint/{ep}`: what waits for it is canceled, its history stays.
 pub(super) async fn delete(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::EditEndpoint)?;
     change(&api, &call, |endpoint| {
         endpoint.state = EndpointState::Deleted;
         Ok(())

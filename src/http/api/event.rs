@@ -1,5 +1,7 @@
 //! `/app/{app}/msg`: events. The bytes of `payload` go out as they came in.
 
+use std::ops::RangeInclusive;
+
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
@@ -7,8 +9,10 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::application::{self, ApplicationIn};
 use super::{Api, direct, unserved};
 use crate::application::{Application, ApplicationRef};
+use crate::count::HOUR_MS;
 use crate::error::{Error, Result};
 use crate::event::{self, Accepted, Draft, Event, Kept, NewEvent, Once};
 use crate::http::call::{Call, answer, parse};
@@ -21,6 +25,12 @@ use crate::key::Action;
 const ENVELOPE_BYTES_MAX: usize = 64 * 1_024;
 /// Payloads up to this size are copied out of the request, so that a small one does not keep a large buffer.
 const COPY_BYTES_MAX: usize = 64 * 1_024;
+
+/// For how long a payload may be kept, in days, and in hours.
+const KEEP_DAYS: RangeInclusive<i64> = 5..=90;
+const KEEP_HOURS: RangeInclusive<i64> = 1..=90 * 24;
+/// What is shown of a payload that is gone.
+const EXPIRED: &str = r#"{"expired":true}"#;
 
 /// One event to publish.
 #[derive(Deserialize)]
@@ -35,12 +45,13 @@ pub(super) struct Envelope<'a> {
     pub(super) url: Option<String>,
     #[serde(borrow)]
     transformations_params: Option<&'a RawValue>,
-    #[serde(borrow)]
-    application: Option<&'a RawValue>,
+    /// What the application is to be like when there is none yet.
+    pub(super) application: Option<ApplicationIn>,
     #[serde(borrow)]
     deliver_at: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tags: Option<&'a RawValue>,
+    tags: Option<Vec<String>>,
+    payload_retention_period: Option<i64>,
+    payload_retention_hours: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +68,8 @@ struct EventOut<'a> {
     event_type: &'a str,
     channels: Option<&'a [String]>,
     payload: &'a RawValue,
-    tags: Option<()>,
+    tags: Option<&'a [String]>,
+    deliver_at: Option<()>,
     timestamp: String,
     #[serde(flatten)]
     arrival: Option<ArrivalOut<'a>>,
@@ -82,9 +94,8 @@ impl Envelope<'_> {
         application: &ApplicationRef,
         once: Option<Once>,
     ) -> Result<Draft> {
-        unserved("application", self.application.is_some())?;
         unserved("deliverAt", self.deliver_at.is_some())?;
-        unserved("tags", self.tags.is_some())?;
+        let keep_ms = self.keep_ms()?;
         if !self.payload.get().starts_with('{') {
             return Err(Error::field(
                 "payload",
@@ -103,9 +114,30 @@ impl Envelope<'_> {
             event_type: self.event_type,
             channels: self.channels,
             uid: self.event_id,
+            tags: self.tags.filter(|tags| !tags.is_empty()),
+            keep_until_ms: keep_ms.map(|keep_ms| api.clock.now().wall_ms + keep_ms),
             body: payload,
             once,
         })
+    }
+
+    /// How long the payload is to be kept, in ms; `None` for as long as any.
+    fn keep_ms(&self) -> Result<Option<i64>> {
+        let check = |field: &str, given: i64, range: RangeInclusive<i64>, unit_ms: i64| {
+            if range.contains(&given) {
+                return Ok(Some(given * unit_ms));
+            }
+            Err(Error::field(field, format!("must be {} to {}", range.start(), range.end())))
+        };
+        match (self.payload_retention_period, self.payload_retention_hours) {
+            (None, None) => Ok(None),
+            (Some(days), None) => check("payloadRetentionPeriod", days, KEEP_DAYS, 24 * HOUR_MS),
+            (None, Some(hours)) => check("payloadRetentionHours", hours, KEEP_HOURS, HOUR_MS),
+            (Some(_), Some(_)) => {
+                let message = "cannot be given together with `payloadRetentionPeriod`; give one";
+                Err(Error::field("payloadRetentionHours", message))
+            }
+        }
     }
 }
 
@@ -118,8 +150,12 @@ fn own(body: &Bytes, payload: &str) -> Bytes {
 }
 
 /// Shapes an event; without content its payload is `{}`. A raw payload that is no object stands in one.
-pub(super) fn out(event: &Event, ids: &IdText, with_content: bool) -> String {
-    let shown = if with_content { shown(&event.body) } else { "{}".to_owned() };
+pub(super) fn out(event: &Event, ids: &IdText, with_content: bool, now_ms: i64) -> String {
+    let shown = match with_content {
+        true if event.is_expired(now_ms) => EXPIRED.to_owned(),
+        true => shown(&event.body),
+        false => "{}".to_owned(),
+    };
     let payload: &RawValue = serde_json::from_str(&shown).expect("made sure to be JSON");
     text(&EventOut {
         id: ids.of(event.id),
@@ -127,7 +163,8 @@ pub(super) fn out(event: &Event, ids: &IdText, with_content: bool) -> String {
         event_type: &event.event_type,
         channels: (!event.channels.is_empty()).then_some(&event.channels),
         payload,
-        tags: None,
+        tags: (!event.tags().is_empty()).then_some(event.tags()),
+        deliver_at: None,
         timestamp: time(event.id.time_ms()),
         arrival: event.arrival.as_ref().map(|arrival| ArrivalOut {
             source: ids.of(arrival.source),
@@ -147,17 +184,21 @@ fn shown(body: &[u8]) -> String {
 /// POST `/app/{app}/msg`: 202 once it is durable.
 pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Publish)?;
-    let application = api.application_ref(call.param("app"))?;
+    let application = api.named(&call).await?;
     let with_content = call.query_flag("with_content", true)?;
     let body = call.body(api.payload_bytes_max + ENVELOPE_BYTES_MAX).await;
     let body = body.map_err(|error| event::of_size(error, api.payload_bytes_max))?;
     let once = call.once(&body)?;
-    let envelope = parse::<Envelope>(&body)?;
+    let mut envelope = parse::<Envelope>(&body)?;
+    if let Some(input) = envelope.application.take() {
+        application::get_or_make(&api, &call, input).await?;
+    }
     let only = match &envelope.url {
         Some(url) => Some(direct::endpoint(&api, &call, &envelope.event_type, url).await?),
         None => None,
     };
     let draft = envelope.draft(&api, &body, &application, once)?;
+    api.schemas.check(call.caller.environment, &draft).await?;
     let event = NewEvent { only, ..NewEvent::published(&call.caller, draft)? };
     accept_as(&api, event, StatusCode::ACCEPTED, with_content).await
 }
@@ -170,6 +211,7 @@ pub(super) async fn accept_as(api: &Api, event: NewEvent, status: StatusCode, wi
         event_type: event.event_type.clone(),
         channels: event.channels.clone(),
         uid: event.uid.clone(),
+        extra: event.extra.clone(),
         body: event.body.clone(),
         sha256: event.sha256,
         arrival: None,
@@ -184,7 +226,8 @@ pub(super) async fn accept_as(api: &Api, event: NewEvent, status: StatusCode, wi
         Kept::Wrapped(body) => shown.body = body.clone(),
         Kept::AsFirst => shown = first(api, environment, application, *event).await?.unwrap_or(shown),
     }
-    Ok(crate::http::problem::json(status, out(&shown, api.engine.text(), with_content)))
+    let now_ms = api.clock.now().wall_ms;
+    Ok(crate::http::problem::json(status, out(&shown, api.engine.text(), with_content, now_ms)))
 }
 
 /// The event that an earlier request of the same key became.
@@ -207,13 +250,14 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
     let application = api.application(&call).await?.id;
     let with_content = call.query_flag("with_content", true)?;
     let asked = Asked::read(&call, true, |text| ids.parse(text))?;
-    let (page, filter) = (asked.page, filter(&call, api.clock.now().wall_ms)?);
+    let now_ms = api.clock.now().wall_ms;
+    let (page, filter) = (asked.page, filter(&call, now_ms)?);
     let listed = api.read(move |store| store.events(application, page, &filter, with_content)).await?;
     let list = asked.answer_ids(
         listed,
         ids,
         |event| event.id,
-        |event| RawValue::from_string(out(&event, ids, with_content)).expect("just written"),
+        |event| RawValue::from_string(out(&event, ids, with_content, now_ms)).expect("just written"),
     );
     Ok(answer(StatusCode::OK, &list))
 }
@@ -235,5 +279,6 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
     let application = api.application(&call).await?;
     let with_content = call.query_flag("with_content", true)?;
     let event = find(&api, &call, &application).await?;
-    Ok(crate::http::problem::json(StatusCode::OK, out(&event, api.engine.text(), with_content)))
+    let now_ms = api.clock.now().wall_ms;
+    Ok(crate::http::problem::json(StatusCode::OK, out(&event, api.engine.text(), with_content, now_ms)))
 }

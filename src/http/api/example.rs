@@ -26,7 +26,7 @@ struct ExampleIn {
 
 /// POST `…/send-example`
 pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response> {
-    call.may(Action::Manage)?;
+    call.may(Action::Attempt)?;
     let (input, body) = call.json::<ExampleIn>().await?;
     let application = api.application(&call).await?;
     let endpoint = endpoint::find(&api, &call, &application).await?;
@@ -39,10 +39,12 @@ pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response>
         event_type: input.event_type,
         channels: None,
         uid: None,
+        tags: None,
+        keep_until_ms: None,
         body: Bytes::from(example),
         once: call.once(&body)?,
     };
-    let event = NewEvent { only: Some(endpoint.id), ..NewEvent::published(&call.caller, draft)? };
+    let event = NewEvent { only: Some(endpoint.id), ..NewEvent::example(&call.caller, draft)? };
     event::accept_as(&api, event, StatusCode::OK, true).await
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Api, empty, endpoint};
 use crate::error::Result;
 use crate::http::call::{Call, answer};
+use crate::key::Action;
 
 /// Headers whose values are withheld; their names are listed.
 const SENSITIVE: [&str; 6] =
@@ -47,7 +48,7 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
 
 /// PUT `…/headers`: these and no others.
 pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
-    call.may(crate::key::Action::Manage)?;
+    call.may(Action::EditEndpoint)?;
     let (input, _) = call.json::<HeadersIn>().await?;
     endpoint::change(&api, &call, |endpoint| {
         endpoint.headers.clone_from(&input.headers);
@@ -59,7 +60,7 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
 
 /// PATCH `…/headers`: these too; null, and `deleteHeaders`, take away.
 pub(super) async fn merge(State(api): State<Api>, call: Call) -> Result<Response> {
-    call.may(crate::key::Action::Manage)?;
+    call.may(Action::EditEndpoint)?;
     let (input, _) = call.json::<HeadersPatch>().await?;
     endpoint::change(&api, &call, |endpoint| {
         let deleted = input.delete_headers.iter().map(|name| (name, None));

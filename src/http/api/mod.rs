@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 use bytes::Bytes;
 use http::StatusCode;
 
@@ -15,48 +15,82 @@ use crate::engine::message::NotChanged;
 use crate::error::{Error, Kind, Result};
 use crate::event::Once;
 use crate::id::{ApplicationId, Id as _};
-use crate::key::Caller;
 use crate::store::{Answer, Change, Refused, Setting};
 
+mod access;
 mod application;
 mod attempt;
 mod batch;
 pub(crate) mod catalogue;
+mod delivery;
 mod direct;
+mod docs;
 mod endpoint;
+mod environment;
 mod event;
 mod event_type;
 mod example;
+mod expunge;
+mod handling;
 mod header;
 mod health;
+mod openapi_import;
+mod operational;
 mod poller;
+mod precheck;
 mod quarantine;
+mod replay;
 mod secret;
 mod source;
 mod source_config;
 mod source_stats;
+mod stats;
+mod unserved;
+
+/// Where the endpoints are that hear of operations.
+const OPERATIONAL: &str = "/api/v1/operational-webhook/endpoint";
 
 /// All routes.
 pub fn router(api: Api) -> Router {
     Router::new()
         // the caller's customers
         .route("/api/v1/app", get(application::list).post(application::create))
-        .route("/api/v1/app/{app}", get(application::read).put(application::replace).delete(application::delete))
+        .route(
+            "/api/v1/app/{app}",
+            get(application::read).put(application::replace).patch(application::patch).delete(application::delete),
+        )
         // where their events go
         .route("/api/v1/app/{app}/endpoint", get(endpoint::list).post(endpoint::create))
-        .route("/api/v1/app/{app}/endpoint/{ep}", get(endpoint::read).patch(endpoint::patch).delete(endpoint::delete))
+        .route(
+            "/api/v1/app/{app}/endpoint/{ep}",
+            get(endpoint::read).put(endpoint::replace).patch(endpoint::patch).delete(endpoint::delete),
+        )
         .route("/api/v1/app/{app}/endpoint/{ep}/headers", get(header::read).put(header::replace).patch(header::merge))
         .route("/api/v1/app/{app}/endpoint/{ep}/secret", get(secret::read))
+        .route("/api/v1/app/{app}/endpoint/{ep}/jwks", get(secret::public_keys))
         .route("/api/v1/app/{app}/endpoint/{ep}/secret/rotate", post(secret::rotate))
         .route("/api/v1/app/{app}/endpoint/{ep}/send-example", post(example::send))
+        .route("/api/v1/app/{app}/endpoint/{ep}/stats", get(stats::deliveries))
+        .route("/api/v1/app/{app}/endpoint/{ep}/attempt-stats", get(stats::attempts))
+        .route("/api/v1/app/{app}/endpoint/{ep}/msg", get(delivery::of_endpoint))
+        .route("/api/v1/app/{app}/endpoint/{ep}/recover", post(replay::recover))
+        .route("/api/v1/app/{app}/endpoint/{ep}/bulk-replay", post(replay::bulk))
+        .route("/api/v1/app/{app}/endpoint/{ep}/replay-missing", post(replay::missing))
         // events in
         .route("/api/v1/app/{app}/msg", get(event::list).post(event::publish))
         .route("/api/v1/app/{app}/msg/batch", post(batch::publish))
+        .route("/api/v1/app/{app}/msg/precheck/active", post(precheck::active))
+        .route("/api/v1/app/{app}/msg/bulk-expunge", post(expunge::many))
+        .route("/api/v1/app/{app}/msg/expunge-all-contents", post(expunge::all))
         .route("/api/v1/app/{app}/msg/{msg}", get(event::read))
+        .route("/api/v1/app/{app}/msg/{msg}/content", delete(expunge::one))
         // what became of them
         .route("/api/v1/app/{app}/attempt/endpoint/{ep}", get(attempt::of_endpoint))
         .route("/api/v1/app/{app}/attempt/msg/{msg}", get(attempt::of_event))
+        .route("/api/v1/app/{app}/msg/{msg}/endpoint", get(delivery::of_event))
+        .route("/api/v1/app/{app}/msg/{msg}/attempt", get(attempt::of_event))
         .route("/api/v1/app/{app}/msg/{msg}/attempt/{atmpt}", get(attempt::read))
+        .route("/api/v1/app/{app}/msg/{msg}/attempt/{atmpt}/content", delete(attempt::expunge))
         .route("/api/v1/app/{app}/msg/{msg}/endpoint/{ep}/resend", post(attempt::resend))
         // events fetched instead of delivered
         .route("/api/v1/app/{app}/poller/{sink}", get(poller::poll))
@@ -65,17 +99,49 @@ pub fn router(api: Api) -> Router {
         // the names of events
         .route("/api/v1/event-type", get(event_type::list).post(event_type::create))
         .route("/api/v1/event-type/import/provider", post(catalogue::import))
-        .route("/api/v1/event-type/{name}", get(event_type::read))
+        .route("/api/v1/event-type/import/openapi", post(openapi_import::import))
+        .route(
+            "/api/v1/event-type/{name}",
+            get(event_type::read).put(event_type::replace).patch(event_type::patch).delete(event_type::delete),
+        )
+        .merge(environment_routes())
         // the doors by which providers' events come in
         .route("/in/{token}", post(super::ingress::receive))
         .merge(sources())
+        .merge(unserved::router())
         // for machines that watch
         .route("/api/v1/health", get(health::health))
         .route("/api/v1/health/ping", get(health::ping))
+        .route("/api/v1/openapi.json", get(docs::openapi))
+        .route("/docs", get(docs::page))
         .route("/metrics", get(metrics))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(api)
+}
+
+/// What belongs to the whole environment: who may call, what is counted, what hears of operations.
+fn environment_routes() -> Router<Api> {
+    let below = |rest: &str| format!("{OPERATIONAL}/{{ep}}{rest}");
+    Router::new()
+        .route("/api/v1/auth/app-portal-access/{app}", post(access::portal))
+        .route("/api/v1/auth/dashboard-access/{app}", post(access::portal))
+        .route("/api/v1/auth/app/{app}/expire-all", post(access::expire_all))
+        .route("/api/v1/auth/logout", post(access::logout))
+        .route("/api/v1/auth/whoami", get(access::whoami))
+        .route("/api/v1/environment", get(environment::read).patch(environment::patch))
+        .route("/api/v1/environment/export", post(environment::export))
+        .route("/api/v1/environment/import", post(environment::import))
+        .route("/api/v1/background-task", get(replay::list))
+        .route("/api/v1/background-task/{task}", get(replay::read))
+        .route("/api/v1/background-task/{task}/cancel", post(replay::cancel))
+        .route("/api/v1/stats/usage/app", post(stats::usage))
+        .route("/api/v1/stats/usage/event-types", put(stats::event_types))
+        .route(OPERATIONAL, get(endpoint::list).post(endpoint::create))
+        .route(&below(""), get(endpoint::read).put(endpoint::replace).patch(endpoint::patch).delete(endpoint::delete))
+        .route(&below("/headers"), get(header::read).put(header::replace).patch(header::merge))
+        .route(&below("/secret"), get(secret::read))
+        .route(&below("/secret/rotate"), post(secret::rotate))
 }
 
 /// The routes of sources; what is below `endpoint` is the same as below an application.
@@ -92,7 +158,7 @@ fn sources() -> Router<Api> {
         .route("/ingest/api/v1/source/{source}/stats", get(source_stats::read))
         .route("/ingest/api/v1/source/{source}/quarantine", get(quarantine::list))
         .route(endpoint, get(endpoint::list).post(endpoint::create))
-        .route(&below(""), get(endpoint::read).patch(endpoint::patch).delete(endpoint::delete))
+        .route(&below(""), get(endpoint::read).put(endpoint::replace).patch(endpoint::patch).delete(endpoint::delete))
         .route(&below("/headers"), get(header::read).put(header::replace).patch(header::merge))
         .route(&below("/secret"), get(secret::read))
         .route(&below("/secret/rotate"), post(secret::rotate))
@@ -111,12 +177,26 @@ impl Api {
 
     /// The application in the path. Error: 404, also for another environment's.
     pub(super) async fn application(&self, call: &Call) -> Result<Application> {
+        if call.is_operational() {
+            return operational::application(self, call).await;
+        }
         let environment = call.caller.environment;
         let application = match call.param("source") {
             "" => self.application_ref(call.param("app"))?,
             _ => ApplicationRef::Id(source::find(self, call).await?.application),
         };
-        self.read(move |store| store.application(environment, &application)).await?.ok_or_else(Error::not_found)
+        let found = self.read(move |store| store.application(environment, &application)).await?;
+        let own = call.caller.application();
+        // whoever is at home in one application does not learn of others
+        found.filter(|found| own.is_none_or(|own| own == found.id)).ok_or_else(Error::not_found)
+    }
+
+    /// How the path names an application that need not exist. Error: 404 for one that the caller may not know of.
+    pub(super) async fn named(&self, call: &Call) -> Result<ApplicationRef> {
+        match call.caller.application() {
+            Some(_) => Ok(ApplicationRef::Id(self.application(call).await?.id)),
+            None => self.application_ref(call.param("app")),
+        }
     }
 
     /// Changes a setting and answers; a retry of the request with the same key gets the same answer.
@@ -198,9 +278,4 @@ pub(super) fn part_of(error: &Error) -> (u16, &'static str, String) {
 /// An answer without a body.
 pub(super) fn empty() -> Response {
     StatusCode::NO_CONTENT.into_response()
-}
-
-/// Whose key made the call may see secrets.
-pub(super) fn sees_secrets(caller: &Caller) -> Result<()> {
-    caller.may(crate::key::Action::Manage)
 }

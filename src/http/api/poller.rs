@@ -119,14 +119,15 @@ async fn move_to(api: &Api, consumer: Consumer) -> Result<()> {
 }
 
 async fn next(api: &Api, call: &Call, application: ApplicationId, page: Page<EventId>) -> Result<Response> {
-    let mut wanted = filter(call, api.clock.now().wall_ms)?;
+    let now_ms = api.clock.now().wall_ms;
+    let mut wanted = filter(call, now_ms)?;
     wanted.event_types.extend(call.query("event_type"));
     let wanted = Filter { below: None, above: None, ..wanted };
     let ids = api.engine.text();
     let listed = api.read(move |store| store.events(application, page, &wanted, true)).await?;
     let last = listed.rows.last().map(|event| event.id).or(page.after).unwrap_or(EventId::new(0));
     let place = listed.stopped_at.map_or(last, |stopped_at| last.max(EventId::new(stopped_at)));
-    let shown = |event| RawValue::from_string(event::out(event, ids, true)).expect("just written");
+    let shown = |event| RawValue::from_string(event::out(event, ids, true, now_ms)).expect("just written");
     let data = listed.rows.iter().map(shown).collect();
     Ok(answer(StatusCode::OK, &PolledOut { data, iterator: ids.of(place), done: listed.done }))
 }

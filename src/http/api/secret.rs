@@ -1,16 +1,20 @@
 //! `/app/{app}/endpoint/{ep}/secret`: for the eyes of admins.
 
+use aws_lc_rs::signature::KeyPair as _;
 use axum::extract::State;
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use rand::SeedableRng as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, endpoint, sees_secrets};
+use super::{Api, endpoint};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
+use crate::key::Action;
 use crate::providers;
-use crate::secret::{self, GRACE_SECS, GRACE_SECS_MAX};
+use crate::secret::{self, GRACE_SECS, GRACE_SECS_MAX, Secret};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,20 +30,54 @@ struct SecretOut {
 
 /// GET `…/secret`
 pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
-    sees_secrets(&call.caller)?;
+    call.may(Action::SeeSecret)?;
+    show(&api, &call).await
+}
+
+async fn show(api: &Api, call: &Call) -> Result<Response> {
+    let application = api.application(call).await?;
+    let endpoint = endpoint::find(api, call, &application).await?;
+    let current = endpoint.secrets.first().ok_or_else(|| Error::internal("an endpoint without a secret"))?;
+    Ok(answer(StatusCode::OK, &SecretOut { key: current.secret.shown() }))
+}
+
+#[derive(Serialize)]
+struct KeysOut {
+    keys: Vec<PublicKeyOut>,
+}
+
+/// A public key as RFC 8037 writes it.
+#[derive(Serialize)]
+struct PublicKeyOut {
+    kty: &'static str,
+    crv: &'static str,
+    alg: &'static str,
+    #[serde(rename = "use")]
+    purpose: &'static str,
+    x: String,
+}
+
+/// GET `…/jwks`: the public keys that verify what is signed now; none for an endpoint with a shared secret.
+pub(super) async fn public_keys(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Read)?;
     let application = api.application(&call).await?;
     let endpoint = endpoint::find(&api, &call, &application).await?;
-    let current = endpoint.secrets.first().ok_or_else(|| Error::internal("an endpoint without a secret"))?;
-    Ok(answer(StatusCode::OK, &SecretOut { key: current.secret.text() }))
+    let at_secs = api.clock.now().wall_ms.div_euclid(1_000);
+    let key = |secret: &Secret| {
+        let x = URL_SAFE_NO_PAD.encode(secret.pair()?.public_key());
+        Some(PublicKeyOut { kty: "OKP", crv: "Ed25519", alg: "EdDSA", purpose: "sig", x })
+    };
+    let keys = secret::signing(&endpoint.secrets, at_secs).filter_map(key).collect();
+    Ok(answer(StatusCode::OK, &KeysOut { keys }))
 }
 
 /// POST `…/secret/rotate`: the old one signs on until its grace ends.
 pub(super) async fn rotate(State(api): State<Api>, call: Call) -> Result<Response> {
-    sees_secrets(&call.caller)?;
+    call.may(Action::RotateSecret)?;
     let (input, body) = call.json::<RotateIn>().await?;
     let once = call.once(&body)?;
     if api.answered(once).await?.is_some() {
-        return read(State(api), call).await; // secrets are sealed at rest: none is kept with the answer
+        return show(&api, &call).await; // secrets are sealed at rest: none is kept with the answer
     }
     let grace_secs = input.grace_period_seconds.unwrap_or(GRACE_SECS);
     if !(0..=GRACE_SECS_MAX).contains(&grace_secs) {
@@ -55,5 +93,5 @@ pub(super) async fn rotate(State(api): State<Api>, call: Call) -> Result<Respons
         secret::rotate(&mut endpoint.secrets, secret, overlap, grace_secs, now_ms)
     })
     .await?;
-    read(State(api), call).await // the same request may have come twice at once, and the other one rotated
+    show(&api, &call).await // the same request may have come twice at once, and the other one rotated
 }

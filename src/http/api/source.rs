@@ -8,13 +8,14 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::{TRIES_MAX, present, set};
+use super::endpoint::{TRIES_MAX, set};
 use super::source_config::{self, ConfigIn, ConfigOut};
 use super::{Api, catalogue, empty, not_changed};
-use crate::application::Application;
+use crate::application::{Application, Wire};
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
-use crate::http::call::{Call, answer};
+use crate::event::Once;
+use crate::http::call::{Call, answer, present};
 use crate::http::page::{Asked, time};
 use crate::id::{Id as _, SourceId};
 use crate::key::Action;
@@ -109,6 +110,7 @@ fn reference(api: &Api, text: &str) -> Result<SourceRef> {
 
 /// The source in the path. Error: 404, also for another environment's.
 pub(super) async fn find(api: &Api, call: &Call) -> Result<Source> {
+    call.caller.whole_environment()?;
     look(api, call).await?.ok_or_else(Error::not_found)
 }
 
@@ -119,6 +121,7 @@ async fn look(api: &Api, call: &Call) -> Result<Option<Source>> {
 
 /// GET `/source`
 pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.caller.whole_environment()?;
     let ids = api.engine.text();
     let asked = Asked::read(&call, false, |text| ids.parse(text))?;
     let (environment, page) = (call.caller.environment, asked.page);
@@ -160,7 +163,7 @@ fn fresh(api: &Api, call: &Call, input: SourceIn) -> Result<Source> {
     })
 }
 
-async fn make(api: &Api, call: &Call, source: Source, once: Option<crate::event::Once>) -> Result<Response> {
+async fn make(api: &Api, call: &Call, source: Source, once: Option<Once>) -> Result<Response> {
     source.check()?;
     source_config::check(source.provider, &source.config)?;
     catalogue::bring_in(api, source.environment, source.provider).await?;
@@ -171,6 +174,8 @@ async fn make(api: &Api, call: &Call, source: Source, once: Option<crate::event:
         uid: Some(id.clone()),
         name: source.name.clone(),
         metadata: Metadata::new(),
+        throttle_rate: None,
+        wire: Wire::Webhook,
         provider: Provider::Standard,
         source: Some(source.id),
         updated_ms: source.updated_ms,
@@ -202,6 +207,17 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
 
 /// Reads the source in the path, changes it, writes it; again when somebody else came first.
 async fn change(api: &Api, call: &Call, edit: impl Fn(&mut Source) -> Result<()>) -> Result<Source> {
+    change_once(api, call, None, edit).await
+}
+
+/// As [`change`]; a retry of the request with the same key changes nothing more.
+async fn change_once(
+    api: &Api,
+    call: &Call,
+    once: Option<Once>,
+    edit: impl Fn(&mut Source) -> Result<()>,
+) -> Result<Source> {
+    let kept = once.map(|once| Answer { once, status: StatusCode::OK.as_u16(), body: Bytes::new() });
     for _ in 0..TRIES_MAX {
         let mut source = find(api, call).await?;
         edit(&mut source)?;
@@ -210,7 +226,8 @@ async fn change(api: &Api, call: &Call, edit: impl Fn(&mut Source) -> Result<()>
         source.revision += 1;
         source.updated_ms = api.clock.now().wall_ms;
         let change = Change::Source(Box::new(source.clone()), None);
-        match api.engine.change(Setting { change, answer: None }).await {
+        match api.engine.change(Setting { change, answer: kept.clone() }).await {
+            Err(NotChanged::Refused(Refused::Answered(_))) => return find(api, call).await,
             Ok(_) => {
                 api.doors.changed(source.id);
                 return Ok(source);
@@ -283,10 +300,13 @@ pub(super) async fn delete(State(api): State<Api>, call: Call) -> Result<Respons
 pub(super) async fn rotate_token(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
     let (_, body) = call.json::<serde::de::IgnoredAny>().await?;
-    let _ = call.once(&body)?;
+    let once = call.once(&body)?;
+    if api.answer_kept(once).await?.is_some() {
+        return read(State(api), call).await; // the token is sealed at rest: none is kept with the answer
+    }
     let fresh = TokenSlot::generate(&mut StdRng::from_os_rng());
     let now_ms = api.clock.now().wall_ms;
-    let changed = change(&api, &call, |source| {
+    let changed = change_once(&api, &call, once, |source| {
         source.rotate_token(fresh.clone(), now_ms);
         Ok(())
     });

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::present;
 use crate::endpoint::is_taken_header;
 use crate::error::{Error, Result};
+use crate::http::call::present;
 use crate::inbound::{Algorithm, Credentials, Encoding, Form, Terms};
 use crate::network::Network;
 use crate::provider::Provider;

@@ -2,6 +2,7 @@
 //!
 //! From docs.bridgeapi.io: webhooks, secure your webhooks, payments webhooks.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use rand::RngCore;
@@ -24,7 +25,7 @@ const UUID_CHARS: usize = 36;
 pub(super) static CATALOGUE: LazyLock<Vec<Row>> = LazyLock::new(|| catalogue::parse(include_str!("catalogue.toml")));
 
 /// Eleven retries, a minute after the first failure, then doubling: 1.4 days, of the "one to two days" it promises.
-pub(super) static LADDER: Ladder = Ladder { waits_secs: &doubling::<11>(60), jitter: false };
+pub(super) static LADDER: Ladder = Ladder { waits_secs: Cow::Borrowed(&doubling::<11>(60)), jitter: false };
 
 /// Never more than two secrets count; renewing once more ends the older one at once.
 pub(super) const OVERLAP: Overlap = Overlap::EndOldest(1);

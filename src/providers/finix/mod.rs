@@ -2,6 +2,7 @@
 //!
 //! From developers.finix.com and docs.finix.com (webhooks), its OpenAPI, and receivers that others run.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use rand::RngCore;
@@ -23,7 +24,7 @@ const SECRET_CHARS: usize = 64;
 pub(super) static CATALOGUE: LazyLock<Vec<Row>> = LazyLock::new(|| catalogue::parse(include_str!("catalogue.toml")));
 
 /// Five retries, then never again (support.finix.com, article 360040292651).
-pub(super) static LADDER: Ladder = Ladder { waits_secs: &[90, 120, 180, 300, 540], jitter: false };
+pub(super) static LADDER: Ladder = Ladder { waits_secs: Cow::Borrowed(&[90, 120, 180, 300, 540]), jitter: false };
 
 /// A webhook has a `previous_secret_expires_at`; how many secrets may overlap is not said.
 pub(super) const OVERLAP: Overlap = Overlap::Refuse(OLD_SECRETS_MAX);

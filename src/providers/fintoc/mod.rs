@@ -2,6 +2,7 @@
 //!
 //! From docs.fintoc.com (webhooks) and the official SDKs: fintoc-python, fintoc-node, fintoc-ruby.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use rand::RngCore;
@@ -28,7 +29,7 @@ pub(super) static CATALOGUE: LazyLock<Vec<Row>> = LazyLock::new(|| catalogue::pa
 
 /// Seventeen retries, three seconds after the first failure, then doubling: 4.6 days. The factor is our reading of
 /// "exponential" and "multiple days".
-pub(super) static LADDER: Ladder = Ladder { waits_secs: &doubling::<17>(3), jitter: false };
+pub(super) static LADDER: Ladder = Ladder { waits_secs: Cow::Borrowed(&doubling::<17>(3)), jitter: false };
 
 /// Its pages describe no rotation.
 pub(super) const OVERLAP: Overlap = Overlap::Refuse(OLD_SECRETS_MAX);

@@ -66,10 +66,11 @@ impl Ledger {
         if !book.unsaved.is_empty() || row.attempts != standing.attempts {
             return Err("I6: attempts are missing on disk");
         }
-        if state == State::Enabled && (standing.kind == Kind::Waiting || row.due_ms.is_some()) {
+        let active = self.endpoints[book.endpoint].seen.is_active();
+        if active && (standing.kind == Kind::Waiting || row.due_ms.is_some()) {
             return Err("I1: a delivery still waits, though nothing stands in its way");
         }
-        if state == State::Enabled && book.sends < book.sends_min {
+        if active && book.sends < book.sends_min {
             return Err("a resend was acknowledged and never made");
         }
         if state == State::Deleted && (row.status == Status::Pending || row.due_ms.is_some()) {

@@ -47,10 +47,12 @@ impl Ledger {
                 }
                 Op::Mark { mark, .. } => marked = Some(*mark),
                 Op::Cancel { .. }
+                | Op::Replay(_)
                 | Op::Health { .. }
                 | Op::Setting(_)
                 | Op::Forget
                 | Op::Turned(_)
+                | Op::Used { .. }
                 | Op::Quarantine(_)
                 | Op::Alive(_)
                 | Op::Outage { .. } => {}

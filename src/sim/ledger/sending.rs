@@ -7,8 +7,6 @@ use crate::endpoint::State;
 use crate::id::EventId;
 use crate::sim::receivers::Brought;
 
-/// How many attempts one endpoint may have in flight.
-const IN_FLIGHT_MAX: usize = 16;
 /// An endpoint that did well less than this ago is not switched off for failing: 5 days.
 const FAILING_MS_MIN: i64 = 5 * 86_400_000;
 /// The longest that a delivery may go without a row: 5 s of waiting, 5 s of flying, a sweep each.
@@ -44,6 +42,7 @@ impl Ledger {
         }
         self.check_endpoint(wire, target);
         self.check_time(delivery);
+        self.check_rate(target);
         let book = &mut self.deliveries[delivery];
         book.flying = true;
         book.sends += 1;
@@ -53,18 +52,37 @@ impl Ledger {
 
     fn check_endpoint(&mut self, wire: &Order, target: usize) {
         let book = &self.endpoints[target];
-        let wrong = if book.seen.state != State::Enabled || book.unborn {
+        let in_flight_max = book.seen.handling.in_flight_max();
+        let wrong = if !book.seen.is_active() || book.unborn {
             format!("I7: {:?} was sent to {:?}, which is {:?}", wire.lease.event, wire.lease.endpoint, book.seen.state)
         } else if book.gone {
             format!("I7: {:?} was sent to {:?}, which said 410", wire.lease.event, wire.lease.endpoint)
-        } else if book.in_flight >= IN_FLIGHT_MAX {
-            format!("I8: more than {IN_FLIGHT_MAX} attempts in flight to {:?}", wire.lease.endpoint)
+        } else if book.in_flight >= in_flight_max {
+            format!("I8: more than {in_flight_max} attempts in flight to {:?}", wire.lease.endpoint)
         } else if wire.endpoint.url != book.seen.url {
             format!("I7: {:?} was sent to {}, which is {} by now", wire.lease.event, wire.endpoint.url, book.seen.url)
         } else {
             return;
         };
         self.blame(wrong);
+    }
+
+    /// No second sees more attempts begin than the endpoint's rate allows, but for what a late timer catches up with.
+    fn check_rate(&mut self, target: usize) {
+        let now_ms = self.now.steady_ms;
+        let book = &mut self.endpoints[target];
+        let Some(rate) = book.seen.handling.throttle_rate.map(usize::from) else {
+            return;
+        };
+        book.begun_ms.push_back(now_ms);
+        while book.begun_ms.front().is_some_and(|&begun_ms| begun_ms <= now_ms - 1_000) {
+            book.begun_ms.pop_front();
+        }
+        if book.begun_ms.len() > rate + rate / 50 + 2 {
+            let wrong =
+                format!("{} attempts in a second at {:?}, whose rate is {rate}", book.begun_ms.len(), book.seen.id);
+            self.blame(wrong);
+        }
     }
 
     /// Never early; late only when disk, clock or lane have a reason.
@@ -90,6 +108,7 @@ impl Ledger {
             endpoint.quiet_since_ms,
             endpoint.readable_since_ms,
             endpoint.enabled_since_ms,
+            endpoint.free_again_ms(),
             self.ready_since_ms,
             disk_since_ms,
         ];

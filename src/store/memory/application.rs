@@ -13,6 +13,9 @@ pub(super) fn put(tables: &mut Tables, application: &Application) -> Option<Refu
         // whose events it receives stays as it was made
         let source = tables.applications.get(&application.id).map_or(application.source, |before| before.source);
         tables.applications.insert(application.id, Application { source, ..application.clone() });
+        for endpoint in tables.endpoints.values_mut().filter(|row| row.application == application.id) {
+            endpoint.wire = application.wire;
+        }
         if application.deleted {
             close_endpoints(tables, application.id);
         }

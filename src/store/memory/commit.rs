@@ -1,29 +1,39 @@
 //! The one write: all of a batch, or nothing of it.
 
-use super::{DeliveryRow, EventRow, KeyRow, Tables, arrival, setting};
+use super::{EventRow, FirstRow, KeyRow, Tables, arrival, count, replay, setting};
 use crate::attempt::Trigger;
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
 use crate::event::Once;
+use crate::fan_out;
 use crate::id::{self, EndpointId, EventId, Id};
+use crate::store::hours::Hours;
 use crate::store::tally::Tally;
 use crate::store::{
     AttemptRow, BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day,
     uid_hash,
 };
 
+/// What a batch adds to rows that many of its operations share.
+#[derive(Default)]
+pub(super) struct Sums {
+    pub(super) tally: Tally,
+    pub(super) hours: Hours,
+}
+
 /// Writes the batch. Error: it breaks a rule of the tables; then nothing of it stands.
 pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, CommitFailed> {
     lawful(tables, batch).map_err(CommitFailed::Unknown)?;
-    let (mut receipt, mut tally) = (Receipt::default(), Tally::default());
+    let (mut receipt, mut sums) = (Receipt::default(), Sums::default());
     for (position, op) in batch.ops.iter().enumerate() {
-        if let Some(refused) = apply(tables, &mut tally, op, batch.wall_ms) {
+        if let Some(refused) = apply(tables, &mut sums, op, batch.wall_ms) {
             receipt.refused.push((position, refused));
         }
     }
-    arrival::write_tally(tables, tally, batch.wall_ms);
+    arrival::write_tally(tables, sums.tally, batch.wall_ms);
     arrival::end(tables);
+    count::write(tables, sums.hours);
     Ok(receipt)
 }
 
@@ -49,22 +59,30 @@ fn lawful(tables: &Tables, batch: &Batch) -> Result<(), String> {
     Ok(())
 }
 
-fn apply(tables: &mut Tables, tally: &mut Tally, op: &Op, wall_ms: i64) -> Option<Refused> {
+fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<Refused> {
+    let Sums { tally, hours } = sums;
     match op {
-        Op::Event(row) => return event(tables, tally, row, wall_ms),
+        Op::Event(row) => return event(tables, sums, row, wall_ms),
         Op::Tried(tried) => {
+            hours.tried(tried, status(tables, tried));
             self::tried(tables, tried);
             if tried.delivery.status == Status::Success && is_a_sources(tables, tried.endpoint) {
                 arrival::taken(tables, tally, tried.event);
             }
         }
         Op::Park(due) => park(tables, due),
-        Op::Resend { event, endpoint, due_ms } => resend(tables, *event, *endpoint, *due_ms),
-        Op::Cancel { endpoint, count } => cancel(tables, *endpoint, *count),
+        Op::Resend { event, endpoint, due_ms } => resend(tables, hours, (*event, *endpoint), *due_ms),
+        Op::Replay(replayed) => replay::make(tables, hours, replayed, wall_ms),
+        Op::Cancel { endpoint, count } => cancel(tables, hours, *endpoint, *count),
         Op::Mark { mark, last_id } => (tables.mark, tables.last_id) = (*mark, *last_id),
         Op::Health { endpoint, health, state } => self::health(tables, *endpoint, *health, *state),
-        Op::Setting(setting) => return setting::apply(tables, tally, setting, wall_ms),
+        Op::Setting(setting) => return setting::apply(tables, sums, setting, wall_ms),
         Op::Forget => forget(tables, wall_ms),
+        Op::Used { key, at_ms } => {
+            if let Some(row) = tables.keys.get_mut(key) {
+                row.used_ms = row.used_ms.max(Some(*at_ms));
+            }
+        }
         Op::Turned(turned) => tally.turn(turned.source, turned.pings, &turned.refused),
         Op::Quarantine(quarantined) => arrival::quarantine(tables, tally, quarantined),
         Op::Alive(at_ms) => tables.alive_ms = Some(*at_ms),
@@ -79,7 +97,8 @@ fn is_a_sources(tables: &Tables, endpoint: EndpointId) -> bool {
     application.is_some_and(|row| row.source.is_some())
 }
 
-fn event(tables: &mut Tables, tally: &mut Tally, row: &NewRow, wall_ms: i64) -> Option<Refused> {
+fn event(tables: &mut Tables, sums: &mut Sums, row: &NewRow, wall_ms: i64) -> Option<Refused> {
+    let tally = &mut sums.tally;
     let mut event = row.event.clone();
     if let Some(once) = row.once.filter(|once| !once.brief)
         && let Some(refused) = known_key(tables, &once, wall_ms)
@@ -113,6 +132,7 @@ fn event(tables: &mut Tables, tally: &mut Tally, row: &NewRow, wall_ms: i64) -> 
         tally.accept(arrival.source, arrival.flags);
         arrival::remember(tables, event.id, row.dedup.as_deref().copied());
     }
+    sums.hours.accept(row);
     tables.events.insert(event.id, EventRow { event, fan_out: row.fan_out.clone() });
     None
 }
@@ -125,11 +145,18 @@ fn known_key(tables: &Tables, once: &Once, wall_ms: i64) -> Option<Refused> {
     Some(if row.request == once.request { Refused::Repeated(row.event) } else { Refused::KeyReused })
 }
 
+/// Where a delivery stood until this attempt; one without a row was pending.
+fn status(tables: &Tables, tried: &Tried) -> Status {
+    let row = tables.deliveries.get(&(tried.event, tried.endpoint));
+    let known = row.filter(|_| tried.was_due_ms.is_some() || tried.delivery.attempts > 1);
+    known.map_or(Status::Pending, |row| row.delivery.status)
+}
+
 fn tried(tables: &mut Tables, tried: &Tried) {
     let Tried { event, endpoint, attempt, delivery, was_due_ms } = tried;
     let key = (*event, *endpoint);
     if delivery.attempts == 1 {
-        tables.deliveries.insert(key, DeliveryRow { delivery: *delivery, first: Some(attempt.clone()) });
+        tables.deliveries.insert(key, FirstRow { delivery: *delivery, first: Some(attempt.clone()) });
     } else {
         tables.attempts.insert(attempt.id, AttemptRow { event: *event, endpoint: *endpoint, attempt: attempt.clone() });
         if let Some(row) = tables.deliveries.get_mut(&key) {
@@ -161,12 +188,15 @@ fn park(tables: &mut Tables, due: &Due) {
 
 fn insert_untried(tables: &mut Tables, key: (EventId, EndpointId), delivery: &Delivery) {
     let delivery = Delivery { attempts: 0, step: 0, ..*delivery };
-    tables.deliveries.insert(key, DeliveryRow { delivery, first: None });
+    tables.deliveries.insert(key, FirstRow { delivery, first: None });
 }
 
-fn resend(tables: &mut Tables, event: EventId, endpoint: EndpointId, due_ms: i64) {
-    let key = (event, endpoint);
+fn resend(tables: &mut Tables, hours: &mut Hours, key: (EventId, EndpointId), due_ms: i64) {
     let Some(row) = tables.deliveries.get_mut(&key) else {
+        let fan_out = tables.events.get(&key.0).and_then(|row| fan_out::unpack(&row.fan_out));
+        if fan_out.is_none_or(|endpoints| !endpoints.contains(&key.1)) {
+            hours.add(key.0, key.1);
+        }
         insert_untried(tables, key, &Delivery { trigger: Trigger::Manual, ..Delivery::fresh(due_ms) });
         return move_due(tables, key, None, Some(due_ms));
     };
@@ -175,7 +205,7 @@ fn resend(tables: &mut Tables, event: EventId, endpoint: EndpointId, due_ms: i64
     move_due(tables, key, was_due_ms, Some(due_ms));
 }
 
-fn cancel(tables: &mut Tables, endpoint: EndpointId, count: usize) {
+fn cancel(tables: &mut Tables, hours: &mut Hours, endpoint: EndpointId, count: usize) {
     let first = (endpoint, i64::MIN, EventId::new(i64::MIN));
     let lines: Vec<_> = tables.due.range(first..).take_while(|line| line.0 == endpoint).take(count).copied().collect();
     for line in lines {
@@ -183,6 +213,7 @@ fn cancel(tables: &mut Tables, endpoint: EndpointId, count: usize) {
             row.delivery.due_ms = None;
             if row.delivery.status == Status::Pending {
                 row.delivery.status = Status::Canceled;
+                hours.moved(line.2, endpoint, Status::Pending, Status::Canceled);
             }
         }
         tables.due.remove(&line);
@@ -214,6 +245,13 @@ fn forget(tables: &mut Tables, wall_ms: i64) {
     let old: Vec<_> = tables.recent_keys.range(..floor).take(FORGET_ROWS_MAX).map(|(event, _)| *event).collect();
     for event in old {
         tables.recent_keys.remove(&event);
+    }
+    count::forget(tables, wall_ms);
+    let mut old: Vec<_> = tables.ended_tokens.iter().filter(|(_, row)| row.forget_ms < wall_ms).collect();
+    old.sort_by_key(|(_, row)| row.forget_ms);
+    let old: Vec<_> = old.into_iter().take(FORGET_ROWS_MAX).map(|(key, _)| key.clone()).collect();
+    for key in old {
+        tables.ended_tokens.remove(&key);
     }
     arrival::forget(tables, wall_ms);
 }

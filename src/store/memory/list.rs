@@ -64,7 +64,8 @@ pub(super) fn events(
 ) -> Listed<Event> {
     let owned = tables.events.values().map(|row| &row.event).filter(|event| event.application == application);
     let rows = within(owned.collect(), page, filter, |event: &Event| event.id.value());
-    let mut listed = scan(&rows, &page, |event| event.id.value(), |event| matches_event(filter, event));
+    let mut listed =
+        scan(&rows, (&page, SCAN_ROWS_MAX), |event| event.id.value(), |event| matches_event(filter, event));
     if !bodies {
         for event in &mut listed.rows {
             event.body = Bytes::new();
@@ -73,9 +74,10 @@ pub(super) fn events(
     listed
 }
 
-fn matches_event(filter: &Filter, event: &Event) -> bool {
+pub(super) fn matches_event(filter: &Filter, event: &Event) -> bool {
     (filter.event_types.is_empty() || filter.event_types.contains(&event.event_type))
         && filter.channel.as_ref().is_none_or(|channel| event.channels.contains(channel))
+        && filter.tag.as_ref().is_none_or(|tag| event.tags().contains(tag))
 }
 
 pub(super) fn attempts(tables: &Tables, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Listed<AttemptRow> {
@@ -90,7 +92,12 @@ pub(super) fn attempts(tables: &Tables, of: AttemptsOf, page: Page<AttemptId>, f
     let mut rows: Vec<_> = first.chain(tables.attempts.values().cloned()).filter(owned).collect();
     rows.sort_by_key(|row| row.attempt.id);
     let rows = within(rows.iter().collect(), page, filter, |row: &AttemptRow| row.attempt.id.value());
-    scan(&rows, &page, |row| row.attempt.id.value(), |row| matches_attempt(tables, filter, row))
+    scan(
+        &rows,
+        (&page, filter.attempt_rows_max()),
+        |row| row.attempt.id.value(),
+        |row| matches_attempt(tables, filter, row),
+    )
 }
 
 fn matches_attempt(tables: &Tables, filter: &Filter, row: &AttemptRow) -> bool {
@@ -116,8 +123,13 @@ fn within<'a, K: Id, T>(mut rows: Vec<&'a T>, page: Page<K>, filter: &Filter, id
     rows
 }
 
-/// Walks slices until the page is full, the list ends, or 10,000 rows were looked at.
-fn scan<K, T: Clone>(rows: &[&T], page: &Page<K>, id: impl Fn(&T) -> i64, fits: impl Fn(&T) -> bool) -> Listed<T> {
+/// Walks slices until the page is full, the list ends, or so many rows were looked at.
+pub(super) fn scan<K, T: Clone>(
+    rows: &[&T],
+    (page, rows_max): (&Page<K>, usize),
+    id: impl Fn(&T) -> i64,
+    fits: impl Fn(&T) -> bool,
+) -> Listed<T> {
     let slice_rows = SLICE_ROWS.min(page.limit + 1);
     let mut kept = Vec::new();
     let mut seen = 0;
@@ -137,7 +149,7 @@ fn scan<K, T: Clone>(rows: &[&T], page: &Page<K>, id: impl Fn(&T) -> i64, fits: 
         let Some(last) = slice.last().filter(|_| slice.len() == slice_rows) else {
             return Listed { rows: kept, done: true, stopped_at: None };
         };
-        if seen >= SCAN_ROWS_MAX {
+        if seen >= rows_max {
             return Listed { rows: kept, done: false, stopped_at: Some(id(last)) };
         }
     }

@@ -19,6 +19,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         tables.environments.last_key_value().map(|(id, _)| id.value()),
         tables.keys.last_key_value().map(|(id, _)| id.value()),
         tables.sources.last_key_value().map(|(id, _)| id.value()),
+        tables.replays.last_key_value().map(|(id, _)| id.value()),
         tables.deliveries.values().filter_map(|row| row.first.as_ref()).map(|first| first.id.value()).max(),
     ];
     let due = due_heads(tables);
@@ -32,6 +33,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
     recent_keys.reverse();
     Opening {
         id_key: tables.id_key,
+        token_key: [tables.id_key, tables.id_key].concat().try_into().expect("two halves"),
         last_id: highest.into_iter().flatten().fold(tables.last_id, i64::max),
         mark: tables.mark,
         environments: tables.environments.values().cloned().collect(),
@@ -40,6 +42,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         due,
         recent_keys,
         sources: super::living_sources(tables).map(|row| (row.id, row.provider)).collect(),
+        replays: super::replay::running(tables),
         alive_ms: tables.alive_ms,
     }
 }

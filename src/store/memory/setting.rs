@@ -1,22 +1,26 @@
 //! Changes of settings, and the answers kept for retried requests.
 
-use super::{AnswerRow, Tables, application, arrival, source};
+use super::commit::Sums;
+use super::{AnswerRow, Tables, application, arrival, expunge, replay, source};
 use crate::endpoint::{Endpoint, Health, State};
+use crate::environment::Environment;
 use crate::event::Once;
 use crate::event_type::EventType;
 use crate::id::{EventId, Id};
+use crate::key::Key;
 use crate::resource::Resource;
 use crate::store::tally::Tally;
 use crate::store::{Answer, Change, Consumer, Refused, Setting, day, key_lives_ms};
+use crate::token::Ended;
 
-pub(super) fn apply(tables: &mut Tables, tally: &mut Tally, setting: &Setting, wall_ms: i64) -> Option<Refused> {
+pub(super) fn apply(tables: &mut Tables, sums: &mut Sums, setting: &Setting, wall_ms: i64) -> Option<Refused> {
     if let Some(answer) = &setting.answer
         && let Some(kept) = kept_answer(tables, &answer.once, wall_ms)
     {
         let same = kept.once.request == answer.once.request;
         return Some(if same { Refused::Answered(kept) } else { Refused::KeyReused });
     }
-    let refused = change(tables, tally, &setting.change);
+    let refused = change(tables, sums, &setting.change);
     if let (None, Some(answer)) = (&refused, &setting.answer) {
         let key = (day(wall_ms), answer.once.key);
         tables.answers.insert(key, AnswerRow { answer: answer.clone(), at_ms: wall_ms });
@@ -24,17 +28,45 @@ pub(super) fn apply(tables: &mut Tables, tally: &mut Tally, setting: &Setting, w
     refused
 }
 
-fn change(tables: &mut Tables, tally: &mut Tally, change: &Change) -> Option<Refused> {
+fn change(tables: &mut Tables, sums: &mut Sums, change: &Change) -> Option<Refused> {
     let changed = match change {
-        Change::Environment(environment) => {
-            let taken =
-                tables.environments.values().any(|row| row.id == environment.id || row.name == environment.name);
-            !taken && tables.environments.insert(environment.id, environment.clone()).is_none()
-        }
+        Change::Environment(environment) => insert_environment(tables, environment),
         Change::Application(application) => return application::put(tables, application),
         Change::Endpoint(endpoint) if endpoint.revision == 1 => return insert_endpoint(tables, endpoint),
         Change::Endpoint(endpoint) => return update_endpoint(tables, endpoint),
         Change::EventType(event_type) => put_event_type(tables, event_type),
+        Change::EventTypes(event_types) => {
+            for event_type in event_types {
+                replace_event_type(tables, event_type);
+            }
+            true
+        }
+        Change::EventTypeGone(environment, name) => {
+            let gone = tables.event_types.remove(&(*environment, name.clone()));
+            return gone.is_none().then_some(Refused::Stale);
+        }
+        Change::Validation(environment, validation) => {
+            if tables.environments.contains_key(environment) {
+                tables.validations.insert(*environment, *validation);
+            }
+            true
+        }
+        Change::Expunge(application, events) => {
+            for &event in events {
+                expunge::event(tables, &mut sums.hours, *application, event);
+            }
+            true
+        }
+        Change::ExpungeAttempt(event, attempt) => {
+            expunge::attempt(tables, *event, *attempt);
+            true
+        }
+        Change::EndTokens(all) => {
+            for ended in all {
+                end_tokens(tables, ended);
+            }
+            true
+        }
         Change::Catalogue(event_types) => {
             for event_type in event_types {
                 let key = (event_type.environment, event_type.name.clone());
@@ -43,30 +75,41 @@ fn change(tables: &mut Tables, tally: &mut Tally, change: &Change) -> Option<Ref
             true
         }
         Change::Source(source, application) => return source::put(tables, source, application.as_deref()),
+        Change::Replay(replay) => replay::put(tables, replay),
         Change::Resources(resources) => {
             for resource in resources {
-                let Resource { world, kind, id, value } = resource.clone();
-                match value {
-                    Some(value) => tables.resources.insert((world, kind, id), value),
-                    None => tables.resources.remove(&(world, kind, id)),
-                };
+                put_resource(tables, resource);
             }
             true
         }
         Change::Consumer(consumer) => {
-            put_consumer(tables, tally, consumer);
+            put_consumer(tables, &mut sums.tally, consumer);
             true
         }
-        Change::Key(key) => {
-            let taken = tables.keys.values().any(|row| row.id == key.id || row.hash == key.hash);
-            !taken && tables.keys.insert(key.id, key.clone()).is_none()
-        }
+        Change::Answered => true,
+        Change::Key(key) => insert_key(tables, key),
         Change::Revoke { key, at_ms } => {
             let working = tables.keys.get_mut(key).filter(|row| row.revoked_ms.is_none());
             working.map(|row| row.revoked_ms = Some(*at_ms)).is_some()
         }
     };
     (!changed).then_some(Refused::Taken)
+}
+
+fn insert_environment(tables: &mut Tables, environment: &Environment) -> bool {
+    let taken = tables.environments.values().any(|row| row.id == environment.id || row.name == environment.name);
+    !taken && tables.environments.insert(environment.id, environment.clone()).is_none()
+}
+
+fn insert_key(tables: &mut Tables, key: &Key) -> bool {
+    let taken = tables.keys.values().any(|row| row.id == key.id || row.hash == key.hash);
+    !taken && tables.keys.insert(key.id, key.clone()).is_none()
+}
+
+fn end_tokens(tables: &mut Tables, ended: &Ended) {
+    let key = (ended.application, ended.which.clone(), ended.issued_until_ms);
+    let row = tables.ended_tokens.entry(key).or_insert_with(|| ended.clone());
+    (row.from_ms, row.forget_ms) = (row.from_ms.min(ended.from_ms), row.forget_ms.max(ended.forget_ms));
 }
 
 fn uid_taken(tables: &Tables, endpoint: &Endpoint) -> bool {
@@ -96,7 +139,8 @@ fn insert_endpoint(tables: &mut Tables, endpoint: &Endpoint) -> Option<Refused> 
     if tables.endpoints.contains_key(&endpoint.id) || uid_taken(tables, endpoint) {
         return Some(Refused::Taken);
     }
-    tables.endpoints.insert(endpoint.id, Endpoint { health: Health::default(), ..endpoint.clone() });
+    let wire = application.map_or(endpoint.wire, |row| row.wire);
+    tables.endpoints.insert(endpoint.id, Endpoint { wire, health: Health::default(), ..endpoint.clone() });
     None
 }
 
@@ -111,8 +155,12 @@ fn update_endpoint(tables: &mut Tables, endpoint: &Endpoint) -> Option<Refused> 
     }
     let reborn = endpoint.state == State::Enabled && before.state != State::Enabled;
     let health = if reborn { Health::default() } else { before.health };
-    let Endpoint { application, provider, direct, .. } = *before;
-    tables.endpoints.insert(endpoint.id, Endpoint { application, provider, direct, health, ..endpoint.clone() });
+    let Endpoint { application, provider, direct, wire, .. } = *before;
+    let after = Endpoint { application, provider, wire, direct, health, ..endpoint.clone() };
+    tables.endpoints.insert(endpoint.id, after);
+    if endpoint.state == State::Deleted {
+        replay::call_off(tables, endpoint.id, endpoint.updated_ms);
+    }
     None
 }
 
@@ -126,6 +174,22 @@ fn put_event_type(tables: &mut Tables, event_type: &EventType) -> bool {
     };
     tables.event_types.insert(key, EventType { created_ms, ..event_type.clone() });
     true
+}
+
+/// An event type as it is given; one of that name keeps the moment of its making.
+fn replace_event_type(tables: &mut Tables, event_type: &EventType) {
+    let key = (event_type.environment, event_type.name.clone());
+    let created_ms = tables.event_types.get(&key).map_or(event_type.created_ms, |row| row.created_ms);
+    tables.event_types.insert(key, EventType { created_ms, ..event_type.clone() });
+}
+
+/// Puts a resource of the sandbox in its place, or takes it away.
+fn put_resource(tables: &mut Tables, resource: &Resource) {
+    let Resource { world, kind, id, value } = resource.clone();
+    match value {
+        Some(value) => tables.resources.insert((world, kind, id), value),
+        None => tables.resources.remove(&(world, kind, id)),
+    };
 }
 
 /// Moves a poller's place; what it has taken since the one before is processed.

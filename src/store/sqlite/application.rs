@@ -24,10 +24,10 @@ pub(super) fn put(db: &Connection, application: &Application) -> Sql<Option<Refu
 }
 
 fn insert(db: &Connection, application: &Application) -> Sql<Option<Refused>> {
-    let Application { id, environment, uid, name, metadata, provider, source, updated_ms, deleted } = application;
+    let Application { id, environment, uid, name, metadata, provider, source, updated_ms, deleted, .. } = application;
     let mut sql = db.prepare_cached(
-        "insert into application (id, environment, uid, name, metadata, updated_ms, deleted, provider, source)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict do nothing",
+        "insert into application (id, environment, uid, name, metadata, updated_ms, deleted, provider, source, throttle_rate, wire)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) on conflict do nothing",
     )?;
     let inserted = sql.execute(params![
         id.value(),
@@ -38,7 +38,9 @@ fn insert(db: &Connection, application: &Application) -> Sql<Option<Refused>> {
         updated_ms,
         deleted,
         i64::from(*provider as u8),
-        source.map(SourceId::value)
+        source.map(SourceId::value),
+        application.throttle_rate,
+        i64::from(application.wire as u8)
     ])?;
     Ok((inserted == 0).then_some(Refused::Taken))
 }
@@ -48,7 +50,7 @@ fn update(db: &Connection, application: &Application) -> Sql<Option<Refused>> {
     let Application { id, environment, uid, name, metadata, provider, updated_ms, deleted, .. } = application;
     let mut sql = db.prepare_cached(
         "update or ignore application set uid = ?3, name = ?4, metadata = ?5, updated_ms = ?6, deleted = ?7,
-         provider = ?8 where id = ?1 and environment = ?2",
+         provider = ?8, throttle_rate = ?9, wire = ?10 where id = ?1 and environment = ?2",
     )?;
     let updated = sql.execute(params![
         id.value(),
@@ -58,7 +60,9 @@ fn update(db: &Connection, application: &Application) -> Sql<Option<Refused>> {
         json(metadata),
         updated_ms,
         deleted,
-        i64::from(*provider as u8)
+        i64::from(*provider as u8),
+        application.throttle_rate,
+        i64::from(application.wire as u8)
     ])?;
     if *deleted && updated > 0 {
         close_endpoints(db, *id)?;

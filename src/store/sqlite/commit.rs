@@ -3,11 +3,12 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::rows::optional_list;
-use super::{Added, Tally, Writer, Writing, arrival, setting};
+use super::{Added, Hours, Tally, Writer, Writing, arrival, count, replay, setting, token};
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
 use crate::event::Once;
+use crate::fan_out;
 use crate::id::{EndpointId, EventId, Id};
 use crate::inbound::Flags;
 use crate::secret::Sealer;
@@ -26,6 +27,7 @@ pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Res
         sealer,
         wall_ms: batch.wall_ms,
         tally: Tally::default(),
+        hours: Hours::default(),
         takers,
         remembered,
         added: Added::default(),
@@ -57,6 +59,7 @@ fn write(work: &mut Writing<'_>, batch: &Batch) -> Sql<Receipt> {
     }
     work.remembered.flush_if_full(work.db, &mut work.added)?;
     arrival::write_tally(work)?;
+    count::write(work)?;
     work.db.prepare_cached("commit")?.execute(())?;
     Ok(receipt)
 }
@@ -77,7 +80,9 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
     match op {
         Op::Event(row) => return event(work, row),
         Op::Tried(tried) => {
+            let before = status(db, tried)?;
             self::tried(db, tried)?;
+            work.hours.tried(tried, before);
             if tried.delivery.status == Status::Success
                 && let Some(source) = work.takers.get(&tried.endpoint).copied()
             {
@@ -85,8 +90,9 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
             }
         }
         Op::Park(due) => park(db, due)?,
-        Op::Resend { event, endpoint, due_ms } => resend(db, *event, *endpoint, *due_ms)?,
-        Op::Cancel { endpoint, count } => cancel(db, *endpoint, *count)?,
+        Op::Resend { event, endpoint, due_ms } => resend(work, *event, *endpoint, *due_ms)?,
+        Op::Replay(replayed) => replay::make(work, replayed)?,
+        Op::Cancel { endpoint, count } => cancel(work, *endpoint, *count)?,
         Op::Mark { mark, last_id } => {
             db.prepare_cached("update engine set mark = ?1, last_id = ?2")?.execute(params![mark.value(), last_id])?;
         }
@@ -95,6 +101,10 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
         Op::Forget => {
             forget(db, work.wall_ms)?;
             work.remembered.forget(db, &mut work.added, work.wall_ms)?;
+        }
+        Op::Used { key, at_ms } => {
+            let mut sql = db.prepare_cached("update key set used_ms = max(coalesce(used_ms, 0), ?2) where id = ?1")?;
+            sql.execute((key.value(), at_ms))?;
         }
         Op::Turned(turned) => work.tally.turn(turned.source, turned.pings, &turned.refused),
         Op::Quarantine(quarantined) => arrival::quarantine(work, quarantined)?,
@@ -142,6 +152,7 @@ fn event(work: &mut Writing<'_>, row: &NewRow) -> Sql<Option<Refused>> {
         keep_key(work.db, event.id, once, work.wall_ms)?;
     }
     insert_event(work.db, row)?;
+    work.hours.accept(row);
     if let Some(arrival) = &event.arrival {
         arrival::insert(work, row, arrival, flags)?;
     }
@@ -174,8 +185,12 @@ fn insert_event(db: &Connection, row: &NewRow) -> Sql<()> {
         &event.sha256[..],
         row.fan_out,
         &event.body[..]
-    ])
-    .map(|_| ())
+    ])?;
+    if let Some(extra) = &event.extra {
+        let mut sql = db.prepare_cached("insert into event_extra (event, tags, keep_until_ms) values (?1, ?2, ?3)")?;
+        sql.execute(params![event.id.value(), optional_list(&extra.tags), extra.keep_until_ms])?;
+    }
+    Ok(())
 }
 
 /// Whether a caller's own key was used within its 24 hours. Tomorrow counts too: a clock may be set back over midnight.
@@ -194,6 +209,17 @@ fn known_key(db: &Connection, once: &Once, wall_ms: i64) -> Sql<Option<Refused>>
             if request == once.request { Refused::Repeated(EventId::new(event)) } else { Refused::KeyReused }
         },
     ))
+}
+
+/// Where a delivery stood until this attempt; one without a row was pending.
+fn status(db: &Connection, tried: &Tried) -> Sql<Status> {
+    if tried.was_due_ms.is_none() && tried.delivery.attempts == 1 {
+        return Ok(Status::Pending);
+    }
+    let mut sql = db.prepare_cached("select status from delivery where event = ?1 and endpoint = ?2")?;
+    let key = (tried.event.value(), tried.endpoint.value());
+    let found = sql.query_row(key, |row| super::rows::number(row, 0, Status::from_number)).optional()?;
+    Ok(found.unwrap_or(Status::Pending))
 }
 
 fn tried(db: &Connection, tried: &Tried) -> Sql<()> {
@@ -246,7 +272,13 @@ fn tried(db: &Connection, tried: &Tried) -> Sql<()> {
 }
 
 /// Takes the delivery's line out of the due index and puts its next one in.
-fn move_due(db: &Connection, event: i64, endpoint: i64, from_ms: Option<i64>, to_ms: Option<i64>) -> Sql<()> {
+pub(super) fn move_due(
+    db: &Connection,
+    event: i64,
+    endpoint: i64,
+    from_ms: Option<i64>,
+    to_ms: Option<i64>,
+) -> Sql<()> {
     if let Some(from_ms) = from_ms {
         db.prepare_cached("delete from due where endpoint = ?1 and due_ms = ?2 and event = ?3")?
             .execute(params![endpoint, from_ms, event])?;
@@ -282,11 +314,15 @@ fn insert_untried(db: &Connection, event: EventId, endpoint: EndpointId, deliver
     move_due(db, event.value(), endpoint.value(), None, delivery.due_ms)
 }
 
-fn resend(db: &Connection, event: EventId, endpoint: EndpointId, due_ms: i64) -> Sql<()> {
+fn resend(work: &mut Writing<'_>, event: EventId, endpoint: EndpointId, due_ms: i64) -> Sql<()> {
+    let db = work.db;
     let mut sql = db.prepare_cached("select due_ms from delivery where event = ?1 and endpoint = ?2")?;
     let row: Option<Option<i64>> =
         sql.query_row(params![event.value(), endpoint.value()], |row| row.get(0)).optional()?;
     let Some(was_due_ms) = row else {
+        if !goes_to(db, event, endpoint)? {
+            work.hours.add(event, endpoint);
+        }
         let delivery = Delivery { trigger: crate::attempt::Trigger::Manual, ..Delivery::fresh(due_ms) };
         return insert_untried(db, event, endpoint, &delivery);
     };
@@ -295,14 +331,30 @@ fn resend(db: &Connection, event: EventId, endpoint: EndpointId, due_ms: i64) ->
     move_due(db, event.value(), endpoint.value(), was_due_ms, Some(due_ms))
 }
 
-fn cancel(db: &Connection, endpoint: EndpointId, count: usize) -> Sql<()> {
+/// Whether the event goes there of itself.
+fn goes_to(db: &Connection, event: EventId, endpoint: EndpointId) -> Sql<bool> {
+    let mut sql = db.prepare_cached("select fan_out from event where id = ?1")?;
+    let packed: Option<Vec<u8>> = sql.query_row((event.value(),), |row| row.get(0)).optional()?;
+    Ok(fan_out::unpack(&packed.unwrap_or_default()).is_some_and(|endpoints| endpoints.contains(&endpoint)))
+}
+
+fn cancel(work: &mut Writing<'_>, endpoint: EndpointId, count: usize) -> Sql<()> {
+    let db = work.db;
     let mut sql =
         db.prepare_cached("select due_ms, event from due where endpoint = ?1 order by due_ms, event limit ?2")?;
     let lines: Vec<(i64, i64)> =
         sql.query_map(params![endpoint.value(), count], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Sql<_>>()?;
     for (due_ms, event) in lines {
-        let mut sql = db.prepare_cached("update delivery set status = iif(status = ?3, ?4, status), due_ms = null where event = ?1 and endpoint = ?2")?;
-        sql.execute(params![event, endpoint.value(), Status::Pending as i64, Status::Canceled as i64])?;
+        let mut sql = db.prepare_cached(
+            "update delivery set status = ?3, due_ms = null where event = ?1 and endpoint = ?2 and status = ?4",
+        )?;
+        let canceled = (event, endpoint.value(), Status::Canceled as i64, Status::Pending as i64);
+        if sql.execute(canceled)? > 0 {
+            work.hours.moved(EventId::new(event), endpoint, Status::Pending, Status::Canceled);
+        } else {
+            db.prepare_cached("update delivery set due_ms = null where event = ?1 and endpoint = ?2")?
+                .execute((event, endpoint.value()))?;
+        }
         move_due(db, event, endpoint.value(), Some(due_ms), None)?;
     }
     Ok(())
@@ -318,5 +370,7 @@ fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
     let mut sql = db.prepare_cached(
         "delete from recent_key where event in (select event from recent_key where event < ?1 order by event limit ?2)",
     )?;
-    sql.execute(params![crate::id::floor_at(wall_ms - BRIEF_KEY_MS), FORGET_ROWS_MAX]).map(|_| ())
+    sql.execute(params![crate::id::floor_at(wall_ms - BRIEF_KEY_MS), FORGET_ROWS_MAX])?;
+    count::forget(db, wall_ms)?;
+    token::forget(db, wall_ms)
 }

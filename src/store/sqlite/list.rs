@@ -1,6 +1,6 @@
 //! Lists: a page along an index; filters without one look at a bounded slice and say where they stopped.
 
-use rusqlite::{Connection, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::rows::{self, APPLICATION, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, QUARANTINED, SOURCE};
 use crate::application::Application;
@@ -16,16 +16,16 @@ use crate::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, SCAN_ROWS_MAX};
 type Sql<T> = rusqlite::Result<T>;
 
 /// How many rows a filtered list reads at a time.
-const SLICE_ROWS: usize = 500;
+pub(super) const SLICE_ROWS: usize = 500;
 
 /// The open interval of ids that a page may show.
-struct Bounds {
-    above: i64,
-    below: i64,
+pub(super) struct Bounds {
+    pub(super) above: i64,
+    pub(super) below: i64,
 }
 
 impl Bounds {
-    fn new<K: Id>(page: Page<K>, filter: &Filter) -> Self {
+    pub(super) fn new<K: Id>(page: Page<K>, filter: &Filter) -> Self {
         let mut bounds = Self { above: filter.above.unwrap_or(-1), below: filter.below.unwrap_or(i64::MAX) };
         bounds.pass(page.after.map(K::value), page.descending);
         bounds
@@ -37,7 +37,7 @@ impl Bounds {
         bounds
     }
 
-    fn pass(&mut self, after: Option<i64>, descending: bool) {
+    pub(super) fn pass(&mut self, after: Option<i64>, descending: bool) {
         match after {
             Some(after) if descending => self.below = self.below.min(after),
             Some(after) => self.above = self.above.max(after),
@@ -46,7 +46,7 @@ impl Bounds {
     }
 }
 
-fn direction(descending: bool) -> &'static str {
+pub(super) fn direction(descending: bool) -> &'static str {
     if descending { "desc" } else { "asc" }
 }
 
@@ -151,12 +151,13 @@ pub(super) fn events(
         })?;
         Ok(found.collect::<Sql<_>>()?)
     };
-    scan(page, filter, slice, |event| event.id.value(), |event| Ok(matches_event(filter, event)))
+    scan((page, SCAN_ROWS_MAX), filter, slice, |event| event.id.value(), |event| Ok(matches_event(filter, event)))
 }
 
 fn matches_event(filter: &Filter, event: &Event) -> bool {
     (filter.event_types.is_empty() || filter.event_types.contains(&event.event_type))
         && filter.channel.as_ref().is_none_or(|channel| event.channels.contains(channel))
+        && filter.tag.as_ref().is_none_or(|tag| event.tags().contains(tag))
 }
 
 pub(super) fn attempts(
@@ -183,7 +184,13 @@ pub(super) fn attempts(
         let found = statement.query_map(params![id, bounds.above, bounds.below, count], rows::attempt)?;
         Ok(found.collect::<Sql<_>>()?)
     };
-    scan(page, filter, slice, |row| row.attempt.id.value(), |row| matches_attempt(db, filter, row))
+    scan(
+        (page, filter.attempt_rows_max()),
+        filter,
+        slice,
+        |row| row.attempt.id.value(),
+        |row| matches_attempt(db, filter, row),
+    )
 }
 
 fn matches_attempt(db: &Connection, filter: &Filter, row: &AttemptRow) -> Result<bool> {
@@ -191,17 +198,40 @@ fn matches_attempt(db: &Connection, filter: &Filter, row: &AttemptRow) -> Result
     let fits = filter.endpoint.is_none_or(|endpoint| endpoint == row.endpoint)
         && filter.succeeded.is_none_or(|succeeded| succeeded == attempt.succeeded())
         && filter.status_class.is_none_or(|class| attempt.status_code / 100 == class / 100);
-    if !fits || (filter.event_types.is_empty() && filter.channel.is_none()) {
+    if !fits || !filter.is_of_events() {
         return Ok(fits);
     }
-    let sql = format!("select {EVENT} from {EVENTS} where id = ?1");
-    let event = db.prepare_cached(&sql)?.query_row(params![row.event.value()], |row| rows::event(row, false))?;
-    Ok(matches_event(filter, &event))
+    matches_event_of(db, filter, row.event)
 }
 
-/// Walks slices until the page is full, the list ends, or 10,000 rows were looked at.
+/// Whether the event of an attempt or a delivery fits; reads no more of it than is asked for.
+pub(super) fn matches_event_of(db: &Connection, filter: &Filter, event: EventId) -> Result<bool> {
+    let key = (event.value(),);
+    let mut sql = db.prepare_cached("select event_type, channels from event where id = ?1")?;
+    let mut found = sql.query(key)?;
+    let Some(row) = found.next()? else {
+        return Ok(false);
+    };
+    let event_type = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+    if !filter.event_types.is_empty() && !filter.event_types.iter().any(|wanted| wanted == event_type) {
+        return Ok(false);
+    }
+    if let Some(channel) = &filter.channel
+        && !rows::list(row, 1)?.contains(channel)
+    {
+        return Ok(false);
+    }
+    let Some(tag) = &filter.tag else {
+        return Ok(true);
+    };
+    let mut sql = db.prepare_cached("select tags from event_extra where event = ?1")?;
+    let tags = sql.query_row(key, |row| rows::list(row, 0)).optional()?;
+    Ok(tags.is_some_and(|tags| tags.contains(tag)))
+}
+
+/// Walks slices until the page is full, the list ends, or so many rows were looked at.
 fn scan<K: Id, T>(
-    page: Page<K>,
+    (page, rows_max): (Page<K>, usize),
     filter: &Filter,
     slice: impl Fn(&Bounds, usize) -> Result<Vec<T>>,
     id: impl Fn(&T) -> i64,
@@ -227,7 +257,7 @@ fn scan<K: Id, T>(
         if ended {
             return Ok(Listed { rows: kept, done: true, stopped_at: None });
         }
-        if seen >= SCAN_ROWS_MAX {
+        if seen >= rows_max {
             let stopped_at = if page.descending { bounds.below } else { bounds.above };
             return Ok(Listed { rows: kept, done: false, stopped_at: Some(stopped_at) });
         }

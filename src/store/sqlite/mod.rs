@@ -7,36 +7,47 @@ use std::sync::Mutex;
 use rusqlite::Connection;
 
 use self::remembered::{Added, Remembered};
+use super::hours::Hours;
 use super::tally::Tally;
 use super::{
-    Answer, AttemptRow, AttemptsOf, Backlog, Batch, DueSlice, Durable, Filter, Listed, Opening, Page, Receipt, Store,
-    Unwritten,
+    Answer, AttemptRow, AttemptsOf, Backlog, Batch, DeliveryRow, DueSlice, Durable, Filter, Listed, Opening, Page,
+    Receipt, Replayable, Store, Unwritten,
 };
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
+use crate::count::Counts;
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
+use crate::environment::{Environment, Validation};
 use crate::error::{Error, Result};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId, TaskId};
 use crate::key::Key;
+use crate::replay::Replay;
 use crate::resource::Resource;
 use crate::secret::Sealer;
 use crate::source::{Quarantined, Source, SourceRef, SourceStats};
+use crate::token::Ended;
 
 mod application;
 mod arrival;
 mod commit;
+mod count;
+mod delivery;
+mod event_type;
+mod expunge;
 mod kept;
 mod list;
 mod open;
 mod read;
 mod remembered;
+mod replay;
 mod resource;
 mod rows;
 mod setting;
 mod source;
+mod token;
 
 /// How many idle read connections are kept.
 const READERS_IDLE_MAX: usize = 4;
@@ -66,6 +77,8 @@ struct Writing<'a> {
     wall_ms: i64,
     /// What it adds to its sources' rows; written before it ends.
     tally: Tally,
+    /// What it adds to the counts of endpoints; written before it ends.
+    hours: Hours,
     takers: &'a mut HashMap<EndpointId, SourceId>,
     remembered: &'a Remembered,
     /// What it adds to that when it is committed.
@@ -79,6 +92,7 @@ impl Sqlite {
     /// a network file system, or whatever the system says.
     pub fn open(path: &Path, sealer: Sealer) -> Result<Self> {
         let connection = open::writer(path)?;
+        token::make_key(&connection, &sealer)?;
         let takers = arrival::takers(&connection)?;
         let remembered = Remembered::load(&connection)?;
         let writer = Writer { connection, takers, remembered };
@@ -147,6 +161,18 @@ impl Store for Sqlite {
         self.read(read::keys)
     }
 
+    fn ended_tokens(&self, application: ApplicationId) -> Result<Vec<Ended>> {
+        self.read(|db| token::ended(db, application))
+    }
+
+    fn environments(&self) -> Result<Vec<Environment>> {
+        self.read(read::environments)
+    }
+
+    fn validation(&self, environment: EnvironmentId) -> Result<Validation> {
+        self.read(|db| read::validation(db, environment))
+    }
+
     fn answer(&self, once: &Once, wall_ms: i64) -> Result<Option<Answer>> {
         self.read(|db| setting::answer(db, once, wall_ms))
     }
@@ -201,6 +227,28 @@ impl Store for Sqlite {
         self.read(|db| list::attempts(db, of, page, filter))
     }
 
+    fn attempted(
+        &self,
+        endpoint: EndpointId,
+        page: Page<EventId>,
+        filter: &Filter,
+        bodies: bool,
+    ) -> Result<Listed<DeliveryRow>> {
+        self.read(|db| delivery::attempted(db, endpoint, page, filter, bodies))
+    }
+
+    fn destinations(&self, event: EventId) -> Result<Vec<(EndpointId, Option<Delivery>)>> {
+        self.read(|db| delivery::destinations(db, event))
+    }
+
+    fn counts(&self, endpoint: EndpointId, hours: (i64, i64)) -> Result<Counts> {
+        self.read(|db| count::counts(db, endpoint, hours))
+    }
+
+    fn attempt_count(&self, application: ApplicationId, hours: (i64, i64)) -> Result<i64> {
+        self.read(|db| count::attempts(db, application, hours))
+    }
+
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
         self.read(|db| read::deliveries(db, event))
     }
@@ -223,6 +271,22 @@ impl Store for Sqlite {
 
     fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
         self.read(|db| list::quarantined(db, source, page))
+    }
+
+    fn replayable(&self, replay: &Replay, limit: usize) -> Result<Replayable> {
+        self.read(|db| replay::replayable(db, &self.sealer, replay, limit))
+    }
+
+    fn replay_count(&self, replay: &Replay) -> Result<u64> {
+        self.read(|db| replay::count(db, &self.sealer, replay))
+    }
+
+    fn replay(&self, environment: EnvironmentId, task: TaskId) -> Result<Option<Replay>> {
+        self.read(|db| replay::read(db, environment, task))
+    }
+
+    fn replays(&self, environment: EnvironmentId, page: Page<TaskId>) -> Result<Listed<Replay>> {
+        self.read(|db| replay::list(db, environment, page))
     }
 
     fn resources(&self) -> Result<Vec<Resource>> {

@@ -9,11 +9,13 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, Kind, Result};
 
 /// The schema's steps, oldest first; the database's `user_version` counts those taken.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_receive.sql"),
     include_str!("../../../migrations/sqlite/0003_inbound_keys.sql"),
     include_str!("../../../migrations/sqlite/0004_sandbox.sql"),
+    include_str!("../../../migrations/sqlite/0005_api.sql"),
+    include_str!("../../../migrations/sqlite/0006_handling_replay.sql"),
 ];
 /// Marks the file as ours (`post`), so that another program's database is not taken over.
 const APPLICATION_ID: i32 = 0x706f_7374;
@@ -25,7 +27,7 @@ const READER_WAIT: Duration = Duration::from_secs(5);
 /// The write-ahead log is copied into the database after so many pages of 8 KiB: 32 MiB.
 const CHECKPOINT_PAGES: i32 = 4_096;
 /// How many prepared statements a connection keeps; above the number that exist.
-const STATEMENTS_MAX: usize = 128;
+const STATEMENTS_MAX: usize = 192;
 /// File systems on other machines, by the number that statfs gives: NFS, SMB, CIFS, SMB2, AFS, Ceph, 9P, GFS2, OCFS2.
 /// SQLite's log needs shared memory and locks that they do not keep.
 const NETWORK_FILE_SYSTEMS: [u32; 9] =

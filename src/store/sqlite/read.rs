@@ -2,12 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::replay;
 use super::rows::{self, APPLICATION, DELIVERY, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, SOURCE, TALLY};
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::Endpoint;
-use crate::environment::Environment;
+use crate::environment::{Environment, Validation};
 use crate::error::Result;
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
@@ -28,9 +29,7 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
     let highest = highest_id(db)?;
-    let environments = all(db, "select id, name from environment order by id", |row| {
-        Ok(Environment { id: EnvironmentId::new(row.get(0)?), name: row.get(1)? })
-    })?;
+    let environments = environments(db)?;
     let applications =
         all(db, &format!("select {APPLICATION} from application where deleted = 0 order by id"), rows::application)?;
     let due = due_heads(db)?;
@@ -44,6 +43,7 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
     })?;
     Ok(Opening {
         id_key,
+        token_key: super::token::key(db, sealer)?,
         last_id: last_id.max(highest),
         mark: EventId::new(mark),
         environments,
@@ -52,8 +52,22 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
         due,
         recent_keys,
         sources,
+        replays: replay::running(db)?,
         alive_ms,
     })
+}
+
+pub(super) fn environments(db: &Connection) -> Result<Vec<Environment>> {
+    all(db, "select id, name from environment order by id", |row| {
+        Ok(Environment { id: EnvironmentId::new(row.get(0)?), name: row.get(1)? })
+    })
+}
+
+pub(super) fn validation(db: &Connection, environment: EnvironmentId) -> Result<Validation> {
+    let mut sql = db.prepare_cached("select schema_validation from environment where id = ?1")?;
+    let found =
+        sql.query_row((environment.value(),), |row| rows::number(row, 0, Validation::from_number)).optional()?;
+    Ok(found.unwrap_or_default())
 }
 
 /// The highest id that any row has.
@@ -62,7 +76,7 @@ fn highest_id(db: &Connection) -> Result<i64> {
         "select max(coalesce((select max(id) from event), 0), coalesce((select max(id) from attempt), 0),
          coalesce((select max(id) from application), 0), coalesce((select max(id) from endpoint), 0),
          coalesce((select max(id) from environment), 0), coalesce((select max(id) from key), 0),
-         coalesce((select max(id) from source), 0),
+         coalesce((select max(id) from source), 0), coalesce((select max(id) from replay), 0),
          coalesce((select max(first) from (select (select max(attempt) from delivery
              where delivery.endpoint = endpoint.id and attempt is not null) as first from endpoint)), 0))",
         (),
@@ -159,7 +173,11 @@ pub(super) fn payload(db: &Connection, event: EventId) -> Result<Option<Payload>
 }
 
 pub(super) fn keys(db: &Connection) -> Result<Vec<Key>> {
-    all(db, "select id, environment, role, hash, hint, revoked_ms from key order by id", rows::key)
+    all(
+        db,
+        "select id, environment, role, hash, hint, revoked_ms, application, rate, used_ms from key order by id",
+        rows::key,
+    )
 }
 
 pub(super) fn application(

@@ -5,15 +5,15 @@ use rusqlite::{Row, types::Type};
 use serde::de::DeserializeOwned;
 
 use super::kept::{self, json};
-use crate::application::Application;
+use crate::application::{Application, Wire};
 use crate::attempt::{Attempt, Payload, Trigger};
 use crate::delivery::{Delivery, Status};
 use crate::digest;
 use crate::endpoint::{Endpoint, Health, State};
 use crate::error::Result;
-use crate::event::Event;
+use crate::event::{Event, Extra};
 use crate::event_type::EventType;
-use crate::id::{EnvironmentId, Id, SourceId};
+use crate::id::{ApplicationId, EnvironmentId, Id, SourceId};
 use crate::inbound::Flags;
 use crate::key::{Key, Role};
 use crate::provider::Provider;
@@ -24,14 +24,17 @@ use crate::store::tally::SourceTally;
 
 type Sql<T> = rusqlite::Result<T>;
 
-pub(super) const APPLICATION: &str = "id, environment, uid, name, metadata, updated_ms, deleted, provider, source";
-pub(super) const ENDPOINT: &str = "id, application, uid, url, description, state, event_types, channels, headers, metadata, secrets, failing_since_ms, clock_runs, updated_ms, revision, provider, direct";
+pub(super) const APPLICATION: &str =
+    "id, environment, uid, name, metadata, updated_ms, deleted, provider, source, throttle_rate, wire";
+pub(super) const ENDPOINT: &str = "id, application, uid, url, description, state, event_types, channels, headers, metadata, secrets, failing_since_ms, clock_runs, updated_ms, revision, provider, direct, handling, (select wire from application where application.id = endpoint.application)";
 pub(super) const EVENT_TYPE: &str =
-    "environment, name, description, schemas, archived, deprecated, created_ms, updated_ms";
+    "environment, name, description, schemas, archived, deprecated, created_ms, updated_ms, feature_flags, group_name";
 /// An event and how it came; to be selected from [`EVENTS`].
-pub(super) const EVENT: &str =
-    "id, application, event_type, channels, uid, sha256, source, dedup_key, duplicates, flags, headers";
-pub(super) const EVENTS: &str = "event left join arrival on arrival.event = event.id";
+pub(super) const EVENT: &str = "id, application, event_type, channels, uid, sha256, source, dedup_key, duplicates, flags, headers, tags, keep_until_ms, expunged";
+/// How many columns [`EVENT`] has; the payload stands behind them.
+pub(super) const EVENT_COLUMNS: usize = 14;
+pub(super) const EVENTS: &str =
+    "event left join arrival on arrival.event = event.id left join event_extra on event_extra.event = event.id";
 pub(super) const SOURCE: &str = "id, environment, uid, name, metadata, provider, application, config, tokens, dedup_days, updated_ms, deleted, revision";
 pub(super) const TALLY: &str = "accepted, duplicates, conflicts, unknown_types, quarantined, pings, processed, last_ms, week, silence_ms, silence_before_ms, outage_since_ms, outage_until_ms";
 pub(super) const QUARANTINED: &str = "id, source, sha256, first_ms, count, reason, body";
@@ -46,11 +49,11 @@ fn broken(column: usize, error: impl std::error::Error + Send + Sync + 'static) 
     rusqlite::Error::FromSqlConversionFailure(column, Type::Null, Box::new(error))
 }
 
-fn parse<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Sql<T> {
+pub(super) fn parse<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Sql<T> {
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|error| broken(column, error))
 }
 
-fn id<T: Id>(row: &Row<'_>, column: usize) -> Sql<T> {
+pub(super) fn id<T: Id>(row: &Row<'_>, column: usize) -> Sql<T> {
     row.get(column).map(T::new)
 }
 
@@ -76,6 +79,8 @@ pub(super) fn application(row: &Row<'_>) -> Sql<Application> {
         deleted: row.get(6)?,
         provider: number(row, 7, Provider::from_number)?,
         source: row.get::<_, Option<i64>>(8)?.map(SourceId::new),
+        throttle_rate: row.get(9)?,
+        wire: number(row, 10, Wire::from_number)?,
     })
 }
 
@@ -97,6 +102,8 @@ pub(super) fn endpoint(row: &Row<'_>, sealer: &Sealer) -> Sql<Endpoint> {
         revision: row.get(14)?,
         provider: number(row, 15, Provider::from_number)?,
         direct: row.get(16)?,
+        handling: parse(row, 17)?,
+        wire: number(row, 18, Wire::from_number)?,
     })
 }
 
@@ -110,16 +117,23 @@ pub(super) fn event_type(row: &Row<'_>) -> Sql<EventType> {
         deprecated: row.get(5)?,
         created_ms: row.get(6)?,
         updated_ms: row.get(7)?,
+        feature_flags: list(row, 8)?,
+        group_name: row.get(9)?,
     })
+}
+
+/// A list as JSON; empty for null.
+pub(super) fn list(row: &Row<'_>, column: usize) -> Sql<Vec<String>> {
+    match row.get_ref(column)?.as_str_or_null()? {
+        Some(text) => serde_json::from_str(text).map_err(|error| broken(column, error)),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// An event; its body when the statement selects it behind [`EVENT`].
 pub(super) fn event(row: &Row<'_>, body: bool) -> Sql<Event> {
-    let channels = match row.get_ref(3)?.as_str_or_null()? {
-        Some(text) => serde_json::from_str(text).map_err(|error| broken(3, error))?,
-        None => Vec::new(),
-    };
-    let body = if body { Bytes::copy_from_slice(row.get_ref(11)?.as_blob()?) } else { Bytes::new() };
+    let channels = list(row, 3)?;
+    let body = if body { Bytes::copy_from_slice(row.get_ref(EVENT_COLUMNS)?.as_blob()?) } else { Bytes::new() };
     Ok(Event {
         id: id(row, 0)?,
         application: id(row, 1)?,
@@ -129,7 +143,16 @@ pub(super) fn event(row: &Row<'_>, body: bool) -> Sql<Event> {
         sha256: row.get(5)?,
         body,
         arrival: arrival(row, 6)?.map(Box::new),
+        extra: extra(row, 11)?.map(Box::new),
     })
+}
+
+/// What few events have, whose columns begin at `first`.
+fn extra(row: &Row<'_>, first: usize) -> Sql<Option<Extra>> {
+    let Some(expunged) = row.get(first + 2)? else {
+        return Ok(None);
+    };
+    Ok(Some(Extra { tags: list(row, first)?, keep_until_ms: row.get(first + 1)?, expunged }))
 }
 
 /// How an event came, whose columns begin at `first`; `None` when it was published here.
@@ -198,6 +221,9 @@ pub(super) fn key(row: &Row<'_>) -> Sql<Key> {
         hash: row.get(3)?,
         hint: row.get(4)?,
         revoked_ms: row.get(5)?,
+        application: row.get::<_, Option<i64>>(6)?.map(ApplicationId::new),
+        rate: row.get(7)?,
+        used_ms: row.get(8)?,
     })
 }
 

@@ -4,11 +4,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kept::json;
 use super::kept::{seal_headers, seal_secrets};
-use super::{Writing, application, arrival, resource, source};
-use crate::endpoint::Endpoint;
+use super::{Writing, application, arrival, event_type, expunge, replay, resource, source, token};
+use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::event::Once;
-use crate::event_type::EventType;
 use crate::id::{EventId, Id};
 use crate::key::Key;
 use crate::secret::Sealer;
@@ -48,17 +47,47 @@ fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {
             }
             refused
         }
-        Change::Endpoint(endpoint) => update_endpoint(db, sealer, endpoint)?,
-        Change::EventType(event_type) => taken_if_none(put_event_type(db, event_type)?),
+        Change::Endpoint(endpoint) => {
+            let refused = update_endpoint(db, sealer, endpoint)?;
+            if refused.is_none() && endpoint.state == State::Deleted {
+                replay::call_off(db, endpoint.id, endpoint.updated_ms)?;
+            }
+            refused
+        }
+        Change::EventType(event_type) => taken_if_none(event_type::revive(db, event_type)?),
+        Change::EventTypes(event_types) => {
+            for event_type in event_types {
+                event_type::put(db, event_type)?;
+            }
+            None
+        }
+        Change::EventTypeGone(environment, name) => {
+            (event_type::delete(db, *environment, name)? == 0).then_some(Refused::Stale)
+        }
+        Change::Validation(environment, validation) => {
+            let mut sql = db.prepare_cached("update environment set schema_validation = ?2 where id = ?1")?;
+            sql.execute((environment.value(), i64::from(*validation as u8)))?;
+            None
+        }
+        Change::Expunge(application, events) => expunge::events(work, *application, events).map(|()| None)?,
+        Change::ExpungeAttempt(event, attempt) => expunge::attempt(db, *event, *attempt).map(|()| None)?,
+        Change::EndTokens(all) => {
+            for ended in all {
+                token::end(db, ended)?;
+            }
+            None
+        }
         Change::Catalogue(event_types) => {
             for event_type in event_types {
-                insert_event_type(db, event_type)?;
+                event_type::insert(db, event_type)?;
             }
             None
         }
         Change::Source(source, application) => source::put(db, sealer, source, application.as_deref())?,
+        Change::Replay(replay) => replay::put(db, replay)?,
         Change::Resources(resources) => resource::put(db, resources).map(|()| None)?,
         Change::Consumer(consumer) => put_consumer(work, consumer).map(|()| None)?,
+        Change::Answered => None,
         Change::Key(key) => taken_if_none(insert_key(db, key)?),
         Change::Revoke { key, at_ms } => {
             let mut sql = db.prepare_cached("update key set revoked_ms = ?2 where id = ?1 and revoked_ms is null")?;
@@ -91,8 +120,8 @@ fn insert_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql
         }
     }
     let mut sql = db.prepare_cached(
-        "insert into endpoint (id, application, uid, url, description, state, event_types, channels, headers, metadata, secrets, updated_ms, revision, provider, direct)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14) on conflict do nothing",
+        "insert into endpoint (id, application, uid, url, description, state, event_types, channels, headers, metadata, secrets, updated_ms, revision, provider, direct, handling)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14, ?15) on conflict do nothing",
     )?;
     let changed = sql.execute(params![
         id,
@@ -108,7 +137,8 @@ fn insert_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql
         seal_secrets(sealer, endpoint),
         endpoint.updated_ms,
         provider,
-        endpoint.direct
+        endpoint.direct,
+        json(&endpoint.handling)
     ])?;
     Ok(taken_if_none(changed))
 }
@@ -118,7 +148,7 @@ fn update_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql
     let mut sql = db.prepare_cached(
         "update or ignore endpoint set uid = ?3, url = ?4, description = ?5, state = ?6, event_types = ?7, channels = ?8, headers = ?9, metadata = ?10,
          secrets = ?11, failing_since_ms = iif(?6 = 0 and state <> 0, null, failing_since_ms),
-         clock_runs = iif(?6 = 0 and state <> 0, 0, clock_runs), updated_ms = ?12, revision = ?2 where id = ?1 and revision = ?2 - 1",
+         clock_runs = iif(?6 = 0 and state <> 0, 0, clock_runs), updated_ms = ?12, handling = ?13, revision = ?2 where id = ?1 and revision = ?2 - 1",
     )?;
     let changed = sql.execute(params![
         endpoint.id.value(),
@@ -132,7 +162,8 @@ fn update_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql
         seal_headers(sealer, endpoint),
         json(&endpoint.metadata),
         seal_secrets(sealer, endpoint),
-        endpoint.updated_ms
+        endpoint.updated_ms,
+        json(&endpoint.handling)
     ])?;
     if changed > 0 {
         return Ok(None);
@@ -140,29 +171,6 @@ fn update_endpoint(db: &Connection, sealer: &Sealer, endpoint: &Endpoint) -> Sql
     let mut sql = db.prepare_cached("select revision from endpoint where id = ?1")?;
     let revision: Option<i64> = sql.query_row(params![endpoint.id.value()], |row| row.get(0)).optional()?;
     Ok(Some(if revision == Some(endpoint.revision - 1) { Refused::Taken } else { Refused::Stale }))
-}
-
-/// A name may come back from the archive; a living one is taken.
-fn put_event_type(db: &Connection, event_type: &EventType) -> Sql<usize> {
-    let mut sql = db.prepare_cached(
-        "insert into event_type (environment, name, description, schemas, archived, deprecated, created_ms, updated_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         on conflict (environment, name) do update set description = excluded.description, schemas = excluded.schemas, archived = excluded.archived,
-         deprecated = excluded.deprecated, updated_ms = excluded.updated_ms where event_type.archived = 1",
-    )?;
-    let EventType { environment, name, description, schemas, archived, deprecated, created_ms, updated_ms } =
-        event_type;
-    sql.execute(params![environment.value(), name, description, schemas, archived, deprecated, created_ms, updated_ms])
-}
-
-/// A name that is there stays as it is, in the archive too.
-fn insert_event_type(db: &Connection, event_type: &EventType) -> Sql<usize> {
-    let mut sql = db.prepare_cached(
-        "insert into event_type (environment, name, description, schemas, archived, deprecated, created_ms, updated_ms)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) on conflict do nothing",
-    )?;
-    let EventType { environment, name, description, schemas, archived, deprecated, created_ms, updated_ms } =
-        event_type;
-    sql.execute(params![environment.value(), name, description, schemas, archived, deprecated, created_ms, updated_ms])
 }
 
 /// Moves a poller's place; what it has taken since the one before is processed.
@@ -184,14 +192,17 @@ fn put_consumer(work: &mut Writing<'_>, consumer: &Consumer) -> Sql<()> {
 }
 
 fn insert_key(db: &Connection, key: &Key) -> Sql<usize> {
-    let mut sql = db.prepare_cached("insert into key (id, environment, role, hash, hint, revoked_ms) values (?1, ?2, ?3, ?4, ?5, ?6) on conflict do nothing")?;
+    let mut sql = db.prepare_cached("insert into key (id, environment, role, hash, hint, revoked_ms, application, rate, used_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict do nothing")?;
     sql.execute(params![
         key.id.value(),
         key.environment.value(),
         key.role as i64,
         &key.hash[..],
         key.hint,
-        key.revoked_ms
+        key.revoked_ms,
+        key.application.map(Id::value),
+        key.rate,
+        key.used_ms
     ])
 }
 

@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 
 use posthaste::application::Application;
 use posthaste::endpoint::{Endpoint, Health, State};
+use posthaste::environment::Validation;
 use posthaste::event_type::EventType;
+use posthaste::filter::Filter;
+use posthaste::handling::Handling;
 use posthaste::id::{EventId, Id};
 use posthaste::key::Role;
+use posthaste::replay::{Replay, State as ReplayState};
 use posthaste::secret::Sealer;
 use posthaste::source::SourceRef;
 use posthaste::store::sqlite::Sqlite;
@@ -23,8 +27,8 @@ mod receiving;
 /// Writes what stands in a kept database.
 type Fill = fn(&Subject) -> Topics;
 /// The schemas that were released, by the number of their last step, and what stands in each.
-const RELEASED: [(&str, Fill); 4] =
-    [("0001", fill_sending), ("0002", fill_receiving), ("0003", fill_waiting), ("0004", fill)];
+const RELEASED: [(&str, Fill); 5] =
+    [("0001", fill_sending), ("0002", fill_receiving), ("0003", fill_waiting), ("0004", fill_sandbox), ("0006", fill)];
 /// Names the one that is to be written: `POSTHASTE_TEST_WRITE_SCHEMA=0003 cargo test --test it released`.
 const WRITE: &str = "POSTHASTE_TEST_WRITE_SCHEMA";
 
@@ -60,7 +64,7 @@ fn every_released_schema_is_opened_and_read() {
 /// Under schema 2 the key of each was indexed as it came; under schema 3 some keys may wait.
 #[test]
 fn what_came_in_under_an_earlier_schema_is_still_known() {
-    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1]) {
+    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1]) {
         let (_fresh_folder, fresh_path) = a_folder();
         let topics = fill(&open(&fresh_path));
         let (_folder, path) = a_folder();
@@ -96,6 +100,32 @@ fn schema(path: &Path) -> Vec<(String, Option<String>)> {
 /// Writes something of everything; gives what there is to ask about. It must not change once a schema was released with it:
 /// what a new schema holds beyond the one before is written by a function of its own.
 pub fn fill(subject: &Subject) -> Topics {
+    let mut topics = fill_sandbox(subject);
+    let application = topics.applications[0];
+    let environment = topics.environments[0];
+    let own = subject.opening(NOON_MS).unwrap().applications.into_iter().find(|row| row.id == application).unwrap();
+    let filter = Filter::new(serde_json::json!({ "/amount": { "gte": 1 } })).unwrap();
+    let handling = Handling {
+        throttle_rate: Some(10),
+        retry_schedule: Some(vec![1, 60]),
+        filter: Some(filter),
+        ..Handling::default()
+    };
+    let endpoint = Endpoint { handling: Box::new(handling), ..subject.new_endpoint(&own, None) };
+    subject.done(set(Change::Endpoint(endpoint.clone())));
+    subject.done(set(Change::Validation(environment, Validation::Warn)));
+    let typed = EventType { feature_flags: vec!["beta".to_owned()], ..subject.new_event_type(environment, "flagged") };
+    subject.done(set(Change::EventType(typed)));
+    for state in [ReplayState::Running, ReplayState::Canceled] {
+        subject.done(set(Change::Replay(Box::new(Replay { state, ..subject.new_replay(&endpoint, environment) }))));
+    }
+    topics.endpoints.push(endpoint.id);
+    topics.names.push("flagged".to_owned());
+    topics
+}
+
+/// What schema 4 can hold.
+fn fill_sandbox(subject: &Subject) -> Topics {
     let topics = fill_waiting(subject);
     let kept = ["account", "link"].map(|kind| resource("fintoc_1", kind, "one", Some("{\"n\":0,\"v\":{}}")));
     subject.done(set(Change::Resources(kept.into())));

@@ -58,20 +58,35 @@ fn an_unknown_id_is_404_on_every_route() {
     walls.stand(0, 8);
 }
 
-/// Sends every request of the other party to the first one's things; each must be answered as for an unknown id.
-fn finds_nothing(walls: &Walls, app: &str, key: &str) {
-    let list = walls.world.call("GET", &walls.path("msg"), "").expect(200);
-    let event = list["data"][0]["id"].as_str().expect("an id");
-    let attempts = walls.world.call("GET", &walls.path(&format!("attempt/msg/{event}")), "").expect(200);
-    let attempt = attempts["data"][0]["id"].as_str().expect("an id");
-    for route in ROUTES.iter().filter(|route| route.path.contains("{app}")) {
-        let path = route.path.replace("{app}", app).replace("{ep}", &walls.endpoint).replace("{msg}", event);
-        let path = polled(&path).replace("{atmpt}", attempt);
-        if !route.makes() && (path.contains(&walls.app) || path.contains(&walls.endpoint) || path.contains(event)) {
-            let answer = walls.world.call_as(key, route.method, &path, &[], route.body);
+/// Another party's ids, by the place in which they stand; each stands for a thing that exists.
+type Foreign<'a> = [(&'a str, &'a str)];
+
+/// Sends every request of a party with `own` ids but for one, which is another's; each must be answered, byte for byte,
+/// as for an id that nobody has.
+fn finds_nothing(world: &World, key: &str, own: &Foreign, foreign: &Foreign) {
+    let mut asked = 0;
+    for route in ROUTES.iter().filter(|route| !route.makes()) {
+        for (place, id) in foreign.iter().filter(|(place, _)| route.path.contains(place)) {
+            let fill = |id: &str| {
+                let path = polled(route.path).replace(place, id);
+                own.iter().chain(foreign).fold(path, |path, (place, id)| path.replace(place, id))
+            };
+            let ask = |path: &str| world.call_as(key, route.method, path, &[], route.body);
+            let (answer, unknown) = (ask(&fill(id)), ask(&fill("nobody")));
             check(&answer, 404, "not_found", "Entity not found");
+            assert_eq!(answer.body, unknown.body, "{} {}", route.method, route.path);
+            asked += 1;
         }
     }
+    assert!(asked > 20, "{asked} requests were made");
+}
+
+/// The ids of what the walls hold.
+fn ids(walls: &Walls) -> [String; 2] {
+    let list = walls.world.call("GET", &walls.path("msg"), "").expect(200);
+    let event = list["data"][0]["id"].as_str().expect("an id").to_owned();
+    let attempts = walls.world.call("GET", &walls.path(&format!("attempt/msg/{event}")), "").expect(200);
+    [event, attempts["data"][0]["id"].as_str().expect("an id").to_owned()]
 }
 
 #[test]
@@ -85,7 +100,14 @@ fn a_live_key_never_sees_what_is_tests() {
     walls.world.call("POST", "/api/v1/event-type", name).expect(201);
     assert_eq!(call("GET", "/api/v1/event-type", "").expect(200)["data"], json!([]));
     check(&call("GET", "/api/v1/event-type/pay.ok", ""), 404, "not_found", "");
-    finds_nothing(&walls, &walls.app, &live);
+    let [msg, atmpt] = ids(&walls);
+    let source = walls.world.call("POST", "/ingest/api/v1/source", r#"{"name":"a","type":"svix"}"#).expect(201);
+    let hearers = "/api/v1/operational-webhook/endpoint";
+    let hearer = walls.world.call("POST", hearers, r#"{"url":"http://127.0.0.1:1/"}"#).expect(201);
+    let hearer = hearer["id"].as_str().unwrap();
+    let foreign = [("{app}", walls.app.as_str()), ("{msg}", &msg), ("{atmpt}", &atmpt), ("{ep}", hearer)];
+    let all = [&foreign[..], &[("{source}", source["id"].as_str().unwrap()), ("{name}", "pay.ok")]].concat();
+    finds_nothing(&walls.world, &live, &[], &all);
     // the same names are free there, and mean other things
     call("POST", "/api/v1/event-type", name).expect(201);
     walls.world.call("POST", "/api/v1/app", r#"{"name":"test's","uid":"acme"}"#).expect(201);
@@ -103,7 +125,12 @@ fn a_live_key_never_sees_what_is_tests() {
 fn one_application_never_sees_anothers_endpoints_events_and_attempts() {
     let walls = Walls::start(&[]);
     let other = walls.world.call("POST", "/api/v1/app", r#"{"name":"other"}"#).expect(201);
-    finds_nothing(&walls, other["id"].as_str().unwrap(), KEY);
+    let other = other["id"].as_str().unwrap();
+    let [msg, atmpt] = ids(&walls);
+    let foreign = [("{ep}", walls.endpoint.as_str()), ("{msg}", &msg), ("{atmpt}", &atmpt)];
+    let source = walls.world.call("POST", "/ingest/api/v1/source", r#"{"name":"a","type":"svix"}"#).expect(201);
+    let own = [("{app}", other), ("{source}", source["id"].as_str().unwrap())];
+    finds_nothing(&walls.world, KEY, &own, &foreign);
     let foreign = format!("attempt/msg/nobody?endpoint_id={}", walls.endpoint);
     check(&walls.world.call("GET", &walls.path(&foreign), ""), 404, "not_found", "");
     assert_eq!(walls.world.log(), "");

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Walls, check};
+use crate::api::openapi::Document;
 use crate::world::eventually;
 
 /// What a route takes at least.
@@ -31,14 +32,19 @@ const ENDPOINT: &str = "/api/v1/app/{app}/endpoint/{ep}";
 const CONSUMER: &str = "/api/v1/app/{app}/poller/{sink}/consumer/{consumer}";
 const SOURCES: &str = "/ingest/api/v1/source";
 const SOURCE: &str = "/ingest/api/v1/source/{source}";
+const OPERATIONAL: &str = "/api/v1/operational-webhook/endpoint";
+const BELOW_OPERATIONAL: &str = "/api/v1/operational-webhook/endpoint/{ep}";
+const USAGE: &str = r#"{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}"#;
+const COUNT: &str = r#"{"since":"2099-01-01T00:00:00Z","dryRun":true}"#;
 const BELOW_SOURCE: &str = "/ingest/api/v1/source/{source}/endpoint/{ep}";
 
 /// All routes that take a key, in an order in which an admin can use them all.
-pub const ROUTES: [Route; 52] = [
+pub const ROUTES: [Route; 98] = [
     route("GET", "/api/v1/app", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app", r#"{"name":"a"}"#, Needs::Admin, 201),
     route("GET", APP, "", Needs::Viewer, 200),
     route("PUT", APP, r#"{"name":"a"}"#, Needs::Admin, 200),
+    route("PATCH", APP, "{}", Needs::Admin, 200),
     route("GET", "/api/v1/app/{app}/poller/{sink}", "", Needs::Viewer, 200),
     route("GET", CONSUMER, "", Needs::Viewer, 200),
     route(
@@ -52,10 +58,18 @@ pub const ROUTES: [Route; 52] = [
     route("POST", "/api/v1/app/{app}/endpoint", r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 201),
     route("GET", ENDPOINT, "", Needs::Viewer, 200),
     route("PATCH", ENDPOINT, "{}", Needs::Admin, 200),
+    route("PUT", ENDPOINT, r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 200),
+    route("GET", "/api/v1/app/{app}/endpoint/{ep}/stats", "", Needs::Viewer, 200),
+    route("GET", "/api/v1/app/{app}/endpoint/{ep}/attempt-stats", "", Needs::Viewer, 200),
+    route("GET", "/api/v1/app/{app}/endpoint/{ep}/msg", "", Needs::Viewer, 200),
+    route("POST", "/api/v1/app/{app}/endpoint/{ep}/recover", COUNT, Needs::Admin, 200),
+    route("POST", "/api/v1/app/{app}/endpoint/{ep}/bulk-replay", COUNT, Needs::Admin, 200),
+    route("POST", "/api/v1/app/{app}/endpoint/{ep}/replay-missing", COUNT, Needs::Admin, 200),
     route("GET", "/api/v1/app/{app}/endpoint/{ep}/headers", "", Needs::Viewer, 200),
     route("PUT", "/api/v1/app/{app}/endpoint/{ep}/headers", r#"{"headers":{}}"#, Needs::Admin, 204),
     route("PATCH", "/api/v1/app/{app}/endpoint/{ep}/headers", "{}", Needs::Admin, 204),
     route("GET", "/api/v1/app/{app}/endpoint/{ep}/secret", "", Needs::Admin, 200),
+    route("GET", "/api/v1/app/{app}/endpoint/{ep}/jwks", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app/{app}/endpoint/{ep}/secret/rotate", "{}", Needs::Admin, 200),
     route("POST", "/api/v1/app/{app}/endpoint/{ep}/send-example", r#"{"eventType":"svix.ping"}"#, Needs::Admin, 200),
     route("GET", "/api/v1/app/{app}/msg", "", Needs::Viewer, 200),
@@ -68,13 +82,49 @@ pub const ROUTES: [Route; 52] = [
         202,
     ),
     route("GET", "/api/v1/app/{app}/msg/{msg}", "", Needs::Viewer, 200),
+    route("GET", "/api/v1/app/{app}/msg/{msg}/endpoint", "", Needs::Viewer, 200),
+    route("GET", "/api/v1/app/{app}/msg/{msg}/attempt", "", Needs::Viewer, 200),
+    route("POST", "/api/v1/app/{app}/msg/precheck/active", r#"{"eventType":"a"}"#, Needs::Viewer, 200),
     route("GET", "/api/v1/app/{app}/attempt/endpoint/{ep}", "", Needs::Viewer, 200),
     route("GET", "/api/v1/app/{app}/attempt/msg/{msg}", "", Needs::Viewer, 200),
     route("GET", "/api/v1/app/{app}/msg/{msg}/attempt/{atmpt}", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app/{app}/msg/{msg}/endpoint/{ep}/resend", "", Needs::Admin, 202),
+    route("DELETE", "/api/v1/app/{app}/msg/{msg}/attempt/{atmpt}/content", "", Needs::Admin, 204),
+    route("DELETE", "/api/v1/app/{app}/msg/{msg}/content", "", Needs::Admin, 204),
+    route("POST", "/api/v1/app/{app}/msg/bulk-expunge", r#"{"ids":["nobody"]}"#, Needs::Admin, 200),
+    route("POST", "/api/v1/app/{app}/msg/expunge-all-contents", "", Needs::Admin, 202),
+    route("POST", "/api/v1/auth/app-portal-access/{app}", "{}", Needs::Admin, 200),
+    route("POST", "/api/v1/auth/dashboard-access/{app}", "{}", Needs::Admin, 200),
+    route("POST", "/api/v1/auth/app/{app}/expire-all", "{}", Needs::Admin, 204),
+    route("POST", "/api/v1/auth/logout", "", Needs::Viewer, 204),
+    route("GET", "/api/v1/auth/whoami", "", Needs::Viewer, 200),
+    route("GET", "/api/v1/environment", "", Needs::Viewer, 200),
+    route("PATCH", "/api/v1/environment", "{}", Needs::Admin, 200),
+    route("POST", "/api/v1/environment/export", "", Needs::Admin, 200),
+    route("POST", "/api/v1/environment/import", "{}", Needs::Admin, 204),
+    route("GET", "/api/v1/background-task", "", Needs::Viewer, 200),
+    route("GET", "/api/v1/background-task/{task}", "", Needs::Viewer, 200),
+    route("POST", "/api/v1/background-task/{task}/cancel", "", Needs::Admin, 200),
+    route("POST", "/api/v1/stats/usage/app", USAGE, Needs::Viewer, 202),
+    route("PUT", "/api/v1/stats/usage/event-types", "", Needs::Viewer, 202),
     route("POST", "/api/v1/event-type", r#"{"name":"a","description":""}"#, Needs::Admin, 201),
     route("GET", "/api/v1/event-type", "", Needs::Viewer, 200),
     route("GET", "/api/v1/event-type/{name}", "", Needs::Viewer, 200),
+    route("PUT", "/api/v1/event-type/{name}", r#"{"description":""}"#, Needs::Admin, 200),
+    route("PATCH", "/api/v1/event-type/{name}", "{}", Needs::Admin, 200),
+    route("POST", "/api/v1/event-type/import/openapi", r#"{"spec":{"webhooks":{}}}"#, Needs::Admin, 200),
+    route("DELETE", "/api/v1/event-type/{name}", "", Needs::Admin, 204),
+    route("GET", OPERATIONAL, "", Needs::Viewer, 200),
+    route("POST", OPERATIONAL, r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 201),
+    route("GET", BELOW_OPERATIONAL, "", Needs::Viewer, 200),
+    route("PUT", BELOW_OPERATIONAL, r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 200),
+    route("PATCH", BELOW_OPERATIONAL, "{}", Needs::Admin, 200),
+    route("GET", "/api/v1/operational-webhook/endpoint/{ep}/headers", "", Needs::Viewer, 200),
+    route("PUT", "/api/v1/operational-webhook/endpoint/{ep}/headers", r#"{"headers":{}}"#, Needs::Admin, 204),
+    route("PATCH", "/api/v1/operational-webhook/endpoint/{ep}/headers", "{}", Needs::Admin, 204),
+    route("GET", "/api/v1/operational-webhook/endpoint/{ep}/secret", "", Needs::Admin, 200),
+    route("POST", "/api/v1/operational-webhook/endpoint/{ep}/secret/rotate", "{}", Needs::Admin, 200),
+    route("DELETE", BELOW_OPERATIONAL, "", Needs::Admin, 204),
     route("POST", "/api/v1/event-type/import/provider", r#"{"provider":"bridge"}"#, Needs::Admin, 200),
     route("GET", SOURCES, "", Needs::Viewer, 200),
     route("POST", SOURCES, r#"{"name":"a","type":"bridge"}"#, Needs::Admin, 201),
@@ -88,6 +138,7 @@ pub const ROUTES: [Route; 52] = [
     route("POST", "/ingest/api/v1/source/{source}/endpoint", r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 201),
     route("GET", BELOW_SOURCE, "", Needs::Viewer, 200),
     route("PATCH", BELOW_SOURCE, "{}", Needs::Admin, 200),
+    route("PUT", BELOW_SOURCE, r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 200),
     route("GET", "/ingest/api/v1/source/{source}/endpoint/{ep}/headers", "", Needs::Viewer, 200),
     route("PUT", "/ingest/api/v1/source/{source}/endpoint/{ep}/headers", r#"{"headers":{}}"#, Needs::Admin, 204),
     route("PATCH", "/ingest/api/v1/source/{source}/endpoint/{ep}/headers", "{}", Needs::Admin, 204),
@@ -115,7 +166,8 @@ pub fn polled(path: &str) -> String {
 impl Route {
     /// Whether an id that nobody has makes something.
     pub fn makes(&self) -> bool {
-        self.method == "PUT" && (self.path == APP || self.path == SOURCE)
+        let made = [APP, SOURCE, ENDPOINT, BELOW_SOURCE, BELOW_OPERATIONAL, "/api/v1/event-type/{name}"];
+        self.method == "PUT" && made.contains(&self.path)
     }
 }
 
@@ -129,11 +181,17 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
     let source = made["id"].as_str().unwrap().to_owned();
     let below = walls.world.call("POST", &format!("{SOURCES}/{source}/endpoint"), r#"{"url":"http://127.0.0.1:1/"}"#);
     let below = below.expect(201)["id"].as_str().unwrap().to_owned();
-    let path = |route: &Route| {
-        let endpoint = if route.path.contains("{source}") { &below } else { &walls.endpoint };
+    let operational = walls.world.call("POST", OPERATIONAL, r#"{"url":"http://127.0.0.1:1/"}"#).expect(201);
+    let operational = operational["id"].as_str().unwrap().to_owned();
+    let path = |route: &Route, task: &str| {
+        let endpoint = match route.path {
+            path if path.contains("{source}") => &below,
+            path if path.starts_with(OPERATIONAL) => &operational,
+            _ => &walls.endpoint,
+        };
         let path = route.path.replace("{app}", &walls.app).replace("{ep}", endpoint).replace("{source}", &source);
         let path = polled(&path);
-        path.replace("{msg}", &event).replace("{atmpt}", &attempt).replace("{name}", "a")
+        path.replace("{msg}", &event).replace("{atmpt}", &attempt).replace("{name}", "a").replace("{task}", task)
     };
     let (viewer, publisher) = (walls.world.key("viewer", "test"), walls.world.key("publisher", "test"));
     eventually(|| (walls.world.call_as(&publisher, "GET", "/api/v1/app", &[], "").status == 200).then_some(()));
@@ -141,12 +199,18 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
         for route in ROUTES.iter().filter(|route| refused.contains(&route.needs)) {
             let needed = if route.needs == Needs::Admin { "use an admin key" } else { "use a publisher or admin key" };
             for body in [route.body, "{", ""] {
-                let answer = walls.world.call_as(key, route.method, &path(route), &[], body);
+                let answer = walls.world.call_as(key, route.method, &path(route, "qtask_x"), &[], body);
                 check(&answer, 403, "insufficient access", needed);
             }
         }
     }
     walls.stand(0, 8);
+    // paused, so that its replay has not ended before it is called off
+    let paused = walls.world.endpoint(&walls.app, &json!({"url": "http://127.0.0.1:1/", "paused": true}));
+    let replay = walls.path(&format!("endpoint/{paused}/replay-missing"));
+    let task = walls.world.call("POST", &replay, json!({"since": "2099-01-01T00:00:00Z"})).expect(202);
+    let task = task["id"].as_str().unwrap().to_owned();
+    let document = Document::of(&walls.world);
     for route in &ROUTES {
         let allowed = match route.needs {
             Needs::Viewer => vec![viewer.as_str(), &publisher, crate::world::KEY],
@@ -154,8 +218,9 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
             Needs::Admin => vec![crate::world::KEY],
         };
         for key in allowed {
-            let answer = walls.world.call_as(key, route.method, &path(route), &[], route.body);
+            let answer = walls.world.call_as(key, route.method, &path(route, &task), &[], route.body);
             assert_eq!(answer.status, route.status, "{} {}: {answer:?}", route.method, route.path);
+            document.check(route.method, &path(route, &task), &answer);
         }
     }
 }
@@ -164,9 +229,14 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
 fn no_route_is_left_out_of_these_tables() {
     let source = include_str!("../../../src/http/api/mod.rs");
     let (_, routes) = source.split_once("pub fn router").expect("the routes stand there");
-    let open = ["/api/v1/health", "/api/v1/health/ping"];
-    let below = routes.split("&below(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    let below: Vec<_> = below.map(|rest| format!("{BELOW_SOURCE}{rest}")).collect();
+    let open = ["/api/v1/health", "/api/v1/health/ping", "/api/v1/openapi.json"];
+    let (others, of_sources) = routes.split_once("fn sources()").expect("the routes of sources stand last");
+    let below = |text: &str, root: &str| {
+        let rest = text.split("&below(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+        rest.map(|rest| format!("{root}{rest}")).collect::<Vec<_>>()
+    };
+    let below =
+        [below(others, BELOW_OPERATIONAL), below(of_sources, BELOW_SOURCE), vec![OPERATIONAL.to_owned()]].concat();
     let listed = routes.split('"').filter(|text| text.starts_with("/api/v1/") || text.starts_with("/ingest/"));
     for path in listed.chain(below.iter().map(String::as_str)).filter(|text| !open.contains(text)) {
         let methods = ROUTES.iter().filter(|route| route.path == path).count();

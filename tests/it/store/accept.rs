@@ -29,6 +29,7 @@ fn an_accepted_event_reads_back_whole(subject: &Subject) {
             channels: channels.iter().map(|&channel| channel.to_owned()).collect(),
             uid: uid.map(str::to_owned),
             sha256: digest::sha256(&body),
+            extra: None,
             body,
             arrival: None,
         };

@@ -3,13 +3,15 @@
 use std::fmt::Debug;
 
 use posthaste::application::{Application, ApplicationRef};
+use posthaste::count;
+use posthaste::delivery::Status;
 use posthaste::endpoint::Endpoint;
 use posthaste::event::{Event, Once};
 use posthaste::event_type::EventType;
 use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id, SourceId};
 use posthaste::inbound::Credentials;
 use posthaste::source::{Quarantined, Source, SourceRef, token_hash};
-use posthaste::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, Store};
+use posthaste::store::{AttemptRow, AttemptsOf, DeliveryRow, Filter, Listed, Page, Store};
 
 /// More answers than any small world has: a list that does not end is found out.
 const LINES_MAX: usize = 1_000_000;
@@ -30,6 +32,8 @@ pub struct Topics {
     pub moments: Vec<i64>,
     pub sources: Vec<SourceId>,
     pub tokens: Vec<String>,
+    /// Whether counts are asked for: a database that was made before there were any cannot tell all.
+    pub counted: bool,
     /// Pollers, by sink and name.
     pub pollers: Vec<(String, String)>,
 }
@@ -42,6 +46,16 @@ fn answers(store: &dyn Store, topics: &Topics) -> Vec<String> {
     receiving(store, topics, &mut lines);
     history(store, topics, &mut lines);
     line(&mut lines, "resources", store.resources().unwrap());
+    for &environment in &topics.environments {
+        let page = Page { after: None, descending: true, limit: 10 };
+        let replays = store.replays(environment, page).unwrap().rows;
+        for replay in &replays {
+            line(&mut lines, "replayable", store.replayable(replay, 2).unwrap());
+            line(&mut lines, "replayable", store.replay_count(replay).unwrap());
+        }
+        line(&mut lines, "replays", replays);
+    }
+    line(&mut lines, "running", store.opening(0).unwrap().replays);
     lines
 }
 
@@ -104,6 +118,7 @@ fn start(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
     line(lines, "backlog", store.backlog().unwrap());
     line(lines, "payloads", store.payloads(&topics.events).unwrap());
     line(lines, "keys", store.keys().unwrap());
+    line(lines, "environments", store.environments().unwrap());
 }
 
 /// Each page of a list, in both directions and in two sizes.
@@ -162,7 +177,11 @@ fn settings(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
             );
         }
     }
+    for &environment in &topics.environments {
+        line(lines, "validation", store.validation(environment).unwrap());
+    }
     for &application in &topics.applications {
+        line(lines, "ended tokens", store.ended_tokens(application).unwrap());
         for &endpoint in &topics.endpoints {
             line(lines, "endpoint", store.endpoint(application, endpoint).unwrap().as_ref().map(revealed));
         }
@@ -238,6 +257,28 @@ fn history(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
     }
     for &event in &topics.events {
         line(lines, "deliveries", store.deliveries(event).unwrap());
+        line(lines, "destinations", store.destinations(event).unwrap());
+    }
+    for &endpoint in &topics.endpoints {
+        for filter in &filters {
+            let list = |page| store.attempted(endpoint, page, filter, true).unwrap();
+            pages(lines, "attempted", |row: &DeliveryRow| row.event.id, |id| Some(Id::new(id)), list);
+        }
+    }
+    counts(store, topics, lines);
+}
+
+/// What deliveries and attempts came to.
+fn counts(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
+    let ever = (0, i64::MAX);
+    let spans = topics.moments.iter().map(|&moment_ms| (0, count::hour(moment_ms))).chain([ever]);
+    for hours in spans.filter(|_| topics.counted) {
+        for &endpoint in &topics.endpoints {
+            line(lines, "counts", store.counts(endpoint, hours).unwrap());
+        }
+        for &application in &topics.applications {
+            line(lines, "attempt count", store.attempt_count(application, hours).unwrap());
+        }
     }
 }
 
@@ -250,6 +291,8 @@ fn filters(topics: &Topics) -> Vec<Filter> {
         Filter { endpoint: topics.endpoints.first().copied(), ..all.clone() },
         Filter { event_types: topics.names.iter().take(2).cloned().collect(), ..all.clone() },
         Filter { channel: topics.names.first().cloned(), ..all.clone() },
+        Filter { tag: topics.names.last().cloned(), ..all.clone() },
+        Filter { status: Some(Status::Failed), ..all.clone() },
         Filter { above: middle, ..all.clone() },
         Filter { below: middle, succeeded: Some(false), ..all.clone() },
     ];

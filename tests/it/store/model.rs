@@ -20,6 +20,7 @@ enum Step {
     Application { of: Index, fresh: bool, deleted: bool, uid: Option<u8>, key: Option<u8>, provider: usize },
     Endpoint { of: Index, fresh: bool, state: i64, uid: Option<u8>, missed: bool },
     EventType { of: Index, name: usize, archived: bool },
+    EventTypes { of: Index, names: u8, gone: bool },
     Catalogue { of: Index },
     Key { of: Index, revoke: bool },
     Source { of: Index, fresh: bool, deleted: bool, uid: Option<u8>, missed: bool },
@@ -37,6 +38,10 @@ enum Step {
     Quarantine { of: Index, body: u8 },
     Outage { of: Index },
     Alive,
+    Expunge { of: Index, attempt: bool },
+    Validation { of: Index, validation: usize },
+    EndTokens { of: Index, which: u8 },
+    Used { of: Index },
 }
 
 /// Batches, and how many minutes pass before each.
@@ -53,6 +58,10 @@ fn a_setting() -> impl Strategy<Value = Step> {
             .prop_map(|(of, fresh, state, uid, missed)| Step::Endpoint { of, fresh, state, uid, missed }),
         2 => (of(), 0..3_usize, any_bool()).prop_map(|(of, name, archived)| Step::EventType { of, name, archived }),
         1 => of().prop_map(|of| Step::Catalogue { of }),
+        1 => (of(), 0..8_u8, any_bool()).prop_map(|(of, names, gone)| Step::EventTypes { of, names, gone }),
+        1 => (of(), 0..3_usize).prop_map(|(of, validation)| Step::Validation { of, validation }),
+        1 => (of(), 0..6_u8).prop_map(|(of, which)| Step::EndTokens { of, which }),
+        2 => (of(), any_bool()).prop_map(|(of, attempt)| Step::Expunge { of, attempt }),
         1 => (of(), any_bool()).prop_map(|(of, revoke)| Step::Key { of, revoke }),
         5 => (of(), any_bool(), seldom(), maybe(0..3_u8), seldom())
             .prop_map(|(of, fresh, deleted, uid, missed)| Step::Source { of, fresh, deleted, uid, missed }),
@@ -77,6 +86,7 @@ fn a_transition() -> impl Strategy<Value = Step> {
         2 => (of(), any::<bool>(), maybe(2..4_i64)).prop_map(|(of, failing, state)| Step::Health { of, failing, state }),
         1 => of().prop_map(|of| Step::Mark { of }),
         1 => Just(Step::Forget),
+        1 => of().prop_map(|of| Step::Used { of }),
         1 => (of(), 0..10_usize).prop_map(|(of, reason)| Step::Turned { of, reason }),
         1 => (of(), 0..3_u8).prop_map(|(of, body)| Step::Quarantine { of, body }),
         1 => prop_oneof![of().prop_map(|of| Step::Outage { of }), Just(Step::Alive)],

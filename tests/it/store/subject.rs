@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use bytes::Bytes;
-use posthaste::application::Application;
+use posthaste::application::{Application, Wire};
 use posthaste::attempt::{Attempt, Outcome, Trigger};
 use posthaste::delivery::{Delivery, Due};
 use posthaste::digest;
@@ -17,6 +17,7 @@ use posthaste::fan_out;
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, IdSource};
 use posthaste::key::{Key, Role};
 use posthaste::provider::Provider;
+use posthaste::replay::{self, Replay, Wanted};
 use posthaste::retry;
 use posthaste::secret::{Sealer, Secret, SecretSlot};
 use posthaste::store::sqlite::Sqlite;
@@ -115,6 +116,8 @@ impl Subject {
             uid,
             name: "Acme".to_owned(),
             metadata,
+            throttle_rate: None,
+            wire: Wire::Webhook,
             provider: Provider::Standard,
             source: None,
             updated_ms: self.wall_ms(),
@@ -135,6 +138,7 @@ impl Subject {
             id: self.id(),
             application: application.id,
             provider: application.provider,
+            wire: application.wire,
             direct: false,
             uid: uid.map(str::to_owned),
             url: "https://receiver.example/hooks?a=1".to_owned(),
@@ -142,6 +146,7 @@ impl Subject {
             state: State::Enabled,
             event_types: vec!["payment.succeeded".to_owned(), "payment.failed".to_owned()],
             channels: vec!["eu".to_owned()],
+            handling: Box::default(),
             headers: BTreeMap::from([("Authorization".to_owned(), "Bearer x".to_owned())]),
             metadata: BTreeMap::from([("team".to_owned(), "money".to_owned())]),
             secrets: vec![
@@ -151,6 +156,25 @@ impl Subject {
             health: Health::default(),
             updated_ms: self.wall_ms(),
             revision: 1,
+        }
+    }
+
+    /// A replay of all that failed at an endpoint.
+    pub fn new_replay(&self, endpoint: &Endpoint, environment: EnvironmentId) -> Replay {
+        Replay {
+            id: self.id(),
+            environment,
+            application: endpoint.application,
+            endpoint: endpoint.id,
+            kind: replay::Kind::Recover,
+            state: replay::State::Running,
+            first: EventId::new(0),
+            last: EventId::new(i64::MAX),
+            wanted: Wanted::default(),
+            position: EventId::new(0),
+            total: 3,
+            done: 0,
+            updated_ms: self.wall_ms(),
         }
     }
 
@@ -172,6 +196,7 @@ impl Subject {
             event_type,
             channels: Vec::new(),
             uid: None,
+            extra: None,
             body,
             sha256,
             arrival: None,
@@ -196,6 +221,8 @@ impl Subject {
             schemas: Some(r#"{"1":{"examples":[{"amount":10.00}]}}"#.to_owned()),
             archived: false,
             deprecated: true,
+            feature_flags: Vec::new(),
+            group_name: None,
             created_ms: self.wall_ms(),
             updated_ms: self.wall_ms(),
         }
@@ -207,9 +234,12 @@ impl Subject {
         Key {
             id,
             environment,
+            application: None,
             role,
+            rate: None,
             hash: digest::sha256(&id.value().to_be_bytes()),
             hint: "sk_test_abcd…".to_owned(),
+            used_ms: None,
             revoked_ms: None,
         }
     }

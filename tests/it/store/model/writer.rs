@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use posthaste::application::Application;
+use posthaste::application::{Application, Wire};
 use posthaste::delivery::{Delivery, Status};
 use posthaste::endpoint::{Endpoint, Health, State};
-use posthaste::environment::Environment;
-use posthaste::event::Once;
+use posthaste::environment::{Environment, Validation};
+use posthaste::event::{Extra, Once};
 use posthaste::event_type::EventType;
 use posthaste::fan_out;
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, KeyId};
@@ -14,7 +14,8 @@ use posthaste::inbound::{Flags, Refusal};
 use posthaste::key::Role;
 use posthaste::provider::Provider;
 use posthaste::source::{Source, SourceRef};
-use posthaste::store::{Answer, Change, Consumer, Op, Refused, Setting, Turned};
+use posthaste::store::{Answer, AttemptsOf, Change, Consumer, Filter, Op, Page, Refused, Setting, Turned};
+use posthaste::token::{Ended, Which};
 use proptest::sample::Index;
 
 use super::Step;
@@ -59,6 +60,7 @@ impl<'a> Writer<'a> {
             names: ["paid", "failed", "eu"].map(str::to_owned).into(),
             onces: (0..3).map(|key| key_of("setting", key, key == 0, true)).chain(event_keys).collect(),
             moments: [0, 1, 2, 14].map(|days| NOON_MS + days * DAY_MS).into(),
+            counted: true,
             pollers: NAMES.map(|name| ("ledger".to_owned(), name.to_owned())).into(),
             ..Topics::default()
         };
@@ -110,6 +112,7 @@ impl<'a> Writer<'a> {
                 until_ms: wall_ms,
             }),
             Step::Alive => Some(Op::Alive(wall_ms)),
+            Step::Used { of } => pick(of, &self.keys).map(|&key| Op::Used { key, at_ms: wall_ms }),
             setting => {
                 Some(Op::Setting(Box::new(Setting { change: self.change(setting)?, answer: self.answer(setting) })))
             }
@@ -139,6 +142,8 @@ impl<'a> Writer<'a> {
                 Change::Application(Application {
                     uid: uid.map(uid_text),
                     provider: Provider::DELIVERED[provider],
+                    wire: Wire::ALL[usize::from(uid.unwrap_or(0))].1,
+                    throttle_rate: uid.map(|uid| 1 + u32::from(uid)),
                     deleted,
                     updated_ms: self.subject.wall_ms(),
                     ..chosen
@@ -158,6 +163,23 @@ impl<'a> Writer<'a> {
                 environment(of)?;
                 Change::Catalogue(self.topics.names.iter().map(row).collect())
             }
+            Step::EventTypes { of, names, gone: true } => {
+                let name = self.topics.names[usize::from(names) % self.topics.names.len()].clone();
+                Change::EventTypeGone(environment(of)?, name)
+            }
+            Step::EventTypes { of, names, .. } => {
+                let environment = environment(of)?;
+                let chosen = self.topics.names.iter().enumerate().filter(|(place, _)| (names >> place) & 1 == 1);
+                let row = |(place, name): (usize, &String)| EventType {
+                    feature_flags: vec![name.clone(); place],
+                    group_name: (place > 1).then(|| name.clone()),
+                    ..self.subject.new_event_type(environment, name)
+                };
+                Change::EventTypes(chosen.map(row).collect())
+            }
+            Step::Validation { of, validation } => Change::Validation(environment(of)?, Validation::ALL[validation].1),
+            Step::EndTokens { of, which } => self.end_tokens(of, which)?,
+            Step::Expunge { of, attempt } => self.expunge(of, attempt)?,
             Step::Source { .. } => return self.source(step),
             Step::Consumer { of, to, name, commits } => Change::Consumer(Consumer {
                 application: *pick(of, &self.topics.applications)?,
@@ -172,6 +194,30 @@ impl<'a> Writer<'a> {
             Step::Key { of, .. } => Change::Key(self.subject.new_key(environment(of)?, Role::Viewer)),
             _ => return None,
         })
+    }
+
+    fn end_tokens(&self, of: Index, which: u8) -> Option<Change> {
+        let (application, wall_ms) = (*pick(of, &self.topics.applications)?, self.subject.wall_ms());
+        let name = uid_text(which / 3);
+        let which = match which % 3 {
+            0 => Which::All,
+            1 => Which::Session(name),
+            _ => Which::One(name),
+        };
+        let forget_ms = wall_ms + DAY_MS;
+        Some(Change::EndTokens(vec![Ended { application, which, issued_until_ms: 7, from_ms: wall_ms, forget_ms }]))
+    }
+
+    /// An event, or the latest attempt of one.
+    fn expunge(&self, of: Index, attempt: bool) -> Option<Change> {
+        let (event, endpoint) = *pick(of, &self.deliveries)?;
+        let application = self.endpoints.iter().find(|known| known.id == endpoint)?.application;
+        if !attempt {
+            return Some(Change::Expunge(application, vec![event]));
+        }
+        let page = Page { after: None, descending: true, limit: 1 };
+        let listed = self.subject.attempts(AttemptsOf::Event(event), page, &Filter::default()).unwrap();
+        Some(Change::ExpungeAttempt(event, listed.rows.first()?.attempt.id))
     }
 
     /// A new source, or one that exists with the revision its next change must have.
@@ -217,6 +263,9 @@ impl<'a> Writer<'a> {
         let mut row = self.subject.new_event(application, &endpoints);
         row.event.event_type.clone_from(&self.topics.names[kind]);
         row.event.channels = self.topics.names[kind + 1..].to_vec();
+        let tags = self.topics.names[kind..].to_vec();
+        let keep_until_ms = (kind > 1).then(|| self.subject.wall_ms());
+        row.event.extra = (kind > 0).then(|| Box::new(Extra { tags, keep_until_ms, expunged: false }));
         self.topics.events.push(row.event.id);
         if let Some(uid) = uid {
             row = with_uid(row, &uid_text(uid));

@@ -1,0 +1,99 @@
+//! Replays: a running one feeds its endpoint's due index slice by slice, whenever nothing else is due there.
+
+use super::core::Core;
+use super::dispatch::SWEEP_MS;
+use super::lanes::{Run, WINDOW};
+use super::message::Output;
+use crate::clock::Now;
+use crate::id::{EndpointId, EventId};
+use crate::replay::{Replay, State};
+use crate::store::{Op, Replayable, Replayed};
+
+/// How many deliveries one slice makes again, at most.
+const SLICE: usize = 1_000;
+
+impl<R> Core<R> {
+    /// Takes up a replay, new or changed; one that ended is let go.
+    pub(super) fn take_replay(&mut self, now: Now, replay: &Replay) {
+        let Some(lane) = self.lanes.find(replay.endpoint) else {
+            return;
+        };
+        if replay.state == State::Running {
+            self.replays.insert(lane, Run { replay: replay.clone(), busy: false });
+            self.seek(now, lane);
+        } else if self.replays.get(&lane).is_some_and(|run| run.replay.id == replay.id) {
+            self.replays.remove(&lane);
+        }
+    }
+
+    /// Looks for more to replay where there is room for it; again later where there is none.
+    pub(super) fn seek(&mut self, now: Now, lane: usize) {
+        let Some(run) = self.replays.get_mut(&lane).filter(|run| !run.busy) else {
+            return;
+        };
+        self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
+        let here = &self.lanes[lane];
+        let due = here.next_due_ms.is_some_and(|due_ms| due_ms <= now.steady_ms);
+        if here.enabled() && !here.loading && !due && here.backlog.len() < WINDOW / 2 {
+            run.busy = true;
+            self.out.push(Output::Seek(Box::new(run.replay.clone()), SLICE));
+        }
+    }
+
+    /// Seeks for every replay that has nothing on its way.
+    pub(super) fn seek_all(&mut self, now: Now) {
+        let lanes: Vec<usize> = self.replays.keys().copied().collect();
+        for lane in lanes {
+            self.seek(now, lane);
+        }
+    }
+
+    /// Writes down a slice that was found, but for what is in memory: that is on its way anyhow.
+    pub(super) fn replayable(&mut self, now: Now, replay: &Replay, found: Option<Replayable>) {
+        let Some(lane) = self.lanes.find(replay.endpoint) else {
+            return;
+        };
+        let Some(run) = self.replays.get_mut(&lane).filter(|run| run.replay.id == replay.id) else {
+            return;
+        };
+        let Some(Replayable { events, position, done }) = found else {
+            run.busy = false; // it could not be read: the next sweep tries again
+            return;
+        };
+        let here = &self.lanes[lane];
+        let events: Vec<EventId> =
+            events.into_iter().filter(|event| !here.holds(*event) && !here.waits(*event)).collect();
+        let some = !events.is_empty();
+        run.replay.position = position;
+        run.replay.done += u64::try_from(events.len()).unwrap_or(u64::MAX);
+        let replayed =
+            Replayed { replay: replay.id, endpoint: replay.endpoint, events, position, done, due_ms: now.steady_ms };
+        self.groups.push(now, Op::Replay(Box::new(replayed)));
+        if some {
+            self.groups.line(lane, now.steady_ms);
+        }
+    }
+
+    /// A slice is durable: the next may be looked for.
+    pub(super) fn replayed(&mut self, now: Now, endpoint: EndpointId, done: bool) {
+        let Some(lane) = self.lanes.find(endpoint) else {
+            return;
+        };
+        if done {
+            self.replays.remove(&lane);
+        } else if let Some(run) = self.replays.get_mut(&lane) {
+            run.busy = false;
+            self.seek(now, lane);
+        }
+    }
+
+    /// A slice could not be written: it is looked for anew.
+    pub(super) fn not_replayed(&mut self, replayed: &Replayed) {
+        if let Some(run) = self.lanes.find(replayed.endpoint).and_then(|lane| self.replays.get_mut(&lane)) {
+            let first = replayed.events.first().copied().unwrap_or(replayed.position);
+            run.replay.position = run.replay.position.min(first);
+            run.replay.done -= u64::try_from(replayed.events.len()).unwrap_or_default().min(run.replay.done);
+            run.busy = false;
+        }
+    }
+}

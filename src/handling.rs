@@ -1,0 +1,91 @@
+//! Handling: how one endpoint's deliveries are made, where it wants another way than the usual one.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::retry::Ladder;
+
+/// A retry schedule: how many waits, each of so many seconds, all of them together: 8 days.
+const WAITS_MAX: usize = 30;
+const WAIT_SECS_MAX: u32 = 86_400;
+const WAITS_SECS_MAX: u64 = 8 * 86_400;
+/// How long an attempt may take, in seconds.
+const TIMEOUT_SECS_MAX: u16 = 60;
+/// How many attempts at one time: unless it says otherwise, and at most.
+pub const IN_FLIGHT: usize = 32;
+const IN_FLIGHT_MAX: u16 = 256;
+
+/// How deliveries to one endpoint are made; what is `None` is as usual.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Handling {
+    /// The waits before each attempt after the first, in seconds, instead of the usual ladder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_schedule: Option<Vec<u32>>,
+    /// How long one attempt may take, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u16>,
+    /// How many attempts at one time, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u16>,
+    /// How many attempts are begun in a second, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle_rate: Option<u16>,
+    /// Deliveries are made and wait.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// Which payloads go there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+}
+
+impl Handling {
+    /// Checks every field against its limit.
+    pub fn check(&self) -> Result<()> {
+        if let Some(waits) = &self.retry_schedule {
+            let sum: u64 = waits.iter().copied().map(u64::from).sum();
+            if waits.is_empty()
+                || waits.len() > WAITS_MAX
+                || !waits.iter().all(|secs| (1..=WAIT_SECS_MAX).contains(secs))
+                || sum > WAITS_SECS_MAX
+            {
+                let message = format!(
+                    "must be 1 to {WAITS_MAX} waits of 1 to {WAIT_SECS_MAX} seconds, {WAITS_SECS_MAX} seconds together at most"
+                );
+                return Err(Error::field("retrySchedule", message));
+            }
+        }
+        within("timeoutSeconds", self.timeout_seconds, TIMEOUT_SECS_MAX)?;
+        within("maxInFlight", self.max_in_flight, IN_FLIGHT_MAX)?;
+        within("throttleRate", self.throttle_rate, u16::MAX)?;
+        self.filter.as_ref().map_or(Ok(()), Filter::check)
+    }
+
+    /// The ladder: its own schedule with the usual jitter, else the one given.
+    pub fn ladder(&self, usual: &'static Ladder) -> Cow<'_, Ladder> {
+        self.retry_schedule.as_ref().map_or(Cow::Borrowed(usual), |waits| {
+            Cow::Owned(Ladder { waits_secs: Cow::Owned(waits.clone()), jitter: true })
+        })
+    }
+
+    /// How long one attempt may take.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout_seconds.map(|secs| Duration::from_secs(secs.into()))
+    }
+
+    /// How many attempts at one time.
+    pub fn in_flight_max(&self) -> usize {
+        self.max_in_flight.map_or(IN_FLIGHT, usize::from)
+    }
+}
+
+fn within(name: &str, value: Option<u16>, max: u16) -> Result<()> {
+    match value {
+        Some(value) if value == 0 || value > max => Err(Error::field(name, format!("must be from 1 to {max}"))),
+        _ => Ok(()),
+    }
+}

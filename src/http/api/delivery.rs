@@ -1,0 +1,120 @@
+//! `/app/{app}/endpoint/{ep}/msg` and `/app/{app}/msg/{msg}/endpoint`: where deliveries stand.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::endpoint::EndpointOut;
+use super::{Api, attempt, endpoint, event};
+use crate::delivery::{Delivery, Status};
+use crate::endpoint::Endpoint;
+use crate::error::Result;
+use crate::http::call::{Call, answer};
+use crate::http::page::{Asked, filter, time};
+use crate::http::problem::text;
+use crate::id::EndpointId;
+use crate::store::{DeliveryRow, Listed};
+
+/// The number and the word of an attempt that is on its way.
+const SENDING: u8 = 3;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DestinationOut {
+    #[serde(flatten)]
+    endpoint: EndpointOut,
+    #[serde(flatten)]
+    standing: StandingOut,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StandingOut {
+    status: u8,
+    status_text: &'static str,
+    next_attempt: Option<String>,
+}
+
+/// Where a delivery stands; one without a row is in memory, about to be tried for the first time.
+fn standing(delivery: Option<&Delivery>) -> StandingOut {
+    let Some(delivery) = delivery else {
+        return StandingOut { status: SENDING, status_text: "sending", next_attempt: None };
+    };
+    let status_text = match delivery.status {
+        Status::Success => "success",
+        Status::Pending => "pending",
+        Status::Failed => "fail",
+        Status::Canceled => "canceled",
+    };
+    StandingOut { status: delivery.status as u8, status_text, next_attempt: delivery.due_ms.map(time) }
+}
+
+/// Two JSON objects as one; a payload in them stays as it was written.
+fn joined(one: &str, other: &str) -> Box<RawValue> {
+    let (one, other) = (&one[..one.len() - 1], &other[1..]);
+    RawValue::from_string(format!("{one},{other}")).expect("two objects with fields")
+}
+
+/// GET `/app/{app}/endpoint/{ep}/msg`: the events that were attempted there, by their first attempt.
+pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Response> {
+    let ids = api.engine.text();
+    let application = api.application(&call).await?;
+    let endpoint = endpoint::find(&api, &call, &application).await?.id;
+    let with_content = call.query_flag("with_content", true)?;
+    call.query_flag("expanded_statuses", true)?;
+    let asked = Asked::read(&call, true, |text| ids.parse(text))?;
+    let now_ms = api.clock.now().wall_ms;
+    let (page, mut filter) = (asked.page, filter(&call, now_ms)?);
+    let status = attempt::status(&call)?;
+    filter.status = status.and_then(|status| Status::from_number(status.into()));
+    let listed = api
+        .read(move |store| match status {
+            // what is on its way for the first time was not attempted yet
+            Some(SENDING) => Ok(Listed { rows: Vec::new(), done: true, stopped_at: None }),
+            _ => store.attempted(endpoint, page, &filter, with_content),
+        })
+        .await?;
+    let shape = |row: DeliveryRow| {
+        let event = event::out(&row.event, ids, with_content, now_ms);
+        joined(&event, &text(&standing(Some(&row.delivery))))
+    };
+    Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, |row| row.event.id, shape)))
+}
+
+/// GET `/app/{app}/msg/{msg}/endpoint`: the endpoints that the event goes or went to.
+pub(super) async fn of_event(State(api): State<Api>, call: Call) -> Result<Response> {
+    let ids = api.engine.text();
+    let application = api.application(&call).await?;
+    let event = event::find(&api, &call, &application).await?.id;
+    let asked = Asked::<EndpointId>::read(&call, false, |text| ids.parse(text))?;
+    let (application, page) = (application.id, asked.page);
+    let listed = api
+        .read(move |store| {
+            let beyond =
+                |id: EndpointId| page.after.is_none_or(|after| if page.descending { id < after } else { id > after });
+            let mut all = store.destinations(event)?;
+            all.retain(|(id, _)| beyond(*id));
+            if page.descending {
+                all.reverse();
+            }
+            let mut rows: Vec<(Endpoint, Option<Delivery>)> = Vec::new();
+            for (id, delivery) in all {
+                if rows.len() > page.limit {
+                    break;
+                }
+                // a deleted endpoint is shown nowhere
+                rows.extend(store.endpoint(application, id)?.map(|endpoint| (endpoint, delivery)));
+            }
+            let done = rows.len() <= page.limit;
+            rows.truncate(page.limit);
+            Ok(Listed { rows, done, stopped_at: None })
+        })
+        .await?;
+    let shape = |(endpoint, delivery): (Endpoint, Option<Delivery>)| DestinationOut {
+        endpoint: endpoint::out(endpoint, ids),
+        standing: standing(delivery.as_ref()),
+    };
+    Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, |(endpoint, _)| endpoint.id, shape)))
+}

@@ -1,0 +1,125 @@
+//! `/environment`: its settings; all that one holds beside its applications, out and in.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::event_type::{self, EventTypeIn, EventTypeOut};
+use super::{Api, empty, not_changed};
+use crate::environment::Validation;
+use crate::error::{Error, Result};
+use crate::http::call::{Call, answer};
+use crate::http::page::time;
+use crate::id::EnvironmentId;
+use crate::key::Action;
+use crate::store::{Change, Page, Setting, Store};
+
+/// The form of an export.
+const VERSION: u32 = 1;
+/// How many event types one import brings.
+const TYPES_MAX: usize = 10_000;
+/// How many event types are read at a time.
+const SLICE: usize = 250;
+
+/// The settings of an environment.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Settings {
+    schema_validation: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExportOut {
+    version: u32,
+    created_at: String,
+    event_types: Vec<EventTypeOut>,
+    settings: Settings,
+    connectors: [(); 0],
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ImportIn {
+    event_types: Option<Vec<EventTypeIn>>,
+    settings: Option<Settings>,
+}
+
+/// GET `/environment`
+pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.caller.whole_environment()?;
+    Ok(answer(StatusCode::OK, &settings(&api, call.caller.environment).await?))
+}
+
+async fn settings(api: &Api, environment: EnvironmentId) -> Result<Settings> {
+    let validation = api.read(move |store| store.validation(environment)).await?;
+    Ok(Settings { schema_validation: Some(validation.name().to_owned()) })
+}
+
+/// PATCH `/environment`
+pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, _) = call.json::<Settings>().await?;
+    apply(&api, call.caller.environment, &input).await?;
+    Ok(answer(StatusCode::OK, &settings(&api, call.caller.environment).await?))
+}
+
+async fn apply(api: &Api, environment: EnvironmentId, given: &Settings) -> Result<()> {
+    let Some(name) = &given.schema_validation else {
+        return Ok(());
+    };
+    let change = Change::Validation(environment, Validation::parse(name)?);
+    let changed = api.engine.change(Setting { change, answer: None }).await;
+    api.schemas.changed();
+    changed.map(|_| ()).map_err(|error| not_changed(error, "it cannot be changed now"))
+}
+
+/// POST `/environment/export`: the event types, archived ones too, and the settings.
+pub(super) async fn export(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let environment = call.caller.environment;
+    let event_types = api.read(move |store| all(store, environment)).await?;
+    let out = ExportOut {
+        version: VERSION,
+        created_at: time(api.clock.now().wall_ms),
+        event_types,
+        settings: settings(&api, environment).await?,
+        connectors: [],
+    };
+    Ok(answer(StatusCode::OK, &out))
+}
+
+fn all(store: &dyn Store, environment: EnvironmentId) -> Result<Vec<EventTypeOut>> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let listed = store.event_types(environment, Page { after, descending: false, limit: SLICE }, true)?;
+        after = listed.rows.last().map(|event_type| event_type.name.clone());
+        found.extend(listed.rows.into_iter().map(|event_type| event_type::out(event_type, true)));
+        if listed.done {
+            return Ok(found);
+        }
+    }
+}
+
+/// POST `/environment/import`: what an export gave; event types of the same name become as it says, all or none.
+pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let (input, body) = call.json::<ImportIn>().await?;
+    let _ = call.once(&body)?; // what was imported is imported again as it was
+    let (environment, now_ms) = (call.caller.environment, api.clock.now().wall_ms);
+    let given = input.event_types.unwrap_or_default();
+    if given.len() > TYPES_MAX {
+        let message = format!("holds {} event types; at most {TYPES_MAX} are taken", given.len());
+        return Err(Error::field("eventTypes", message));
+    }
+    let read = given.into_iter().map(|given| event_type::fresh(given, environment, now_ms));
+    let event_types = read.collect::<Result<Vec<_>>>()?;
+    if !event_types.is_empty() {
+        event_type::write(&api, event_types).await?;
+    }
+    if let Some(settings) = &input.settings {
+        apply(&api, environment, settings).await?;
+    }
+    Ok(empty())
+}

@@ -1,0 +1,202 @@
+//! `…/endpoint/{ep}/recover`, `bulk-replay`, `replay-missing`: many deliveries made again, as a background task.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::{Api, endpoint, not_changed};
+use crate::endpoint::State as EndpointState;
+use crate::error::{Error, Kind as Failure, Result};
+use crate::http::call::{Call, answer};
+use crate::http::page::{Asked, at_moment, time};
+use crate::http::problem::text;
+use crate::id::{EventId, Id as _, IdText, TaskId, floor_at};
+use crate::key::Action;
+use crate::replay::{Kind, Replay, State as ReplayState, Wanted, check_range};
+use crate::store::Change;
+
+const RUNNING: &str =
+    "deliveries of this endpoint are made again already; wait until that task has ended, or cancel it";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReplayIn {
+    since: String,
+    until: Option<String>,
+    event_types: Option<Vec<String>>,
+    channel: Option<String>,
+    tag: Option<String>,
+    status: Option<u8>,
+    status_code_class: Option<u16>,
+    /// Only count.
+    dry_run: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TaskOut {
+    id: String,
+    status: &'static str,
+    task: &'static str,
+    data: DataOut,
+    updated_at: String,
+}
+
+/// What a task has come to.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DataOut {
+    app_id: String,
+    endpoint_id: String,
+    /// How many deliveries there were when it was asked for; only counted for those that failed.
+    total: Option<u64>,
+    /// How many are on their way, or arrived.
+    done: u64,
+    canceled: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DryRunOut {
+    dry_run: bool,
+    count: u64,
+}
+
+/// A task as the API shows it; the SDKs know no fourth status for one that was called off.
+fn out(replay: &Replay, ids: &IdText) -> TaskOut {
+    let status = match replay.state {
+        ReplayState::Running => "running",
+        ReplayState::Finished => "finished",
+        ReplayState::Canceled => "failed",
+    };
+    let data = DataOut {
+        app_id: ids.of(replay.application),
+        endpoint_id: ids.of(replay.endpoint),
+        total: (replay.kind == Kind::Recover).then_some(replay.total),
+        done: replay.done,
+        canceled: replay.state == ReplayState::Canceled,
+    };
+    TaskOut { id: ids.of(replay.id), status, task: replay.kind.name(), data, updated_at: time(replay.updated_ms) }
+}
+
+/// POST `…/recover`: those that failed.
+pub(super) async fn recover(State(api): State<Api>, call: Call) -> Result<Response> {
+    begin(&api, &call, Kind::Recover).await
+}
+
+/// POST `…/bulk-replay`: all that fit.
+pub(super) async fn bulk(State(api): State<Api>, call: Call) -> Result<Response> {
+    begin(&api, &call, Kind::Bulk).await
+}
+
+/// POST `…/replay-missing`: those that were never made.
+pub(super) async fn missing(State(api): State<Api>, call: Call) -> Result<Response> {
+    begin(&api, &call, Kind::Missing).await
+}
+
+async fn begin(api: &Api, call: &Call, kind: Kind) -> Result<Response> {
+    call.may(Action::Attempt)?;
+    let (input, body) = call.json::<ReplayIn>().await?;
+    let application = api.application(call).await?;
+    let endpoint = endpoint::find(api, call, &application).await?;
+    let once = call.once(&body)?;
+    if let Some(response) = api.answered(once).await? {
+        return Ok(response);
+    }
+    if endpoint.state != EndpointState::Enabled {
+        return Err(Error::new(Failure::Invalid, "generic_error", "the endpoint is disabled; enable it first"));
+    }
+    let now_ms = api.clock.now().wall_ms;
+    let since_ms = at_moment(&["body", "since"], &input.since)?;
+    let until_ms = input.until.as_deref().map(|until| at_moment(&["body", "until"], until)).transpose()?;
+    check_range(kind, since_ms, until_ms, now_ms)?;
+    let (first, last) = (EventId::new(floor_at(since_ms)), EventId::new(floor_at(until_ms.unwrap_or(now_ms) + 1)));
+    let mut replay = Replay {
+        id: api.engine.ids().next(now_ms),
+        environment: call.caller.environment,
+        application: application.id,
+        endpoint: endpoint.id,
+        kind,
+        state: ReplayState::Running,
+        first,
+        last,
+        wanted: if kind == Kind::Bulk { input.wanted() } else { Wanted::default() },
+        position: first,
+        total: 0,
+        done: 0,
+        updated_ms: now_ms,
+    };
+    let dry_run = input.dry_run == Some(true);
+    if dry_run || kind == Kind::Recover {
+        let asked = replay.clone();
+        replay.total = api.read(move |store| store.replay_count(&asked)).await?;
+    }
+    if dry_run {
+        return Ok(answer(StatusCode::OK, &DryRunOut { dry_run, count: replay.total }));
+    }
+    let body = text(&out(&replay, api.engine.text()));
+    api.change(once, Change::Replay(Box::new(replay)), StatusCode::ACCEPTED, body)
+        .await
+        .map_err(|error| not_changed(error, RUNNING))
+}
+
+impl ReplayIn {
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            event_types: self.event_types.clone().unwrap_or_default(),
+            channel: self.channel.clone(),
+            tag: self.tag.clone(),
+            status: self.status,
+            status_class: self.status_code_class,
+        }
+    }
+}
+
+/// GET `/background-task`: the newest first.
+pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Read)?;
+    of_environment(&call)?;
+    let ids = api.engine.text();
+    let environment = call.caller.environment;
+    let asked = Asked::read(&call, true, |text| ids.parse::<TaskId>(text))?;
+    let page = asked.page;
+    let listed = api.read(move |store| store.replays(environment, page)).await?;
+    Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, |replay| replay.id, |replay| out(&replay, ids))))
+}
+
+/// GET `/background-task/{task}`
+pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Read)?;
+    let replay = find(&api, &call).await?;
+    Ok(answer(StatusCode::OK, &out(&replay, api.engine.text())))
+}
+
+/// POST `/background-task/{task}/cancel`: no more deliveries are made again; those on their way go on.
+pub(super) async fn cancel(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Attempt)?;
+    let replay = find(&api, &call).await?;
+    let updated_ms = api.clock.now().wall_ms;
+    let canceled = Replay { state: ReplayState::Canceled, updated_ms, ..replay };
+    let setting = crate::store::Setting { change: Change::Replay(Box::new(canceled)), answer: None };
+    let changed = api.engine.change(setting).await;
+    changed.map_err(|error| not_changed(error, "the task has ended already"))?;
+    let replay = find(&api, &call).await?;
+    Ok(answer(StatusCode::OK, &out(&replay, api.engine.text())))
+}
+
+/// A task of the caller's environment, and of the caller's application when that is all the caller may see.
+async fn find(api: &Api, call: &Call) -> Result<Replay> {
+    let (environment, task) = (call.caller.environment, call.id(api, "task")?);
+    let found = api.read(move |store| store.replay(environment, task)).await?;
+    let own = |replay: &Replay| call.caller.application().is_none_or(|own| own == replay.application);
+    found.filter(own).ok_or_else(Error::not_found)
+}
+
+/// Whoever is let in for one application alone sees no list of all. Error: 403.
+fn of_environment(call: &Call) -> Result<()> {
+    match call.caller.application() {
+        None => Ok(()),
+        Some(_) => call.may(Action::Manage),
+    }
+}

@@ -1,0 +1,130 @@
+//! A replay: many deliveries of one endpoint made again, each with its whole ladder, slice by slice.
+
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::Status;
+use crate::error::{Error, Result};
+use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId, TaskId};
+
+/// How far back failed deliveries are recovered: 14 days, and five minutes for whoever asks late.
+pub const RECOVER_MS_MAX: i64 = 14 * 86_400_000 + 300_000;
+
+/// Which deliveries are made again; the numbers are the store's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Those that failed for good.
+    Recover = 0,
+    /// All that fit, whatever became of them, but for those that still wait.
+    Bulk = 1,
+    /// Those that were never made: the endpoint did not exist yet, or was disabled.
+    Missing = 2,
+}
+
+impl Kind {
+    /// Reads the number; `None` for one that is none.
+    pub fn from_number(number: i64) -> Option<Self> {
+        [Self::Recover, Self::Bulk, Self::Missing].into_iter().find(|kind| *kind as i64 == number)
+    }
+
+    /// Its name as a background task.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Recover => "endpoint.recover",
+            Self::Bulk => "endpoint.bulk-replay",
+            Self::Missing => "endpoint.replay-missing",
+        }
+    }
+}
+
+/// Where it stands; the numbers are the store's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// There is more to do.
+    Running = 0,
+    /// All that was to be made again is on its way.
+    Finished = 1,
+    /// Somebody called it off, or its endpoint is gone.
+    Canceled = 2,
+}
+
+impl State {
+    /// Reads the number; `None` for one that is none.
+    pub fn from_number(number: i64) -> Option<Self> {
+        [Self::Running, Self::Finished, Self::Canceled].into_iter().find(|state| *state as i64 == number)
+    }
+}
+
+/// What the deliveries are narrowed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Wanted {
+    /// Events of any of these types; empty for all.
+    pub event_types: Vec<String>,
+    /// Events on this channel.
+    pub channel: Option<String>,
+    /// Events with this tag.
+    pub tag: Option<String>,
+    /// Deliveries that came to this.
+    pub status: Option<u8>,
+    /// Deliveries whose last attempt was answered in this hundred (200 for 2xx, 0 for no answer).
+    pub status_class: Option<u16>,
+}
+
+impl Wanted {
+    /// Whether an event of this type on these channels, with these tags, is meant.
+    pub fn fits(&self, event_type: &str, channels: &[String], tags: &[String]) -> bool {
+        (self.event_types.is_empty() || self.event_types.iter().any(|name| name == event_type))
+            && self.channel.as_ref().is_none_or(|channel| channels.contains(channel))
+            && self.tag.as_ref().is_none_or(|tag| tags.contains(tag))
+    }
+
+    /// Whether a delivery that stands so is meant.
+    pub fn fits_delivery(&self, status: Status, last_code: u16) -> bool {
+        self.status.is_none_or(|wanted| wanted == status as u8)
+            && self.status_class.is_none_or(|class| last_code / 100 == class / 100)
+    }
+}
+
+/// Many deliveries made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// Its id as a background task; its time is when it was asked for.
+    pub id: TaskId,
+    /// Where it lives.
+    pub environment: EnvironmentId,
+    /// Whose deliveries.
+    pub application: ApplicationId,
+    /// Where they go.
+    pub endpoint: EndpointId,
+    /// Which deliveries.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// The first event, and the first one that is not meant any more.
+    pub first: EventId,
+    /// See `first`.
+    pub last: EventId,
+    /// What they are narrowed to.
+    pub wanted: Wanted,
+    /// All events below this one are done.
+    pub position: EventId,
+    /// How many there were when it was asked for; only counted for those that failed.
+    pub total: u64,
+    /// How many are on their way, or arrived.
+    pub done: u64,
+    /// When it last moved on, in ms since 1970.
+    pub updated_ms: i64,
+}
+
+/// Checks the range of a replay. Error: the field.
+pub fn check_range(kind: Kind, since_ms: i64, until_ms: Option<i64>, now_ms: i64) -> Result<()> {
+    if kind == Kind::Recover && since_ms < now_ms - RECOVER_MS_MAX {
+        return Err(Error::field("since", "must be within the last 14 days"));
+    }
+    match until_ms {
+        Some(until_ms) if until_ms < since_ms => Err(Error::field("until", "must not be before `since`")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,31 @@
+//! Counts: what a batch adds to the hours of endpoints, and what they come to.
+
+use super::Tables;
+use crate::count::{Counts, hour};
+use crate::id::EndpointId;
+use crate::store::hours::Hours;
+use crate::store::{COUNT_HOURS, FORGET_ROWS_MAX};
+
+pub(super) fn write(tables: &mut Tables, hours: Hours) {
+    for (key, counts) in hours.into_rows() {
+        tables.hours.entry(key).or_default().add(&counts);
+    }
+}
+
+pub(super) fn counts(tables: &Tables, endpoint: EndpointId, (from, to): (i64, i64)) -> Counts {
+    let mut sum = Counts::default();
+    for (_, counts) in tables.hours.range((endpoint, from)..).take_while(|(key, _)| key.0 == endpoint && key.1 <= to) {
+        sum.add(counts);
+    }
+    sum
+}
+
+/// Lets hours go that nobody may ask for any more, the oldest first.
+pub(super) fn forget(tables: &mut Tables, wall_ms: i64) {
+    let before = hour(wall_ms) - COUNT_HOURS;
+    let mut old: Vec<_> = tables.hours.keys().filter(|key| key.1 < before).copied().collect();
+    old.sort_by_key(|key| key.1);
+    for key in old.into_iter().take(FORGET_ROWS_MAX) {
+        tables.hours.remove(&key);
+    }
+}

@@ -1,0 +1,70 @@
+//! Deliveries as people ask for them: the events of an endpoint, the endpoints of an event.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::Tables;
+use super::list::{matches_event, numbered, scan};
+use crate::delivery::Delivery;
+use crate::fan_out;
+use crate::id::{EndpointId, EventId, Id};
+use crate::store::{DeliveryRow, Filter, Listed, Page};
+
+pub(super) fn attempted(
+    tables: &Tables,
+    endpoint: EndpointId,
+    page: Page<EventId>,
+    filter: &Filter,
+    bodies: bool,
+) -> Listed<DeliveryRow> {
+    let page = numbered(page);
+    // where the page goes on: the event's first attempt there, or its own time
+    let after = page.after.map(|event| {
+        let row = tables.deliveries.get(&(EventId::new(event), endpoint));
+        row.and_then(|row| row.first.as_ref()).map_or(event, |first| first.id.value())
+    });
+    let mut rows: Vec<DeliveryRow> = tables
+        .deliveries
+        .iter()
+        .filter(|((_, of), _)| *of == endpoint)
+        .filter_map(|((event, _), row)| {
+            let event = tables.events.get(event)?.event.clone();
+            Some(DeliveryRow { event, delivery: row.delivery, first: row.first.as_ref()?.id })
+        })
+        .filter(|row| row.first.value() > filter.above.unwrap_or(-1))
+        .filter(|row| match after {
+            Some(after) if page.descending => row.first.value() < after,
+            Some(after) => row.first.value() > after,
+            None => true,
+        })
+        .collect();
+    rows.sort_by_key(|row| if page.descending { -row.first.value() } else { row.first.value() });
+    let rows: Vec<_> = rows.iter().collect();
+    let fits = |row: &DeliveryRow| {
+        let id = row.event.id.value();
+        filter.above.is_none_or(|above| id > above)
+            && filter.below.is_none_or(|below| id < below)
+            && filter.status.is_none_or(|status| status == row.delivery.status)
+            && matches_event(filter, &row.event)
+    };
+    let mut listed = scan(&rows, (&page, filter.attempt_rows_max()), |row| row.event.id.value(), fits);
+    if !bodies {
+        for row in &mut listed.rows {
+            row.event.body = Bytes::new();
+        }
+    }
+    listed
+}
+
+pub(super) fn destinations(
+    tables: &Tables,
+    event: EventId,
+    written: Vec<(EndpointId, Delivery)>,
+) -> Vec<(EndpointId, Option<Delivery>)> {
+    let packed = tables.events.get(&event).map_or(&[][..], |row| &row.fan_out);
+    let fan_out = fan_out::unpack(packed).unwrap_or_default();
+    let mut found: BTreeMap<_, _> = fan_out.into_iter().map(|endpoint| (endpoint, None)).collect();
+    found.extend(written.into_iter().map(|(endpoint, delivery)| (endpoint, Some(delivery))));
+    found.into_iter().collect()
+}

@@ -1,0 +1,38 @@
+//! What is erased: the payloads of events, the responses that attempts brought.
+
+use bytes::Bytes;
+
+use super::Tables;
+use crate::delivery::Status;
+use crate::id::{ApplicationId, AttemptId, EventId};
+use crate::store::EXPUNGED;
+use crate::store::hours::Hours;
+
+/// Erases a payload; what still waits for it is canceled.
+pub(super) fn event(tables: &mut Tables, hours: &mut Hours, application: ApplicationId, event: EventId) {
+    let Some(row) = tables.events.get_mut(&event).filter(|row| row.event.application == application) else {
+        return;
+    };
+    row.event.body = Bytes::new();
+    row.event.extra.get_or_insert_default().expunged = true;
+    for ((_, endpoint), row) in tables.deliveries.iter_mut().filter(|((of, _), _)| *of == event) {
+        let Some(due_ms) = row.delivery.due_ms.take() else {
+            continue;
+        };
+        if row.delivery.status == Status::Pending {
+            hours.moved(event, *endpoint, Status::Pending, Status::Canceled);
+            row.delivery.status = Status::Canceled;
+        }
+        tables.due.remove(&(*endpoint, due_ms, event));
+    }
+}
+
+/// Erases the response that an attempt brought.
+pub(super) fn attempt(tables: &mut Tables, event: EventId, attempt: AttemptId) {
+    let mut firsts = tables.deliveries.iter_mut().filter(|((of, _), _)| *of == event);
+    let first = firsts.find_map(|(_, row)| row.first.as_mut().filter(|first| first.id == attempt));
+    let later = tables.attempts.get_mut(&attempt).filter(|row| row.event == event).map(|row| &mut row.attempt);
+    if let Some(attempt) = first.or(later) {
+        attempt.response = Bytes::from_static(EXPUNGED);
+    }
+}

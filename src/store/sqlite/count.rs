@@ -1,0 +1,70 @@
+//! Counts: what a batch adds to the hours of endpoints, and what they come to.
+
+use rusqlite::{Connection, params};
+
+use super::Writing;
+use crate::count::{Counts, hour};
+use crate::error::Result;
+use crate::id::{ApplicationId, EndpointId, Id};
+use crate::store::{COUNT_HOURS, FORGET_ROWS_MAX};
+
+type Sql<T> = rusqlite::Result<T>;
+
+/// Writes what the batch came to: one row for each endpoint and hour.
+pub(super) fn write(work: &mut Writing<'_>) -> Sql<()> {
+    let hours = std::mem::take(&mut work.hours);
+    for ((endpoint, hour), counts) in hours.into_rows() {
+        let mut sql = work.db.prepare_cached(
+            "insert into endpoint_hour (endpoint, hour, accepted, succeeded, failed, canceled, attempts_succeeded, attempts_failed)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) on conflict do update set accepted = accepted + excluded.accepted,
+             succeeded = succeeded + excluded.succeeded, failed = failed + excluded.failed, canceled = canceled + excluded.canceled,
+             attempts_succeeded = attempts_succeeded + excluded.attempts_succeeded, attempts_failed = attempts_failed + excluded.attempts_failed",
+        )?;
+        let Counts { accepted, succeeded, failed, canceled, attempts_succeeded, attempts_failed } = counts;
+        sql.execute(params![
+            endpoint.value(),
+            hour,
+            accepted,
+            succeeded,
+            failed,
+            canceled,
+            attempts_succeeded,
+            attempts_failed
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn counts(db: &Connection, endpoint: EndpointId, (from, to): (i64, i64)) -> Result<Counts> {
+    let mut sql = db.prepare_cached(
+        "select coalesce(sum(accepted), 0), coalesce(sum(succeeded), 0), coalesce(sum(failed), 0), coalesce(sum(canceled), 0),
+         coalesce(sum(attempts_succeeded), 0), coalesce(sum(attempts_failed), 0)
+         from endpoint_hour where endpoint = ?1 and hour between ?2 and ?3",
+    )?;
+    Ok(sql.query_row((endpoint.value(), from, to), |row| {
+        Ok(Counts {
+            accepted: row.get(0)?,
+            succeeded: row.get(1)?,
+            failed: row.get(2)?,
+            canceled: row.get(3)?,
+            attempts_succeeded: row.get(4)?,
+            attempts_failed: row.get(5)?,
+        })
+    })?)
+}
+
+pub(super) fn attempts(db: &Connection, application: ApplicationId, (from, to): (i64, i64)) -> Result<i64> {
+    let mut sql = db.prepare_cached(
+        "select coalesce(sum(attempts_succeeded + attempts_failed), 0) from endpoint
+         join endpoint_hour on endpoint_hour.endpoint = endpoint.id and hour between ?2 and ?3 where application = ?1",
+    )?;
+    Ok(sql.query_row((application.value(), from, to), |row| row.get(0))?)
+}
+
+/// Lets hours go that nobody may ask for any more.
+pub(super) fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
+    let mut sql = db.prepare_cached(
+        "delete from endpoint_hour where (endpoint, hour) in (select endpoint, hour from endpoint_hour where hour < ?1 order by hour limit ?2)",
+    )?;
+    sql.execute((hour(wall_ms) - COUNT_HOURS, FORGET_ROWS_MAX)).map(|_| ())
+}

@@ -1,0 +1,13 @@
+//! The whole API: what Svix's SDKs ask beyond publishing, told as stories.
+
+mod access;
+mod environment;
+mod erased;
+pub mod openapi;
+mod operational;
+mod paging;
+mod places;
+mod standing;
+mod svix;
+#[cfg(feature = "peers")]
+pub mod watched;

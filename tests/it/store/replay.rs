@@ -1,0 +1,125 @@
+//! Replays: one at a time for each endpoint, slice by slice, and none of what waits already.
+
+use posthaste::delivery::Status;
+use posthaste::endpoint::{Endpoint, State as EndpointState};
+use posthaste::id::{EndpointId, EnvironmentId, EventId, Id};
+use posthaste::replay::{Kind, Replay, State, Wanted};
+use posthaste::store::{Change, Op, Page, Refused, Replayed};
+
+use super::subject::{NOON_MS, Subject, park, set, with_type};
+
+ask! {
+    a_deleted_endpoints_replay_is_called_off,
+    a_slice_of_a_replay_makes_its_deliveries_due_with_their_whole_ladder,
+    all_that_fit_are_found_but_for_what_waits,
+    one_replay_runs_at_an_endpoint_at_a_time,
+    those_that_were_never_made_are_found,
+}
+
+fn slice(replay: &Replay, events: &[EventId], done: bool) -> Op {
+    let position = events.last().map_or(replay.last, |last| EventId::new(last.value() + 1));
+    let (replay, endpoint) = (replay.id, replay.endpoint);
+    Op::Replay(Box::new(Replayed { replay, endpoint, events: events.into(), position, done, due_ms: NOON_MS }))
+}
+
+/// An application's endpoint with a delivery in each state: failed twice, delivered, waiting.
+fn lived(subject: &Subject) -> (EnvironmentId, Endpoint, [EventId; 4]) {
+    let application = subject.make_application();
+    let endpoint = subject.make_endpoint(&application);
+    let events = [0; 4].map(|_| subject.accept(&application, &[endpoint.id]));
+    for _ in 0..10 {
+        subject.attempted(events[0], endpoint.id, 500);
+        subject.attempted(events[1], endpoint.id, 404);
+    }
+    subject.attempted(events[2], endpoint.id, 200);
+    subject.done(park(events[3], endpoint.id, NOON_MS));
+    (application.environment, endpoint, events)
+}
+
+fn delivery(subject: &Subject, event: EventId, endpoint: EndpointId) -> posthaste::delivery::Delivery {
+    let all = subject.deliveries(event).unwrap();
+    all.into_iter().find(|(at, _)| *at == endpoint).unwrap().1
+}
+
+fn a_slice_of_a_replay_makes_its_deliveries_due_with_their_whole_ladder(subject: &Subject) {
+    let (environment, endpoint, events) = lived(subject);
+    let replay = subject.new_replay(&endpoint, environment);
+    subject.done(set(Change::Replay(Box::new(replay.clone()))));
+    let found = subject.replayable(&replay, 1).unwrap();
+    assert_eq!((found.events.as_slice(), found.done), (&events[..1], false));
+    let rest = Replay { position: found.position, ..replay.clone() };
+    let found = subject.replayable(&rest, 10).unwrap();
+    assert_eq!((found.events.as_slice(), found.done), (&events[1..2], true));
+    assert_eq!(subject.replay_count(&replay).unwrap(), 2);
+
+    subject.done(slice(&replay, &events[..1], false));
+    let again = delivery(subject, events[0], endpoint.id);
+    assert_eq!((again.status, again.step, again.attempts, again.due_ms), (Status::Pending, 0, 10, Some(NOON_MS)));
+    let due = subject.due(endpoint.id, NOON_MS, 10).unwrap().due;
+    assert!(due.iter().any(|line| line.event == events[0]));
+    let shown = subject.replay(environment, replay.id).unwrap().unwrap();
+    assert_eq!((shown.state, shown.done, shown.position.value()), (State::Running, 1, events[0].value() + 1));
+    subject.done(slice(&replay, &events[1..2], true));
+    assert_eq!(subject.replay(environment, replay.id).unwrap().unwrap().state, State::Finished);
+    subject.done(slice(&replay, &events[2..3], true));
+    assert_eq!(delivery(subject, events[2], endpoint.id).status, Status::Success, "it had ended");
+    assert!(subject.opening(NOON_MS).unwrap().replays.is_empty());
+}
+
+fn one_replay_runs_at_an_endpoint_at_a_time(subject: &Subject) {
+    let (environment, endpoint, _) = lived(subject);
+    let other = subject.make_environment("live");
+    let [first, second] = [0; 2].map(|_| subject.new_replay(&endpoint, environment));
+    subject.done(set(Change::Replay(Box::new(first.clone()))));
+    assert_eq!(subject.refusal(set(Change::Replay(Box::new(second.clone())))), Some(Refused::Taken));
+    assert_eq!(subject.opening(NOON_MS).unwrap().replays, std::slice::from_ref(&first));
+    let canceled = Replay { state: State::Canceled, ..first.clone() };
+    subject.done(set(Change::Replay(Box::new(canceled.clone()))));
+    assert_eq!(subject.refusal(set(Change::Replay(Box::new(canceled.clone())))), Some(Refused::Taken), "it has ended");
+    subject.done(set(Change::Replay(Box::new(second.clone()))));
+    let page = Page { after: None, descending: true, limit: 10 };
+    assert_eq!(subject.replays(environment, page).unwrap().rows, [second, canceled]);
+    assert_eq!(subject.replay(other, first.id).unwrap(), None);
+}
+
+fn a_deleted_endpoints_replay_is_called_off(subject: &Subject) {
+    let (environment, endpoint, _) = lived(subject);
+    let replay = subject.new_replay(&endpoint, environment);
+    subject.done(set(Change::Replay(Box::new(replay.clone()))));
+    let deleted = Endpoint { state: EndpointState::Deleted, revision: endpoint.revision + 1, ..endpoint };
+    subject.done(set(Change::Endpoint(deleted)));
+    assert_eq!(subject.replay(environment, replay.id).unwrap().unwrap().state, State::Canceled);
+}
+
+fn all_that_fit_are_found_but_for_what_waits(subject: &Subject) {
+    let (environment, endpoint, events) = lived(subject);
+    let found = |wanted: Wanted| {
+        let replay = Replay { kind: Kind::Bulk, wanted, ..subject.new_replay(&endpoint, environment) };
+        subject.replayable(&replay, 10).unwrap().events
+    };
+    assert_eq!(found(Wanted::default()), &events[..3]);
+    assert_eq!(found(Wanted { status: Some(0), ..Wanted::default() }), [events[2]]);
+    assert_eq!(found(Wanted { status_class: Some(400), ..Wanted::default() }), [events[1]]);
+    assert_eq!(found(Wanted { event_types: vec!["other".to_owned()], ..Wanted::default() }), []);
+}
+
+fn those_that_were_never_made_are_found(subject: &Subject) {
+    let application = subject.make_application();
+    let environment = application.environment;
+    let [early, late] = [0; 2].map(|_| subject.make_endpoint(&application));
+    let accept = |event_type: &str, endpoints: &[EndpointId]| {
+        let row = with_type(subject.new_event(&application, endpoints), event_type, &["eu"]);
+        let id = row.event.id;
+        subject.done(Op::Event(row));
+        id
+    };
+    let missed = accept("payment.succeeded", &[early.id]);
+    accept("unwanted", &[early.id]);
+    accept("payment.succeeded", &[early.id, late.id]);
+    let replay = Replay { kind: Kind::Missing, ..subject.new_replay(&late, environment) };
+    assert_eq!(subject.replayable(&replay, 10).unwrap().events, [missed]);
+    subject.done(set(Change::Replay(Box::new(replay.clone()))));
+    subject.done(slice(&replay, &[missed], true));
+    assert_eq!(delivery(subject, missed, late.id).due_ms, Some(NOON_MS));
+    assert_eq!(subject.replay_count(&replay).unwrap(), 0);
+}
