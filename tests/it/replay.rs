@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
+use crate::generate::{Goal, failed};
 use crate::handling::failing_until_told;
 use crate::load::{show, soak};
 use crate::world::{Receiver, World, eventually, now};
@@ -16,10 +17,13 @@ fn path(app: &str, endpoint: &str, rest: &str) -> String {
     format!("/api/v1/app/{app}/endpoint/{endpoint}/{rest}")
 }
 
+fn now_ms() -> i64 {
+    posthaste::clock::Clock::now(&posthaste::clock::SystemClock::start()).wall_ms
+}
+
 /// An hour ago.
 fn since() -> String {
-    let ms = posthaste::clock::Clock::now(&posthaste::clock::SystemClock::start()).wall_ms - 3_600_000;
-    posthaste::providers::written_moment(ms)
+    posthaste::providers::written_moment(now_ms() - 3_600_000)
 }
 
 /// Publishes so many events, all of which fail for good.
@@ -82,6 +86,52 @@ fn what_failed_is_recovered_once_each_over_a_crash() {
         ((&stats["fail"], stats["success"].as_u64()) == (&json!(0), Some(count + 1))).then_some(())
     });
     assert_eq!(world.call("GET", "/api/v1/background-task", "").expect(200)["data"][0]["id"], id);
+}
+
+/// Many failed long ago, and were written by a generator.
+#[test]
+fn many_are_recovered_at_once_paced_over_a_crash_and_can_be_called_off() {
+    let count = soak("SOAK_MANY", 20_000);
+    let receiver = Receiver::good();
+    let mut world = World::start();
+    let (app, endpoint) = subscribe(&world, &receiver);
+    world.terminate();
+    let goal = Goal { app: &app, endpoint: &endpoint, size: 500 };
+    failed(&world.database(), &goal, count, now_ms() - 600_000);
+    world.restart();
+    let begun = now();
+    let answer = world.call("POST", &path(&app, &endpoint, "recover"), json!({ "since": since() })).expect(202);
+    let answered = begun.elapsed();
+    assert_eq!(answer["data"]["total"].as_u64(), Some(count));
+    let id = started(&answer);
+    let first = receiver.wait_since(begun) - begun;
+    show(&format!("{count} failed deliveries: answered after {answered:?}, the first is made again after {first:?}"));
+    let some = usize::try_from(count / 4).unwrap();
+    let patience = std::time::Duration::from_mins(10);
+    let waited = |enough: usize| {
+        while receiver.count() < enough {
+            assert!(begun.elapsed() < patience, "{} of {enough}", receiver.count());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    waited(some);
+    let shown = task(&world, &id);
+    let done = shown["data"]["done"].as_u64().unwrap();
+    show(&format!("a quarter after {:?}: {shown}, {} MB", begun.elapsed(), world.rss_kib() / 1_024));
+    assert!(done < count && done >= count / 4, "paced, and shown: {shown}");
+    let fresh = now();
+    let event = world.publish(&app, "{}");
+    eventually(|| receiver.received().iter().any(|request| request.id() == event).then_some(()));
+    show(&format!("a fresh event beside it after {:?}", fresh.elapsed()));
+    world.kill_and_restart();
+    waited(some * 2);
+    assert!(task(&world, &id)["data"]["done"].as_u64().unwrap() >= done, "it goes on");
+    world.call("POST", &format!("/api/v1/background-task/{id}/cancel"), "").expect(200);
+    let last = task(&world, &id);
+    assert!(last["data"]["canceled"] == true && last["data"]["done"].as_u64().unwrap() < count, "{last}");
+    let memory = world.rss_kib() / 1_024;
+    show(&format!("called off after {:?}: {last}, {memory} MB", begun.elapsed()));
+    assert!(memory < 200, "{memory} MB");
 }
 
 #[test]
