@@ -103,8 +103,9 @@ impl NewEvent {
             check_tags(tags)?;
         }
         let tags = draft.tags.unwrap_or_default();
-        let extra = (!tags.is_empty() || draft.keep_until_ms.is_some())
-            .then(|| Box::new(Extra { tags, keep_until_ms: draft.keep_until_ms, expunged: false }));
+        let Draft { keep_until_ms, deliver_at_ms, .. } = draft;
+        let extra = (!tags.is_empty() || keep_until_ms.is_some() || deliver_at_ms.is_some())
+            .then(|| Box::new(Extra { tags, keep_until_ms, deliver_at_ms, expunged: false }));
         let sha256 = sha256(&draft.body);
         Ok(Self {
             environment: caller.environment,
@@ -227,6 +228,8 @@ pub struct Draft {
     pub tags: Option<Vec<String>>,
     /// How long its payload is kept, in ms since 1970.
     pub keep_until_ms: Option<i64>,
+    /// When it is to be delivered, in ms since 1970; `None` for now.
+    pub deliver_at_ms: Option<i64>,
     /// The bytes to deliver.
     pub body: Bytes,
     /// What makes a retry of the request the same request.
@@ -245,6 +248,8 @@ pub struct Extra {
     pub tags: Vec<String>,
     /// How long its payload is kept, in ms since 1970; `None` for as long as any.
     pub keep_until_ms: Option<i64>,
+    /// When it is delivered, in ms since 1970; `None` for as soon as it was accepted.
+    pub deliver_at_ms: Option<i64>,
     /// Whether its payload was erased.
     pub expunged: bool,
 }
@@ -254,6 +259,11 @@ impl Event {
     pub fn is_expired(&self, now_ms: i64) -> bool {
         let is_gone = |extra: &Extra| extra.expunged || extra.keep_until_ms.is_some_and(|until_ms| until_ms <= now_ms);
         self.extra.as_deref().is_some_and(is_gone)
+    }
+
+    /// When it is delivered, in ms since 1970; `None` for as soon as it was accepted.
+    pub fn deliver_at_ms(&self) -> Option<i64> {
+        self.extra.as_deref()?.deliver_at_ms
     }
 
     /// Whether its payload was erased.

@@ -3,6 +3,9 @@
 -- as json; what it does not name is as usual
 alter table endpoint add column handling text not null default '{}';
 
+-- an event that is delivered later than it was accepted
+alter table event_extra add column deliver_at_ms integer;
+
 -- deliveries of one endpoint made again, slice by slice. kind: 0 recover, 1 all that fit, 2 those that were never made;
 -- state: 0 running, 1 finished, 2 canceled. Events from first on and below last; wanted as json; all below position
 -- are done

@@ -55,7 +55,10 @@ impl<R> Core<R> {
         if let Some(brief) = once.filter(|once| once.brief) {
             self.recent.keep(&brief, id, now.steady_ms);
         }
-        if let Ok(count @ 1..) = u32::try_from(lanes.len()) {
+        let later = new.extra.as_deref().is_some_and(|extra| extra.deliver_at_ms.is_some());
+        if let Ok(count @ 1..) = u32::try_from(lanes.len())
+            && !later
+        {
             self.open.insert(id, count);
         }
         let endpoints: Vec<_> = lanes.iter().map(|&lane| self.lanes[lane].endpoint.id).collect();

@@ -86,7 +86,10 @@ impl<R> Core<R> {
                 let Some(refused) = refused_at(receipt.get(), position) else {
                     self.counters.accepted += 1;
                     let carried = row.event.arrival.as_ref().map_or(&[][..], |arrival| &arrival.headers);
-                    self.enqueue(now, event, Payload::new(row.event.body.clone(), carried), &lanes);
+                    match row.event.deliver_at_ms() {
+                        Some(due_ms) => lanes.iter().for_each(|&lane| self.note_due(now, lane, due_ms)),
+                        None => self.enqueue(now, event, Payload::new(row.event.body.clone(), carried), &lanes),
+                    }
                     let body = if wrapped { Kept::Wrapped(row.event.body.clone()) } else { Kept::AsSent };
                     return Ok(receipt.vouch(Accepted { event, body }));
                 };

@@ -194,3 +194,34 @@ pub fn failing_until_told() -> (Receiver, Arc<AtomicBool>) {
     let receiver = Receiver::start(move |_, _| Behaviour::Status(if told.load(Ordering::SeqCst) { 200 } else { 500 }));
     (receiver, takes)
 }
+
+#[test]
+fn what_is_to_be_delivered_later_waits_over_a_restart() {
+    let mut world = World::start();
+    let receiver = Receiver::good();
+    let (app, _) = handled(&world, &receiver, &json!({}));
+    let at = |secs: i64| {
+        let now_ms = posthaste::clock::Clock::now(&posthaste::clock::SystemClock::start()).wall_ms;
+        posthaste::providers::written_moment(now_ms + secs * 1_000)
+    };
+    let path = format!("/api/v1/app/{app}/msg");
+    for secs in [-5, 10, 86_500] {
+        let body = json!({ "eventType": "a", "payload": {}, "deliverAt": at(secs) });
+        assert_eq!(world.call("POST", &path, body).expect(422)["detail"][0]["loc"], json!(["body", "deliverAt"]));
+    }
+    let later = at(56);
+    let body = json!({ "eventType": "a", "payload": {}, "deliverAt": later });
+    let accepted = world.call("POST", &path, body).expect(202);
+    let event = accepted["id"].as_str().unwrap();
+    world.kill_and_restart();
+    let shown = world.call("GET", &format!("{path}/{event}"), "").expect(200);
+    assert_eq!((&shown["deliverAt"], &accepted["deliverAt"]), (&json!(later), &json!(later)));
+    let standing = world.call("GET", &format!("{path}/{event}/endpoint"), "").expect(200);
+    assert_eq!((&standing["data"][0]["status"], &standing["data"][0]["nextAttempt"]), (&json!(1), &json!(later)));
+    let now = world.publish(&app, "{}");
+    assert_eq!(receiver.wait_for(1)[0].id(), now, "the other still waits");
+    if strict() {
+        std::thread::sleep(Duration::from_secs(57));
+        assert_eq!(receiver.wait_for(2)[1].id(), event);
+    }
+}

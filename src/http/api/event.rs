@@ -10,19 +10,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::application::{self, ApplicationIn};
-use super::{Api, direct, unserved};
+use super::{Api, direct};
 use crate::application::{Application, ApplicationRef};
 use crate::count::HOUR_MS;
 use crate::error::{Error, Result};
 use crate::event::{self, Accepted, Draft, Event, Kept, NewEvent, Once};
 use crate::http::call::{Call, answer, parse};
-use crate::http::page::{Asked, filter, time};
+use crate::http::page::{Asked, at_moment, filter, time};
 use crate::http::problem::text;
 use crate::id::{EnvironmentId, EventId, Id as _, IdText};
 use crate::key::Action;
 
 /// What a request may hold beside the payload, in bytes.
 const ENVELOPE_BYTES_MAX: usize = 64 * 1_024;
+/// How far ahead an event may be delivered: 1 minute to 24 hours, in ms; a little less for what was on its way.
+const DELIVER_MS: RangeInclusive<i64> = 55_000..=86_405_000;
 /// Payloads up to this size are copied out of the request, so that a small one does not keep a large buffer.
 const COPY_BYTES_MAX: usize = 64 * 1_024;
 
@@ -47,8 +49,7 @@ pub(super) struct Envelope<'a> {
     transformations_params: Option<&'a RawValue>,
     /// What the application is to be like when there is none yet.
     pub(super) application: Option<ApplicationIn>,
-    #[serde(borrow)]
-    deliver_at: Option<&'a RawValue>,
+    deliver_at: Option<String>,
     tags: Option<Vec<String>>,
     payload_retention_period: Option<i64>,
     payload_retention_hours: Option<i64>,
@@ -69,7 +70,7 @@ struct EventOut<'a> {
     channels: Option<&'a [String]>,
     payload: &'a RawValue,
     tags: Option<&'a [String]>,
-    deliver_at: Option<()>,
+    deliver_at: Option<String>,
     timestamp: String,
     #[serde(flatten)]
     arrival: Option<ArrivalOut<'a>>,
@@ -94,8 +95,8 @@ impl Envelope<'_> {
         application: &ApplicationRef,
         once: Option<Once>,
     ) -> Result<Draft> {
-        unserved("deliverAt", self.deliver_at.is_some())?;
         let keep_ms = self.keep_ms()?;
+        let deliver_at_ms = self.deliver_at_ms(api.clock.now().wall_ms)?;
         if !self.payload.get().starts_with('{') {
             return Err(Error::field(
                 "payload",
@@ -116,9 +117,22 @@ impl Envelope<'_> {
             uid: self.event_id,
             tags: self.tags.filter(|tags| !tags.is_empty()),
             keep_until_ms: keep_ms.map(|keep_ms| api.clock.now().wall_ms + keep_ms),
+            deliver_at_ms,
             body: payload,
             once,
         })
+    }
+
+    /// When it is to be delivered; `None` for now. Error: less than a minute or more than a day ahead.
+    fn deliver_at_ms(&self, now_ms: i64) -> Result<Option<i64>> {
+        let Some(text) = self.deliver_at.as_deref() else {
+            return Ok(None);
+        };
+        let at_ms = at_moment(&["body", "deliverAt"], text)?;
+        if !DELIVER_MS.contains(&(at_ms - now_ms)) {
+            return Err(Error::field("deliverAt", "must be 1 minute to 24 hours ahead"));
+        }
+        Ok(Some(at_ms))
     }
 
     /// How long the payload is to be kept, in ms; `None` for as long as any.
@@ -164,7 +178,7 @@ pub(super) fn out(event: &Event, ids: &IdText, with_content: bool, now_ms: i64) 
         channels: (!event.channels.is_empty()).then_some(&event.channels),
         payload,
         tags: (!event.tags().is_empty()).then_some(event.tags()),
-        deliver_at: None,
+        deliver_at: event.deliver_at_ms().map(time),
         timestamp: time(event.id.time_ms()),
         arrival: event.arrival.as_ref().map(|arrival| ArrivalOut {
             source: ids.of(arrival.source),

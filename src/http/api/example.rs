@@ -41,6 +41,7 @@ pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response>
         uid: None,
         tags: None,
         keep_until_ms: None,
+        deliver_at_ms: None,
         body: Bytes::from(example),
         once: call.once(&body)?,
     };

@@ -133,6 +133,11 @@ fn event(tables: &mut Tables, sums: &mut Sums, row: &NewRow, wall_ms: i64) -> Op
         arrival::remember(tables, event.id, row.dedup.as_deref().copied());
     }
     sums.hours.accept(row);
+    if let Some(due_ms) = event.deliver_at_ms() {
+        for endpoint in fan_out::unpack(&row.fan_out).unwrap_or_default() {
+            park(tables, &Due { event: event.id, endpoint, delivery: Delivery::fresh(due_ms) });
+        }
+    }
     tables.events.insert(event.id, EventRow { event, fan_out: row.fan_out.clone() });
     None
 }

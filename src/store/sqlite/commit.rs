@@ -187,8 +187,17 @@ fn insert_event(db: &Connection, row: &NewRow) -> Sql<()> {
         &event.body[..]
     ])?;
     if let Some(extra) = &event.extra {
-        let mut sql = db.prepare_cached("insert into event_extra (event, tags, keep_until_ms) values (?1, ?2, ?3)")?;
-        sql.execute(params![event.id.value(), optional_list(&extra.tags), extra.keep_until_ms])?;
+        let mut sql = db.prepare_cached(
+            "insert into event_extra (event, tags, keep_until_ms, deliver_at_ms) values (?1, ?2, ?3, ?4)",
+        )?;
+        let tags = optional_list(&extra.tags);
+        sql.execute(params![event.id.value(), tags, extra.keep_until_ms, extra.deliver_at_ms])?;
+    }
+    if let Some(due_ms) = event.deliver_at_ms() {
+        // what is delivered later has its rows from the beginning
+        for endpoint in fan_out::unpack(&row.fan_out).unwrap_or_default() {
+            insert_untried(db, event.id, endpoint, &Delivery::fresh(due_ms))?;
+        }
     }
     Ok(())
 }

@@ -30,9 +30,9 @@ pub(super) const ENDPOINT: &str = "id, application, uid, url, description, state
 pub(super) const EVENT_TYPE: &str =
     "environment, name, description, schemas, archived, deprecated, created_ms, updated_ms, feature_flags, group_name";
 /// An event and how it came; to be selected from [`EVENTS`].
-pub(super) const EVENT: &str = "id, application, event_type, channels, uid, sha256, source, dedup_key, duplicates, flags, headers, tags, keep_until_ms, expunged";
+pub(super) const EVENT: &str = "id, application, event_type, channels, uid, sha256, source, dedup_key, duplicates, flags, headers, tags, keep_until_ms, deliver_at_ms, expunged";
 /// How many columns [`EVENT`] has; the payload stands behind them.
-pub(super) const EVENT_COLUMNS: usize = 14;
+pub(super) const EVENT_COLUMNS: usize = 15;
 pub(super) const EVENTS: &str =
     "event left join arrival on arrival.event = event.id left join event_extra on event_extra.event = event.id";
 pub(super) const SOURCE: &str = "id, environment, uid, name, metadata, provider, application, config, tokens, dedup_days, updated_ms, deleted, revision";
@@ -149,10 +149,11 @@ pub(super) fn event(row: &Row<'_>, body: bool) -> Sql<Event> {
 
 /// What few events have, whose columns begin at `first`.
 fn extra(row: &Row<'_>, first: usize) -> Sql<Option<Extra>> {
-    let Some(expunged) = row.get(first + 2)? else {
+    let Some(expunged) = row.get(first + 3)? else {
         return Ok(None);
     };
-    Ok(Some(Extra { tags: list(row, first)?, keep_until_ms: row.get(first + 1)?, expunged }))
+    let (keep_until_ms, deliver_at_ms) = (row.get(first + 1)?, row.get(first + 2)?);
+    Ok(Some(Extra { tags: list(row, first)?, keep_until_ms, deliver_at_ms, expunged }))
 }
 
 /// How an event came, whose columns begin at `first`; `None` when it was published here.

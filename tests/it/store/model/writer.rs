@@ -265,7 +265,8 @@ impl<'a> Writer<'a> {
         row.event.channels = self.topics.names[kind + 1..].to_vec();
         let tags = self.topics.names[kind..].to_vec();
         let keep_until_ms = (kind > 1).then(|| self.subject.wall_ms());
-        row.event.extra = (kind > 0).then(|| Box::new(Extra { tags, keep_until_ms, expunged: false }));
+        row.event.extra =
+            (kind > 0).then(|| Box::new(Extra { tags, keep_until_ms, deliver_at_ms: None, expunged: false }));
         self.topics.events.push(row.event.id);
         if let Some(uid) = uid {
             row = with_uid(row, &uid_text(uid));
