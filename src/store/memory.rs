@@ -226,13 +226,11 @@ impl Store for Memory {
     }
 
     fn application(&self, environment: EnvironmentId, application: &ApplicationRef) -> Result<Option<Application>> {
-        let tables = self.tables();
-        let named = |row: &&Application| match application {
-            ApplicationRef::Id(id) => row.id == *id,
-            ApplicationRef::Uid(uid) => row.uid.as_ref() == Some(uid),
-        };
-        let mut living = tables.applications.values().filter(|row| row.environment == environment && !row.deleted);
-        Ok(living.find(named).cloned())
+        Ok(application::find(&self.tables(), environment, application))
+    }
+
+    fn application_lately(&self, of: EnvironmentId, id: ApplicationId, ms: i64) -> Result<Option<Application>> {
+        Ok(application::lately(&self.tables(), of, id, ms))
     }
 
     fn applications(&self, environment: EnvironmentId, page: Page<ApplicationId>) -> Result<Listed<Application>> {
@@ -245,6 +243,10 @@ impl Store for Memory {
         let tables = self.tables();
         let found = tables.endpoints.get(&endpoint);
         Ok(found.filter(|row| row.application == application && row.state != State::Deleted).cloned())
+    }
+
+    fn endpoint_lately(&self, application: ApplicationId, id: EndpointId, ms: i64) -> Result<Option<Endpoint>> {
+        Ok(read::endpoint_lately(&self.tables(), application, id, ms))
     }
 
     fn endpoint_by_uid(&self, application: ApplicationId, uid: &str) -> Result<Option<Endpoint>> {

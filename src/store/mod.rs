@@ -248,10 +248,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// A living application.
     fn application(&self, environment: EnvironmentId, application: &ApplicationRef) -> Result<Option<Application>>;
+    /// An application that lives, or was deleted after that moment.
+    fn application_lately(&self, of: EnvironmentId, id: ApplicationId, ms: i64) -> Result<Option<Application>>;
     /// Living applications.
     fn applications(&self, environment: EnvironmentId, page: Page<ApplicationId>) -> Result<Listed<Application>>;
     /// A living endpoint, by id.
     fn endpoint(&self, application: ApplicationId, endpoint: EndpointId) -> Result<Option<Endpoint>>;
+    /// An endpoint that lives, or was deleted after that moment.
+    fn endpoint_lately(&self, application: ApplicationId, id: EndpointId, ms: i64) -> Result<Option<Endpoint>>;
     /// A living endpoint, by uid.
     fn endpoint_by_uid(&self, application: ApplicationId, uid: &str) -> Result<Option<Endpoint>>;
     /// Living endpoints.

@@ -61,14 +61,14 @@ fn out(row: &AttemptRow, ids: &IdText, with_content: bool) -> AttemptOut {
 
 /// GET `/app/{app}/attempt/endpoint/{ep}`
 pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Response> {
-    let application = api.application(&call).await?;
-    let endpoint = endpoint::find(&api, &call, &application).await?;
+    let application = api.application_lately(&call).await?;
+    let endpoint = endpoint::find_lately(&api, &call, &application).await?;
     list(&api, &call, &application, AttemptsOf::Endpoint(endpoint.id)).await
 }
 
 /// GET `/app/{app}/attempt/msg/{msg}`
 pub(super) async fn of_event(State(api): State<Api>, call: Call) -> Result<Response> {
-    let application = api.application(&call).await?;
+    let application = api.application_lately(&call).await?;
     let event = event::find(&api, &call, &application).await?;
     list(&api, &call, &application, AttemptsOf::Event(event.id)).await
 }
@@ -145,7 +145,7 @@ fn events(store: &dyn Store, application: ApplicationId, rows: &[AttemptRow]) ->
 
 /// GET `/app/{app}/msg/{msg}/attempt/{atmpt}`
 pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
-    let application = api.application(&call).await?;
+    let application = api.application_lately(&call).await?;
     let event = event::find(&api, &call, &application).await?;
     let row = find(&api, &call, &event).await?;
     let with_content = call.query_flag("with_content", true)?;

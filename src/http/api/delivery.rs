@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::endpoint::EndpointOut;
-use super::{Api, attempt, endpoint, event};
+use super::{Api, SHOWN_MS, attempt, endpoint, event};
 use crate::delivery::{Delivery, Status};
 use crate::endpoint::Endpoint;
 use crate::error::Result;
@@ -60,8 +60,8 @@ fn joined(one: &str, other: &str) -> Box<RawValue> {
 /// GET `/app/{app}/endpoint/{ep}/msg`: the events that were attempted there, by their first attempt.
 pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Response> {
     let ids = api.engine.text();
-    let application = api.application(&call).await?;
-    let endpoint = endpoint::find(&api, &call, &application).await?.id;
+    let application = api.application_lately(&call).await?;
+    let endpoint = endpoint::find_lately(&api, &call, &application).await?.id;
     let with_content = call.query_flag("with_content", true)?;
     call.query_flag("expanded_statuses", true)?;
     let asked = Asked::read(&call, true, |text| ids.parse(text))?;
@@ -86,10 +86,11 @@ pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Re
 /// GET `/app/{app}/msg/{msg}/endpoint`: the endpoints that the event goes or went to.
 pub(super) async fn of_event(State(api): State<Api>, call: Call) -> Result<Response> {
     let ids = api.engine.text();
-    let application = api.application(&call).await?;
+    let application = api.application_lately(&call).await?;
     let event = event::find(&api, &call, &application).await?.id;
     let asked = Asked::<EndpointId>::read(&call, false, |text| ids.parse(text))?;
     let (application, page) = (application.id, asked.page);
+    let shown_ms = api.clock.now().wall_ms - SHOWN_MS;
     let listed = api
         .read(move |store| {
             let beyond =
@@ -104,8 +105,7 @@ pub(super) async fn of_event(State(api): State<Api>, call: Call) -> Result<Respo
                 if rows.len() > page.limit {
                     break;
                 }
-                // a deleted endpoint is shown nowhere
-                rows.extend(store.endpoint(application, id)?.map(|endpoint| (endpoint, delivery)));
+                rows.extend(store.endpoint_lately(application, id, shown_ms)?.map(|endpoint| (endpoint, delivery)));
             }
             let done = rows.len() <= page.limit;
             rows.truncate(page.limit);

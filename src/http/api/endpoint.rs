@@ -7,7 +7,7 @@ use rand::SeedableRng as _;
 use serde::{Deserialize, Serialize};
 
 use super::handling::{HandlingIn, HandlingOut};
-use super::{Api, empty, not_changed, operational};
+use super::{Api, SHOWN_MS, empty, not_changed, operational};
 use crate::application::Application;
 use crate::endpoint::{Endpoint, Health, State as EndpointState};
 use crate::engine::message::NotChanged;
@@ -117,6 +117,17 @@ pub(super) fn out(endpoint: Endpoint, ids: &IdText) -> EndpointOut {
 /// The endpoint in the path, of this application. Error: 404.
 pub(super) async fn find(api: &Api, call: &Call, application: &Application) -> Result<Endpoint> {
     look(api, call, application).await?.ok_or_else(Error::not_found)
+}
+
+/// The endpoint in the path, to read what it left: one that is deleted is shown by its id for [`SHOWN_MS`] more.
+/// Error: 404.
+pub(super) async fn find_lately(api: &Api, call: &Call, application: &Application) -> Result<Endpoint> {
+    if !call.param("ep").starts_with(EndpointId::PREFIX) {
+        return find(api, call, application).await;
+    }
+    let (application, endpoint) = (application.id, call.id(api, "ep")?);
+    let ms = api.clock.now().wall_ms - SHOWN_MS;
+    api.read(move |store| store.endpoint_lately(application, endpoint, ms)).await?.ok_or_else(Error::not_found)
 }
 
 async fn look(api: &Api, call: &Call, application: &Application) -> Result<Option<Endpoint>> {

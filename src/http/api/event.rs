@@ -261,7 +261,7 @@ async fn first(
 /// GET `/app/{app}/msg`
 pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
     let ids = api.engine.text();
-    let application = api.application(&call).await?.id;
+    let application = api.application_lately(&call).await?.id;
     let with_content = call.query_flag("with_content", true)?;
     let asked = Asked::read(&call, true, |text| ids.parse(text))?;
     let now_ms = api.clock.now().wall_ms;
@@ -290,7 +290,7 @@ pub(super) async fn find(api: &Api, call: &Call, application: &Application) -> R
 
 /// GET `/app/{app}/msg/{msg}`
 pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
-    let application = api.application(&call).await?;
+    let application = api.application_lately(&call).await?;
     let with_content = call.query_flag("with_content", true)?;
     let event = find(&api, &call, &application).await?;
     let now_ms = api.clock.now().wall_ms;

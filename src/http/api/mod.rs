@@ -48,6 +48,8 @@ mod stats;
 mod unserved;
 
 /// Where the endpoints are that hear of operations.
+/// For so long, in ms, is what a deleted application or endpoint left still shown: a day.
+const SHOWN_MS: i64 = 86_400_000;
 const OPERATIONAL: &str = "/api/v1/operational-webhook/endpoint";
 
 /// All routes.
@@ -189,6 +191,21 @@ impl Api {
         let own = call.caller.application();
         // whoever is at home in one application does not learn of others
         found.filter(|found| own.is_none_or(|own| own == found.id)).ok_or_else(Error::not_found)
+    }
+
+    /// The application in the path, to read what it left: one that is deleted is shown by its id for
+    /// [`SHOWN_MS`] more. Error: 404.
+    pub(super) async fn application_lately(&self, call: &Call) -> Result<Application> {
+        let (found, environment) = (self.application(call).await, call.caller.environment);
+        let ApplicationRef::Id(id) = self.application_ref(call.param("app"))? else {
+            return found;
+        };
+        // whoever is at home in an application left with it
+        if found.is_ok() || call.caller.application().is_some() {
+            return found;
+        }
+        let ms = self.clock.now().wall_ms - SHOWN_MS;
+        self.read(move |store| store.application_lately(environment, id, ms)).await?.ok_or_else(Error::not_found)
     }
 
     /// How the path names an application that need not exist. Error: 404 for one that the caller may not know of.

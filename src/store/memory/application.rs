@@ -1,9 +1,9 @@
 //! Applications: how one is made, changed and closed.
 
-use super::Tables;
-use crate::application::Application;
+use super::{Tables, replay};
+use crate::application::{Application, ApplicationRef};
 use crate::endpoint::State;
-use crate::id::ApplicationId;
+use crate::id::{ApplicationId, EnvironmentId};
 use crate::store::Refused;
 
 /// Makes or changes a living application; its deletion closes its endpoints and is final.
@@ -17,7 +17,7 @@ pub(super) fn put(tables: &mut Tables, application: &Application) -> Option<Refu
             endpoint.wire = application.wire;
         }
         if application.deleted {
-            close_endpoints(tables, application.id);
+            close_endpoints(tables, application.id, application.updated_ms);
         }
     }
     refused
@@ -52,14 +52,36 @@ fn is_in_use(tables: &Tables, application: ApplicationId) -> bool {
 pub(super) fn delete(tables: &mut Tables, application: ApplicationId, updated_ms: i64) {
     if let Some(row) = tables.applications.get_mut(&application).filter(|row| !row.deleted) {
         (row.deleted, row.updated_ms) = (true, updated_ms);
-        close_endpoints(tables, application);
+        close_endpoints(tables, application, updated_ms);
     }
 }
 
-fn close_endpoints(tables: &mut Tables, application: ApplicationId) {
+/// A living one, by its name.
+pub(super) fn find(tables: &Tables, environment: EnvironmentId, application: &ApplicationRef) -> Option<Application> {
+    let named = |row: &&Application| match application {
+        ApplicationRef::Id(id) => row.id == *id,
+        ApplicationRef::Uid(uid) => row.uid.as_ref() == Some(uid),
+    };
+    let mut living = tables.applications.values().filter(|row| row.environment == environment && !row.deleted);
+    living.find(named).cloned()
+}
+
+/// One that lives, or was deleted after that moment.
+pub(super) fn lately(tables: &Tables, of: EnvironmentId, id: ApplicationId, since_ms: i64) -> Option<Application> {
+    let shown = |row: &&Application| row.environment == of && (!row.deleted || row.updated_ms > since_ms);
+    tables.applications.get(&id).filter(shown).cloned()
+}
+
+/// Its endpoints are deleted with it, and what is made again for them is called off.
+fn close_endpoints(tables: &mut Tables, application: ApplicationId, updated_ms: i64) {
     let of_it = |row: &&mut crate::endpoint::Endpoint| row.application == application && row.state != State::Deleted;
+    let mut closed = Vec::new();
     for endpoint in tables.endpoints.values_mut().filter(of_it) {
-        endpoint.state = State::Deleted;
+        (endpoint.state, endpoint.updated_ms) = (State::Deleted, updated_ms);
         endpoint.revision += 1;
+        closed.push(endpoint.id);
+    }
+    for endpoint in closed {
+        replay::call_off(tables, endpoint, updated_ms);
     }
 }

@@ -4,10 +4,10 @@ use super::Tables;
 use crate::attempt::Payload;
 use crate::delivery::{Delivery, Due};
 use crate::digest;
-use crate::endpoint::State;
+use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::fan_out;
-use crate::id::{self, EndpointId, EventId, Id};
+use crate::id::{self, ApplicationId, EndpointId, EventId, Id};
 use crate::store::{BRIEF_KEY_MS, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged};
 
 pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
@@ -23,9 +23,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         tables.deliveries.values().filter_map(|row| row.first.as_ref()).map(|first| first.id.value()).max(),
     ];
     let due = due_heads(tables);
-    let matters = |row: &&crate::endpoint::Endpoint| {
-        row.state != State::Deleted || due.iter().any(|(endpoint, _)| *endpoint == row.id)
-    };
+    let matters = |row: &&Endpoint| row.state != State::Deleted || due.iter().any(|(endpoint, _)| *endpoint == row.id);
     let endpoints = tables.endpoints.values().filter(matters).cloned().collect();
     let floor = EventId::new(id::floor_at(wall_ms - BRIEF_KEY_MS));
     let mut recent_keys: Vec<_> =
@@ -45,6 +43,12 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         replays: super::replay::running(tables),
         alive_ms: tables.alive_ms,
     }
+}
+
+/// One that lives, or was deleted after that moment.
+pub(super) fn endpoint_lately(tables: &Tables, of: ApplicationId, id: EndpointId, since_ms: i64) -> Option<Endpoint> {
+    let shown = |row: &&Endpoint| row.application == of && (row.state != State::Deleted || row.updated_ms > since_ms);
+    tables.endpoints.get(&id).filter(shown).cloned()
 }
 
 /// Jumps from endpoint to endpoint along the index, whatever stands between.

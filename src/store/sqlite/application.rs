@@ -65,7 +65,7 @@ fn update(db: &Connection, application: &Application) -> Sql<Option<Refused>> {
         i64::from(application.wire as u8)
     ])?;
     if *deleted && updated > 0 {
-        close_endpoints(db, *id)?;
+        close_endpoints(db, *id, *updated_ms)?;
     }
     Ok((updated == 0).then_some(Refused::Taken))
 }
@@ -84,16 +84,20 @@ pub(super) fn delete(db: &Connection, application: ApplicationId, updated_ms: i6
     let mut sql =
         db.prepare_cached("update application set deleted = 1, updated_ms = ?2 where id = ?1 and deleted = 0")?;
     if sql.execute((application.value(), updated_ms))? > 0 {
-        close_endpoints(db, application)?;
+        close_endpoints(db, application, updated_ms)?;
     }
     Ok(())
 }
 
-fn close_endpoints(db: &Connection, application: ApplicationId) -> Sql<()> {
+/// Its endpoints are deleted with it, and what is made again for them is called off.
+fn close_endpoints(db: &Connection, application: ApplicationId, updated_ms: i64) -> Sql<()> {
     let mut sql = db.prepare_cached(
-        "update endpoint set state = 4, revision = revision + 1 where application = ?1 and state < 4",
+        "update endpoint set state = 4, revision = revision + 1, updated_ms = ?2 where application = ?1 and state < 4",
     )?;
-    sql.execute((application.value(),)).map(|_| ())
+    sql.execute((application.value(), updated_ms))?;
+    db.prepare_cached("update replay set state = 2, updated_ms = ?2 where application = ?1 and state = 0")?
+        .execute((application.value(), updated_ms))
+        .map(|_| ())
 }
 
 /// The source whose events it receives.

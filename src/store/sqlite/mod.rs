@@ -181,12 +181,20 @@ impl Store for Sqlite {
         self.read(|db| read::application(db, environment, application))
     }
 
+    fn application_lately(&self, of: EnvironmentId, id: ApplicationId, ms: i64) -> Result<Option<Application>> {
+        self.read(|db| read::application_lately(db, of, id, ms))
+    }
+
     fn applications(&self, environment: EnvironmentId, page: Page<ApplicationId>) -> Result<Listed<Application>> {
         self.read(|db| list::applications(db, environment, page))
     }
 
     fn endpoint(&self, application: ApplicationId, endpoint: EndpointId) -> Result<Option<Endpoint>> {
         self.read(|db| read::endpoint(db, &self.sealer, application, endpoint))
+    }
+
+    fn endpoint_lately(&self, application: ApplicationId, id: EndpointId, ms: i64) -> Result<Option<Endpoint>> {
+        self.read(|db| read::endpoint_lately(db, &self.sealer, application, id, ms))
     }
 
     fn endpoint_by_uid(&self, application: ApplicationId, uid: &str) -> Result<Option<Endpoint>> {

@@ -216,6 +216,33 @@ pub(super) fn endpoint(
     Ok(found)
 }
 
+pub(super) fn application_lately(
+    db: &Connection,
+    environment: EnvironmentId,
+    application: ApplicationId,
+    since_ms: i64,
+) -> Result<Option<Application>> {
+    let sql = format!(
+        "select {APPLICATION} from application where environment = ?1 and id = ?2 and (deleted = 0 or updated_ms > ?3)"
+    );
+    let ids = (environment.value(), application.value(), since_ms);
+    Ok(db.prepare_cached(&sql)?.query_row(ids, rows::application).optional()?)
+}
+
+pub(super) fn endpoint_lately(
+    db: &Connection,
+    sealer: &Sealer,
+    application: ApplicationId,
+    endpoint: EndpointId,
+    since_ms: i64,
+) -> Result<Option<Endpoint>> {
+    let sql = format!(
+        "select {ENDPOINT} from endpoint where application = ?1 and id = ?2 and (state < 4 or updated_ms > ?3)"
+    );
+    let ids = (application.value(), endpoint.value(), since_ms);
+    Ok(db.prepare_cached(&sql)?.query_row(ids, |row| rows::endpoint(row, sealer)).optional()?)
+}
+
 pub(super) fn endpoint_by_uid(
     db: &Connection,
     sealer: &Sealer,

@@ -206,3 +206,47 @@ fn the_same_resend_is_made_once() {
     world.attempts(&app, &event, 3);
     assert_eq!(receiver.received().len(), 3);
 }
+
+#[test]
+fn what_a_deleted_application_left_is_shown_for_a_day_by_its_id() {
+    let (world, receiver) = (World::start(), Receiver::good());
+    let app = world.call("POST", "/api/v1/app", json!({"name": "acme", "uid": "acme"})).expect(201)["id"].clone();
+    let app = app.as_str().unwrap();
+    let endpoint = world.endpoint(app, &json!({"url": receiver.url, "uid": "ledger"}));
+    let event = world.publish(app, r#"{"amount":10.00}"#);
+    world.attempts(app, &event, 1);
+    let path = |rest: &str| format!("/api/v1/app/{app}{rest}");
+    let gets = [
+        path("/msg"),
+        path(&format!("/msg/{event}")),
+        path(&format!("/msg/{event}/endpoint")),
+        path(&format!("/attempt/msg/{event}")),
+        path(&format!("/attempt/endpoint/{endpoint}")),
+        path(&format!("/endpoint/{endpoint}/msg")),
+    ];
+    let before = gets.each_ref().map(|path| world.call("GET", path, "").expect(200));
+    assert_eq!(world.call("DELETE", &path(&format!("/endpoint/{endpoint}")), "").status, 204);
+    assert_eq!(world.call("GET", &gets[4], "").expect(200), before[4]);
+    assert_eq!(world.call("GET", &path(&format!("/endpoint/{endpoint}")), "").status, 404);
+    assert_eq!(world.call("GET", &path("/endpoint/ledger/msg"), "").status, 404, "its name may be another's");
+    assert_eq!(world.call("DELETE", &path(""), "").status, 204);
+    for (path, before) in gets.iter().zip(before) {
+        let mut after = world.call("GET", path, "").expect(200);
+        if let Some(list) = after.get_mut("data") {
+            let rows = list.as_array_mut().unwrap().iter_mut().zip(before["data"].as_array().unwrap());
+            // the endpoint is shown as it is now
+            for (row, was) in rows.filter(|(row, _)| row["disabled"] == true) {
+                (row["disabled"], row["updatedAt"]) = (was["disabled"].clone(), was["updatedAt"].clone());
+            }
+        }
+        assert_eq!(after, before, "{path}");
+        let live = world.key("admin", "live");
+        assert_eq!(eventually(|| Some(world.call_as(&live, "GET", path, &[], "").status).filter(|s| *s != 401)), 404);
+    }
+    for (method, rest) in [("GET", ""), ("DELETE", ""), ("GET", "/endpoint")] {
+        assert_eq!(world.call(method, &path(rest), "").status, 404, "{method} {rest}");
+    }
+    let event = json!({"eventType": "invoice.paid", "payload": {}});
+    assert_eq!(world.call("POST", &path("/msg"), event).status, 404);
+    assert_eq!(world.call("GET", "/api/v1/app/acme/msg", "").status, 404);
+}

@@ -147,9 +147,14 @@ fn what_is_deleted_is_unknown_from_then_on() {
     }
     check(&world.call("DELETE", &path, ""), 404, "not_found", "");
     assert_eq!(world.call("DELETE", &format!("/api/v1/app/{app}"), "").status, 204);
-    for (method, rest) in
-        [("GET", ""), ("DELETE", ""), ("GET", "/msg"), ("GET", "/endpoint"), ("POST", "/msg"), ("POST", "/msg/batch")]
-    {
+    for (method, rest) in [
+        ("GET", ""),
+        ("DELETE", ""),
+        ("GET", "/endpoint/x/stats"),
+        ("GET", "/endpoint"),
+        ("POST", "/msg"),
+        ("POST", "/msg/batch"),
+    ] {
         let body = if rest == "/msg/batch" { format!(r#"{{"messages":[{}]}}"#, event()) } else { event() };
         check(&world.call(method, &format!("/api/v1/app/{app}{rest}"), body), 404, "not_found", "");
     }

@@ -16,6 +16,7 @@ ask! {
     an_application_is_found_in_its_own_environment_alone,
     deletion_closes_the_endpoints_and_keeps_the_events,
     deletion_gives_the_names_free,
+    what_was_deleted_is_found_for_a_while,
 }
 
 fn put(subject: &Subject, application: &Application) -> Option<Refused> {
@@ -166,4 +167,27 @@ fn an_application_in_use_keeps_its_provider(subject: &Subject) {
     assert_eq!(put(subject, &Application { provider: Provider::Finix, ..deleted(&own) }), Some(Refused::Fixed));
     assert_eq!(put(subject, &deleted(&own)), None);
     assert_eq!(put(subject, &Application { provider: Provider::Finix, ..own }), Some(Refused::Stale));
+}
+
+fn what_was_deleted_is_found_for_a_while(subject: &Subject) {
+    let application = subject.make_application();
+    let (first, second) = (subject.make_endpoint(&application), subject.make_endpoint(&application));
+    let environment = application.environment;
+    let lately = |ms| subject.application_lately(environment, application.id, ms).unwrap();
+    let at = |endpoint: &Endpoint, ms| subject.endpoint_lately(application.id, endpoint.id, ms).unwrap();
+    assert_eq!((lately(i64::MAX), at(&first, i64::MAX)), (Some(application.clone()), Some(first.clone())));
+    let alone = Endpoint { state: State::Deleted, updated_ms: 5, revision: first.revision + 1, ..first.clone() };
+    subject.done(set(Change::Endpoint(alone.clone())));
+    assert_eq!((at(&first, 4), at(&first, 5)), (Some(alone), None));
+
+    let gone = Application { updated_ms: 7, ..deleted(&application) };
+    subject.done(set(Change::Application(gone.clone())));
+    assert_eq!((lately(6), lately(7)), (Some(gone), None));
+    let with_it = at(&second, 6).unwrap();
+    assert_eq!((with_it.state, with_it.updated_ms, at(&second, 7)), (State::Deleted, 7, None));
+    assert_eq!(at(&first, 5), None, "it was deleted before");
+    let other = subject.new_application(environment, None).id;
+    assert_eq!(subject.endpoint_lately(other, second.id, 0).unwrap(), None);
+    let elsewhere = subject.make_environment("live");
+    assert_eq!(subject.application_lately(elsewhere, application.id, 0).unwrap(), None);
 }

@@ -1,5 +1,6 @@
 //! Replays: one at a time for each endpoint, slice by slice, and none of what waits already.
 
+use posthaste::application::{Application, ApplicationRef};
 use posthaste::delivery::Status;
 use posthaste::endpoint::{Endpoint, State as EndpointState};
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id};
@@ -9,6 +10,7 @@ use posthaste::store::{Change, Op, Page, Refused, Replayed};
 use super::subject::{NOON_MS, Subject, park, set, with_type};
 
 ask! {
+    a_deleted_applications_replay_is_called_off,
     a_deleted_endpoints_replay_is_called_off,
     a_slice_of_a_replay_makes_its_deliveries_due_with_their_whole_ladder,
     all_that_fit_are_found_but_for_what_waits,
@@ -80,6 +82,17 @@ fn one_replay_runs_at_an_endpoint_at_a_time(subject: &Subject) {
     let page = Page { after: None, descending: true, limit: 10 };
     assert_eq!(subject.replays(environment, page).unwrap().rows, [second, canceled]);
     assert_eq!(subject.replay(other, first.id).unwrap(), None);
+}
+
+fn a_deleted_applications_replay_is_called_off(subject: &Subject) {
+    let (environment, endpoint, _) = lived(subject);
+    let replay = subject.new_replay(&endpoint, environment);
+    subject.done(set(Change::Replay(Box::new(replay.clone()))));
+    let named = ApplicationRef::Id(endpoint.application);
+    let application = subject.application(environment, &named).unwrap().unwrap();
+    subject.done(set(Change::Application(Application { deleted: true, updated_ms: 9, ..application })));
+    let shown = subject.replay(environment, replay.id).unwrap().unwrap();
+    assert_eq!((shown.state, shown.updated_ms), (State::Canceled, 9));
 }
 
 fn a_deleted_endpoints_replay_is_called_off(subject: &Subject) {
