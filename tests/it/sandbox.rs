@@ -14,11 +14,6 @@ fn at_speed(speed: &str) -> World {
     World::sandbox(&["--speed", speed])
 }
 
-/// Waits until no delivery is to be tried again.
-fn nothing_waits(world: &World) {
-    eventually(|| world.call("GET", "/metrics", "").body.contains("\nposthaste_waiting 0\n").then_some(()));
-}
-
 /// What a receiver got, as JSON, in the order of arrival, once there are `count`; what is empty does not count.
 fn bodies(receiver: &Receiver, count: usize) -> Vec<Value> {
     deliveries(receiver, count).iter().map(|each| serde_json::from_slice(&each.body).unwrap()).collect()

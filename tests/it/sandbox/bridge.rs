@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use posthaste::provider::Provider;
 use serde_json::{Value, json};
 
-use super::{at_speed, bodies, deliveries, nothing_waits};
+use super::{at_speed, bodies, deliveries};
 use crate::provider::verified;
 use crate::receive::text;
-use crate::world::{Answer, Behaviour, Receiver, World, eventually};
+use crate::world::{Answer, Receiver, World, eventually};
 
 const ENDPOINTS: &str = "/api/v1/app/bridge/endpoint";
 const NONE: Value = Value::Null;
@@ -256,22 +256,6 @@ fn an_application_that_somebody_deletes_is_made_anew_for_what_happens_next() {
     webhook(&world, &receiver, &[]);
     create(&world, "test", &NONE);
     bodies(&receiver, 1);
-}
-
-#[test]
-fn the_ladder_has_eleven_retries_that_double_and_then_silence() {
-    let (world, receiver) = (at_speed("3600"), Receiver::start(|_, _| Behaviour::Status(500)));
-    webhook(&world, &receiver, &[]);
-    create(&world, "test", &NONE);
-    deliveries(&receiver, 11); // half of the time
-    let attempts = deliveries(&receiver, 12);
-    let gaps: Vec<_> = attempts.windows(2).map(|pair| (pair[1].at - pair[0].at).as_secs_f64()).collect();
-    for (gap, nth) in gaps.iter().zip(0..) {
-        let expected = 60.0 * f64::from(1 << nth) / 3_600.0;
-        assert!(expected < 0.5 || (gap / expected - 1.0).abs() <= 0.1, "{gaps:?}");
-    }
-    nothing_waits(&world);
-    assert_eq!(receiver.received().len(), 12);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use posthaste::provider::Provider;
 use serde_json::{Value, json};
 
-use super::{at_speed, bodies, deliveries, nothing_waits};
+use super::{at_speed, bodies, deliveries};
 use crate::provider::verified;
 use crate::receive::text;
 use crate::world::{Answer, Behaviour, Receiver, World, eventually};
@@ -279,22 +279,6 @@ fn the_same_seed_gives_the_same_ids_whatever_comes_first() {
     };
     let one = play(&["identity-buyer", "dispute-won", "identity-buyer"]);
     assert_eq!(one, play(&["dispute-won", "identity-buyer", "identity-buyer"]));
-}
-
-#[test]
-fn the_ladder_has_five_retries_and_then_silence() {
-    let world = at_speed("60");
-    let receiver = Receiver::start(|nth, _| Behaviour::Status(if nth == 0 { 200 } else { 500 }));
-    let user = User::of(&world, "user");
-    user.webhook(&json!({"url": receiver.url}));
-    user.play("identity-buyer");
-    let attempts = deliveries(&receiver, 6);
-    let gaps: Vec<_> = attempts.windows(2).map(|pair| (pair[1].at - pair[0].at).as_secs_f64()).collect();
-    for (gap, expected) in gaps.iter().zip([1.5, 2.0, 3.0, 5.0, 9.0]) {
-        assert!((gap / expected - 1.0).abs() <= 0.1, "{gaps:?}");
-    }
-    nothing_waits(&world);
-    assert_eq!(deliveries(&receiver, 6).len(), 6);
 }
 
 #[test]
