@@ -32,7 +32,7 @@ impl Kind {
         match self {
             Self::Recover => "endpoint.recover",
             Self::Bulk => "endpoint.bulk-replay",
-            Self::Missing => "endpoint.replay-missing",
+            Self::Missing => "endpoint.replay",
         }
     }
 }

@@ -7,7 +7,7 @@ pub mod openapi;
 mod operational;
 mod paging;
 mod places;
+mod sdk;
 mod standing;
 mod svix;
-#[cfg(feature = "peers")]
 pub mod watched;

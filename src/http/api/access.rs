@@ -47,9 +47,16 @@ struct ExpireIn {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CallerOut {
+    /// The environment's name, as `env_id` too.
     environment: String,
+    env_id: String,
     role: &'static str,
     application_id: Option<String>,
+    app_id: Option<String>,
+    stream_app_id: Option<String>,
+    /// One of Svix's words: `SvixJwt` for a signed token, `RegionalAuthToken` for a key of this server.
+    permission_source: &'static str,
+    session_id: Option<String>,
     capabilities: Option<Vec<Capability>>,
     feature_flags: Option<Vec<String>>,
     expires_at: Option<String>,
@@ -124,14 +131,22 @@ async fn end(api: &Api, ended: Vec<Ended>) -> Result<Response> {
 /// GET `/auth/whoami`
 pub(super) async fn whoami(State(api): State<Api>, call: Call) -> Result<Response> {
     let caller = &call.caller;
-    let claims = api.auth.signer().read(call.proof()?);
+    let proof = call.proof()?;
+    let claims = api.auth.signer().read(proof);
     let named = caller.environment;
     let environments = api.read(Store::environments).await?;
     let environment = environments.into_iter().find(|environment| environment.id == named);
+    let environment = environment.map_or_else(String::new, |environment| environment.name);
+    let application = caller.application().map(|application| api.engine.text().of(application));
     let out = CallerOut {
-        environment: environment.map_or_else(String::new, |environment| environment.name),
+        env_id: environment.clone(),
+        environment,
         role: caller.role(),
-        application_id: caller.application().map(|application| api.engine.text().of(application)),
+        application_id: application.clone(),
+        app_id: application,
+        stream_app_id: None,
+        permission_source: if proof.starts_with("sk_") { "RegionalAuthToken" } else { "SvixJwt" },
+        session_id: claims.as_ref().and_then(|claims| claims.session.clone()),
         capabilities: caller.capabilities().map(<[_]>::to_vec),
         feature_flags: caller.feature_flags().map(<[_]>::to_vec),
         expires_at: claims.map(|claims| time(claims.expires_ms)),

@@ -195,13 +195,17 @@ fn whoami_tells_who_calls() {
     let house = House::start();
     let admin = house.ask(crate::world::KEY, "GET", "/auth/whoami", Value::Null).expect(200);
     let expected = json!({
-        "environment": "test", "role": "admin", "applicationId": null, "capabilities": null, "featureFlags": null, "expiresAt": null
+        "environment": "test", "envId": "test", "role": "admin", "applicationId": null, "appId": null, "streamAppId": null,
+        "permissionSource": "RegionalAuthToken", "sessionId": null, "capabilities": null, "featureFlags": null, "expiresAt": null
     });
     assert_eq!(admin, expected);
-    let token = house.token(json!({"featureFlags": ["beta"], "readOnly": true, "expiry": 3_600}));
+    let token =
+        house.token(json!({"featureFlags": ["beta"], "readOnly": true, "expiry": 3_600, "sessionId": "monday"}));
     let token = house.ask(&token, "GET", "/auth/whoami", Value::Null).expect(200);
     assert_eq!((&token["applicationId"], &token["capabilities"]), (&json!(house.app), &json!(["ViewBase"])));
     assert_eq!((&token["role"], &token["featureFlags"]), (&json!("application-viewer"), &json!(["beta"])));
+    assert_eq!((&token["appId"], &token["sessionId"]), (&json!(house.app), &json!("monday")));
+    assert_eq!(token["permissionSource"], "SvixJwt");
     assert!(token["expiresAt"].is_string());
 }
 
