@@ -30,7 +30,7 @@ use crate::id::{ApplicationId, EnvironmentId, Id as _, IdSource, IdText};
 use crate::jwt::JwtSecret;
 use crate::key::{Key, KeyText, Role};
 use crate::network::Network;
-use crate::sandbox::{self, House, Manner};
+use crate::sandbox::{self, Manner};
 use crate::secret::Sealer;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Batch, Change, Op, Setting, Store};
@@ -193,7 +193,7 @@ impl Server {
         let rooms = match args.sandbox {
             Some(manner) => {
                 let prober = Prober::guarded(guard).map_err(|error| Error::internal(error.0))?;
-                let house = House::open(sandbox::Parts {
+                let house = sandbox::open(sandbox::Parts {
                     engine: engine.clone(),
                     store: Arc::clone(&store),
                     clock: Arc::clone(&clock) as Arc<dyn Clock>,

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::ask::{Ask, Problem, Reply};
 use super::house::House;
-use super::{bridge, finix, fintoc, page};
+use super::{page, rules};
 use crate::error::{Error, Kind};
 use crate::http::call::read_body;
 use crate::provider::Provider;
@@ -40,20 +40,12 @@ async fn answer(house: Arc<House>, provider: Provider, request: Request<Body>) -
     // in a task of its own: a caller who hangs up does not break a turn off
     let turn = tokio::spawn(async move {
         let ask = read(&house, provider, request).await?;
-        match provider {
-            Provider::Fintoc => fintoc::answer(&house, ask).await,
-            Provider::Finix => finix::answer(&house, ask).await,
-            _ => bridge::answer(&house, ask).await,
-        }
+        rules::answer(&house, provider, ask).await
     });
     let reply = turn.await.unwrap_or_else(|_| Err(Problem::unavailable()));
     let reply = reply.unwrap_or_else(|problem| Reply {
         status: problem.status,
-        body: Some(match provider {
-            Provider::Fintoc => fintoc::problem(&problem),
-            Provider::Finix => finix::problem(&problem),
-            _ => bridge::problem(&problem),
-        }),
+        body: Some(rules::problem(provider, &problem)),
         link: None,
     });
     written(reply)

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex as Lock, MutexGuard as Guard, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::{Mutex, Notify};
 
 use super::ask::Problem;
 use super::world::{Manner, World};
-use super::{bridge, finix, fintoc};
 use crate::clock::Clock;
 use crate::egress::probe::Prober;
 use crate::engine::run::Engine;
@@ -46,9 +46,13 @@ pub struct Parts {
 /// A world that several requests may ask for; one turn at a time.
 pub(super) type Shared = Arc<Mutex<World>>;
 
+/// What an alarm lets happen in a world, by its provider's rules.
+type Ring = fn(&mut World, &Value);
+
 /// All worlds.
 pub struct House {
     pub(super) parts: Parts,
+    ring: Ring,
     worlds: Lock<BTreeMap<String, Shared>>,
     /// When something is to happen in which world: an alarm by its id, or the post when that is empty.
     agenda: Lock<BTreeSet<(i64, String, String)>>,
@@ -56,8 +60,8 @@ pub struct House {
 }
 
 impl House {
-    /// Takes up what the store kept, posts what was told and not yet taken, and lets alarms ring from now on.
-    pub async fn open(parts: Parts) -> Result<Arc<Self>> {
+    /// Takes up what the store kept; what was told and not yet taken is on the agenda.
+    pub(super) async fn open(parts: Parts, ring: Ring) -> Result<Arc<Self>> {
         let store = Arc::clone(&parts.store);
         let kept = tokio::task::spawn_blocking(move || store.resources()).await.map_err(Error::internal)??;
         let mut worlds: BTreeMap<String, World> = BTreeMap::new();
@@ -72,13 +76,12 @@ impl House {
                 return Err(Error::internal("a resource of the sandbox is damaged"));
             }
         }
-        let house = Arc::new(Self { parts, worlds: Lock::default(), agenda: Lock::default(), changed: Notify::new() });
+        let (agenda, changed) = Default::default();
+        let house = Arc::new(Self { parts, ring, worlds: Lock::default(), agenda, changed });
         for (name, world) in worlds {
             house.note(&world);
             locked(&house.worlds).insert(name, Arc::new(Mutex::new(world)));
         }
-        bridge::open(&house).await?;
-        tokio::spawn(Arc::clone(&house).keep_time());
         Ok(house)
     }
 
@@ -154,7 +157,7 @@ impl House {
     }
 
     /// Lets each alarm ring at its time, for as long as the process lives.
-    async fn keep_time(self: Arc<Self>) {
+    pub(super) async fn keep_time(self: Arc<Self>) {
         loop {
             let first = locked(&self.agenda).first().cloned();
             let Some((at_ms, name, alarm)) = first else {
@@ -175,26 +178,16 @@ impl House {
                 continue;
             };
             let rule = |world: &mut World| {
-                ring(world, &alarm);
-                Ok(())
+                if let Some(what) = world.ring(&alarm) {
+                    (self.ring)(world, &what);
+                }
+                Ok(()) // without an alarm only the post goes
             };
             if self.turn(&world, rule).await.is_err() {
                 tokio::time::sleep(AGAIN).await;
                 self.note(&*world.lock().await);
             }
         }
-    }
-}
-
-/// What an alarm lets happen; without one only the post goes.
-fn ring(world: &mut World, alarm: &str) {
-    let Some(what) = world.ring(alarm) else {
-        return;
-    };
-    match world.provider {
-        Provider::Fintoc => fintoc::ring(world, &what),
-        Provider::Finix => finix::ring(world, &what),
-        _ => bridge::ring(world, &what),
     }
 }
 

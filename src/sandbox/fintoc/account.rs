@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::providers::{read_moment, written_moment};
 use crate::sandbox::ask::{Ask, Problem, Reply};
-use crate::sandbox::fintoc::{link, list, refresh};
+use crate::sandbox::fintoc::{link, list};
 use crate::sandbox::world::World;
 
 pub(super) const ACCOUNT: &str = "account";
@@ -15,7 +15,7 @@ const HISTORY: i64 = 12;
 const HISTORY_MS: i64 = 30 * 86_400_000;
 /// How many movements a refresh brings, and at most.
 const NEW_MOVEMENTS: i64 = 5;
-const NEW_MOVEMENTS_MAX: i64 = 1_000;
+pub(super) const NEW_MOVEMENTS_MAX: i64 = 1_000;
 
 pub(super) fn answer(world: &mut World, ask: &Ask, rest: &[&str]) -> Result<Reply, Problem> {
     let link = link::asked_for(world, ask)?;
@@ -130,25 +130,4 @@ pub(super) fn update(world: &mut World, account: &str) -> (i64, usize) {
     let now = written_moment(world.now_ms);
     world.change(ACCOUNT, account, |account| account["refreshed_at"] = now.into());
     (number("new_movements"), gone.len())
-}
-
-/// PATCH `/sandbox/accounts/{id}`: what the bank will do from now on.
-pub(super) fn direct(world: &mut World, ask: &Ask, account: &str) -> Result<Reply, Problem> {
-    let outcomes = refresh::outcomes(ask)?;
-    let new = ask.number("newMovements", 0..=NEW_MOVEMENTS_MAX)?;
-    let remove = ask.number("removeMovements", 0..=NEW_MOVEMENTS_MAX)?;
-    let changed = world.change(SCRIPT, account, |script| {
-        if let Some(outcomes) = outcomes {
-            script["outcomes"] = outcomes.into();
-            script["visits"] = 0.into();
-        }
-        if let Some(new) = new {
-            script["new_movements"] = new.into();
-        }
-        if let Some(remove) = remove {
-            script["remove"] = remove.into();
-        }
-    });
-    changed.ok_or_else(|| Problem::not_found("account", account))?;
-    world.get(ACCOUNT, account).cloned().map(Reply::ok).ok_or_else(Problem::unavailable)
 }

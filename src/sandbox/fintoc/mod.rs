@@ -23,6 +23,7 @@ mod once;
 mod payment;
 mod refresh;
 mod webhook;
+mod widget;
 
 /// How long a key may be, in characters.
 const KEY_CHARS_MAX: usize = 256;

@@ -1,5 +1,6 @@
 //! The one write: all of a batch, or nothing of it.
 
+use super::count::Sums;
 use super::{EventRow, FirstRow, KeyRow, Tables, arrival, count, replay, setting};
 use crate::attempt::Trigger;
 use crate::delivery::{Delivery, Due, Status};
@@ -9,18 +10,10 @@ use crate::event::Once;
 use crate::fan_out;
 use crate::id::{self, EndpointId, EventId, Id};
 use crate::store::hours::Hours;
-use crate::store::tally::Tally;
 use crate::store::{
     AttemptRow, BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day,
     uid_hash,
 };
-
-/// What a batch adds to rows that many of its operations share.
-#[derive(Default)]
-pub(super) struct Sums {
-    pub(super) tally: Tally,
-    pub(super) hours: Hours,
-}
 
 /// Writes the batch. Error: it breaks a rule of the tables; then nothing of it stands.
 pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, CommitFailed> {

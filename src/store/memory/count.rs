@@ -4,7 +4,15 @@ use super::Tables;
 use crate::count::{Counts, hour};
 use crate::id::EndpointId;
 use crate::store::hours::Hours;
+use crate::store::tally::Tally;
 use crate::store::{COUNT_HOURS, FORGET_ROWS_MAX};
+
+/// What a batch adds to rows that many of its operations share.
+#[derive(Default)]
+pub(super) struct Sums {
+    pub(super) tally: Tally,
+    pub(super) hours: Hours,
+}
 
 pub(super) fn write(tables: &mut Tables, hours: Hours) {
     for (key, counts) in hours.into_rows() {

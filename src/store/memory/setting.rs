@@ -1,6 +1,6 @@
 //! Changes of settings, and the answers kept for retried requests.
 
-use super::commit::Sums;
+use super::count::Sums;
 use super::{AnswerRow, Tables, application, arrival, expunge, replay, source};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::Environment;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
+use super::delivery::move_due;
 use super::rows::optional_list;
 use super::{Added, Hours, Tally, Writer, Writing, arrival, count, replay, setting, token};
 use crate::delivery::{Delivery, Due, Status};
@@ -278,25 +279,6 @@ fn tried(db: &Connection, tried: &Tried) -> Sql<()> {
         sql.execute(params![event, endpoint, state.0, state.1, state.2, state.3, state.4])?;
     }
     move_due(db, event, endpoint, *was_due_ms, delivery.due_ms)
-}
-
-/// Takes the delivery's line out of the due index and puts its next one in.
-pub(super) fn move_due(
-    db: &Connection,
-    event: i64,
-    endpoint: i64,
-    from_ms: Option<i64>,
-    to_ms: Option<i64>,
-) -> Sql<()> {
-    if let Some(from_ms) = from_ms {
-        db.prepare_cached("delete from due where endpoint = ?1 and due_ms = ?2 and event = ?3")?
-            .execute(params![endpoint, from_ms, event])?;
-    }
-    if let Some(to_ms) = to_ms {
-        db.prepare_cached("insert into due (endpoint, due_ms, event) values (?1, ?2, ?3) on conflict do nothing")?
-            .execute(params![endpoint, to_ms, event])?;
-    }
-    Ok(())
 }
 
 /// One that has a row already keeps it, and its one line in the due index.

@@ -1,4 +1,4 @@
-//! Deliveries as people ask for them: the events of an endpoint, the endpoints of an event.
+//! Deliveries as people ask for them, the events of an endpoint and the endpoints of an event; when one is due.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -100,4 +100,23 @@ pub(super) fn destinations(db: &Connection, event: EventId) -> Result<Vec<(Endpo
     let written = super::read::deliveries(db, event)?;
     found.extend(written.into_iter().map(|(endpoint, delivery)| (endpoint, Some(delivery))));
     Ok(found.into_iter().collect())
+}
+
+/// Takes the delivery's line out of the due index and puts its next one in.
+pub(super) fn move_due(
+    db: &Connection,
+    event: i64,
+    endpoint: i64,
+    from_ms: Option<i64>,
+    to_ms: Option<i64>,
+) -> Sql<()> {
+    if let Some(from_ms) = from_ms {
+        db.prepare_cached("delete from due where endpoint = ?1 and due_ms = ?2 and event = ?3")?
+            .execute(params![endpoint, from_ms, event])?;
+    }
+    if let Some(to_ms) = to_ms {
+        db.prepare_cached("insert into due (endpoint, due_ms, event) values (?1, ?2, ?3) on conflict do nothing")?
+            .execute(params![endpoint, to_ms, event])?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::Writing;
-use super::commit::move_due;
+use super::delivery::move_due;
 use crate::delivery::Status;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EventId, Id};
 use crate::store::EXPUNGED;
