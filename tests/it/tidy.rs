@@ -205,33 +205,43 @@ fn module(source: &Source) -> String {
     parts.join("::").trim_end_matches("::mod").to_owned()
 }
 
+/// The paths that a `use` names: a group's names one by one.
+fn spread(path: &str) -> Vec<String> {
+    let Some((before, group)) = path.split_once('{') else {
+        return vec![path.trim().to_owned()];
+    };
+    let (mut names, mut depth) = (vec![String::new()], 0_usize);
+    for letter in group.trim_end().trim_end_matches('}').chars() {
+        match letter {
+            ',' if depth == 0 => names.push(String::new()),
+            _ => names.last_mut().unwrap().push(letter),
+        }
+        depth = depth + usize::from(letter == '{') - usize::from(letter == '}');
+    }
+    let names = names.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+    names.flat_map(|name| spread(&format!("{}{name}", before.trim()))).collect()
+}
+
 /// The modules of this crate that a file's `use` lines name, whole or through one of their items.
 fn used_modules(source: &Source, known: &BTreeSet<String>) -> BTreeSet<String> {
     let this = module(source);
+    let here: Vec<&str> = this.split("::").collect();
+    let parent = &here[..here.len() - 1];
+    let code = source.code();
+    let uses = code.split("\nuse ").skip(1).filter_map(|rest| rest.split(';').next());
     let mut found = BTreeSet::new();
-    for line in source.code().lines().filter_map(|line| line.strip_prefix("use ")) {
-        let mut parts: Vec<&str> =
-            line.trim_end_matches(';').split("::").map(|part| part.trim_start_matches('{')).collect();
-        let mut base: Vec<&str> = if source.path.ends_with("mod.rs") {
-            this.split("::").collect()
-        } else {
-            this.split("::").chain(["self"]).collect()
-        };
-        base.pop();
-        match parts.remove(0) {
-            "crate" => base.clear(),
+    for path in uses.flat_map(spread) {
+        let mut parts: Vec<&str> = path.split("::").collect();
+        let base = match parts.remove(0) {
+            "crate" => &[],
             "super" => {
-                while parts.first() == Some(&"super") {
-                    parts.remove(0);
-                    base.pop();
-                }
-                if !source.path.ends_with("mod.rs") {
-                    base.pop();
-                }
+                let above = parts.iter().take_while(|part| **part == "super").count();
+                parts.drain(..above);
+                &parent[..parent.len() - above]
             }
             _ => continue,
-        }
-        let path: Vec<&str> = base.into_iter().chain(parts).collect();
+        };
+        let path: Vec<&str> = base.iter().copied().chain(parts).collect();
         let named = (1..=path.len()).rev().map(|length| path[..length].join("::")).find(|path| known.contains(path));
         found.extend(named.filter(|named| *named != this));
     }
@@ -249,6 +259,10 @@ fn modules_do_not_use_one_another_in_circles() {
     assert!(
         graph["engine::run"].contains("engine::core") && graph["delivery"].contains("attempt"),
         "the graph has its arrows"
+    );
+    assert!(
+        graph["sandbox::gate"].contains("sandbox::rules") && graph["sandbox::rules"].contains("sandbox::fintoc"),
+        "also those of a group"
     );
     let mut offences = Vec::new();
     for start in graph.keys() {
