@@ -85,6 +85,11 @@ impl Call {
         self.caller.may(action)
     }
 
+    /// The query as it was written.
+    pub(super) fn query_text(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
+    }
+
     /// The values given for a query parameter, decoded.
     pub(super) fn query(&self, name: &str) -> Vec<String> {
         let pairs = url::form_urlencoded::parse(self.parts.uri.query().unwrap_or_default().as_bytes());

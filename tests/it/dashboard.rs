@@ -5,6 +5,7 @@ use crate::world::{Answer, World};
 #[cfg(feature = "peers")]
 mod browser;
 mod overview;
+mod pages;
 mod people;
 
 /// The Admin of every story, and the password of everybody.

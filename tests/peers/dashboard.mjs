@@ -111,6 +111,120 @@ const stories = {
     await look(page, 'overview')
   },
 
+  async webhook(email, password, receiver) {
+    const page = await person()
+    await login(page, email, password)
+    await page.getByRole('link', { name: 'Applications' }).click()
+    await look(page, 'applications')
+    await page.getByRole('link', { name: 'Bridge' }).click()
+    await page.getByRole('link', { name: 'New webhook' }).click()
+    await page.getByLabel('Callback URL').fill('http://10.0.0.1/')
+    await page.getByLabel('Name', { exact: true }).fill('Ledger')
+    await page.getByLabel('Search events').fill('payment')
+    await page.getByRole('button', { name: 'Search' }).click()
+    assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), 'Ledger')
+    await page.getByRole('group', { name: 'Events' }).getByRole('checkbox').nth(1).check()
+    await look(page, 'webhook-new')
+    await page.getByRole('button', { name: 'Create webhook' }).click()
+    assert.match(await alert(page), /callback URL/)
+    await look(page, 'webhook-refused')
+    await page.getByLabel('Callback URL').fill(receiver)
+    await page.getByLabel('Callback URL').press('Enter')
+    await page.getByRole('heading', { name: 'The secret' }).waitFor()
+    await page.getByText('not tested since its last change').waitFor()
+    await look(page, 'webhook-secret')
+    await page.reload()
+    assert.equal(await page.getByRole('heading', { name: 'The secret' }).count(), 0)
+    await page.getByRole('button', { name: 'Send a test' }).click()
+    await page.getByText('Tested since its last change').waitFor()
+    await look(page, 'webhook-tested')
+    await page.getByRole('button', { name: 'Rotate secret' }).click()
+    await page.getByRole('heading', { name: 'The secret' }).waitFor()
+    await page.getByText('not tested since its last change').waitFor()
+    await page.getByRole('button', { name: 'Send a test' }).click()
+    await page.getByText('Tested since its last change').waitFor()
+    await page.getByRole('button', { name: 'Pause' }).click()
+    assert.match(await page.getByRole('status').first().textContent(), /Paused/)
+    await page.getByRole('button', { name: 'Resume' }).click()
+    for (let nth = 2; nth <= 11; nth++) {
+      await page.goto(page.url().replace(/endpoint\/.*/, 'endpoint/new'))
+      await page.getByLabel('Callback URL').fill(receiver)
+      await page.getByLabel('Every event, also of types to come').check()
+      await page.getByRole('button', { name: 'Create webhook' }).click()
+    }
+    assert.match(await alert(page), /there are 10 already/)
+    await page.getByRole('link', { name: 'Bridge' }).click()
+    await look(page, 'application')
+    await page.getByRole('link', { name: receiver }).last().click()
+    await page.getByText('Delete …').click()
+    await page.getByRole('button', { name: 'Delete' }).click()
+    assert.match(await page.getByRole('status').textContent(), /is deleted/)
+    await page.getByRole('link', { name: 'Event types' }).click()
+    await look(page, 'event-types')
+  },
+
+  async event(email, password, event) {
+    const page = await person()
+    await login(page, email, password)
+    await page.getByRole('link', { name: 'Events' }).click()
+    await look(page, 'events')
+    await page.getByRole('link', { name: event }).click()
+    for (let tries = 0; !await page.getByText('503').count(); tries++) {
+      assert.ok(tries < 200, 'the failed attempt is shown')
+      await page.reload()
+    }
+    assert.equal(await page.getByText('bucket.example').count(), 0)
+    await page.getByText('Response').first().click()
+    await page.getByText('back at 9, sir.').waitFor()
+    await look(page, 'event-failed')
+    await page.getByRole('button', { name: 'Resend' }).click()
+    for (let tries = 0; !await page.getByText('by hand').count(); tries++) {
+      assert.ok(tries < 200, 'the repeated attempt is shown')
+      await page.reload()
+    }
+    await look(page, 'event-resent')
+    await page.getByRole('link', { name: 'Show all values' }).click()
+    await page.getByText('bucket.example').waitFor()
+  },
+
+  async replay(email, password, count) {
+    const page = await person()
+    await login(page, email, password)
+    await page.getByRole('link', { name: 'Applications' }).click()
+    await page.getByRole('link', { name: 'acme' }).click()
+    await page.getByRole('cell').getByRole('link').first().click()
+    await page.getByLabel('What').selectOption('all')
+    await page.getByRole('button', { name: 'Count' }).click()
+    await page.getByText(`would make ${count} deliveries again`).waitFor()
+    await page.getByLabel('What').selectOption('all')
+    await page.getByRole('button', { name: 'Replay' }).click()
+    await page.getByRole('progressbar', { name: 'Replay' }).waitFor()
+    // the page reads itself anew while the replay runs: nobody presses anything
+    await page.getByText(`has ended: ${count} of ${count} deliveries`).waitFor()
+    await look(page, 'replay')
+  },
+
+  async viewer(email, password, webhook) {
+    const page = await person()
+    await login(page, email, password)
+    await page.getByRole('link', { name: 'Sources' }).click()
+    await look(page, 'sources')
+    await page.getByRole('link', { name: 'Users' }).click()
+    await page.getByLabel('E-mail').fill('vera@example.com')
+    await page.getByLabel('Password').fill(password)
+    await page.getByRole('button', { name: 'Add user' }).click()
+    const vera = await person()
+    await login(vera, 'vera@example.com', password)
+    await vera.goto(url + webhook)
+    for (const name of ['Send a test', 'Rotate secret', 'Pause', 'Delete', 'Replay']) {
+      assert.equal(await vera.getByRole('button', { name }).count(), 0, name)
+    }
+    await look(vera, 'viewer')
+    await vera.goto(url + webhook.replace(/endpoint\/.*/, 'endpoint/new'))
+    assert.match(await alert(vera), /takes an Admin/)
+    await look(vera, 'not-allowed')
+  },
+
   async users(email, password) {
     const page = await person()
     await login(page, email, password)

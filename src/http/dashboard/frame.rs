@@ -19,7 +19,13 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 /// What stands in each environment's navigation: below which path, and its name.
-const PAGES: [(&str, &str); 1] = [("", "Overview")];
+const PAGES: [(&str, &str); 5] = [
+    ("", "Overview"),
+    ("app", "Applications"),
+    ("event", "Events"),
+    ("source", "Sources"),
+    ("event-type", "Event types"),
+];
 
 /// What the frame of somebody who is logged in shows.
 #[derive(Clone)]
@@ -129,6 +135,13 @@ impl<'a> Page<'a> {
             None => html! {},
             Some(Note::Done(text)) => html! { p.note role="status" { (text) } },
             Some(Note::Refused(text)) => alert(text),
+            Some(Note::Secret(secret)) => html! {
+                section.secret aria-labelledby="secret-title" {
+                    h2 #secret-title { "The secret" }
+                    p { "Keep it where your receiver verifies signatures. It is shown now and not again." }
+                    p { code.whole { (secret) } }
+                }
+            },
         }
     }
 }

@@ -13,6 +13,8 @@ pub(in crate::http) enum Note {
     Done(String),
     /// It was not done, and why.
     Refused(String),
+    /// A secret that is shown now and not again.
+    Secret(String),
 }
 
 /// Notes that wait, each for the session with this hash.

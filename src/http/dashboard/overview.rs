@@ -37,7 +37,7 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
         (picture(&overview, last))
         section aria-labelledby="troubled-title" {
             h2 #troubled-title { "Failing endpoints" }
-            (troubled(&overview, now_ms))
+            (troubled(&api, &visit, &overview, now_ms))
         }
     };
     Ok(visit.show(&api, visit.page("Overview", ""), &content))
@@ -85,7 +85,7 @@ fn picture(overview: &Overview, last: i64) -> Markup {
     }
 }
 
-fn troubled(overview: &Overview, now_ms: i64) -> Markup {
+fn troubled(api: &Api, visit: &Visit, overview: &Overview, now_ms: i64) -> Markup {
     let count = u64::try_from(overview.troubled.len()).unwrap_or(u64::MAX);
     html! {
         @if overview.troubled.is_empty() { p { "None: every endpoint answered its last attempt with a 2xx." } }
@@ -93,18 +93,19 @@ fn troubled(overview: &Overview, now_ms: i64) -> Markup {
             table {
                 caption.unseen { "Failing endpoints" }
                 thead { tr { th scope="col" { "Endpoint" } th scope="col" { "Application" } th scope="col" { "Failing for" } th scope="col" { "Since" } } }
-                tbody { @for row in &overview.troubled { (trouble(row, now_ms)) } }
+                tbody { @for row in &overview.troubled { (trouble(api, visit, row, now_ms)) } }
             }
             @if overview.troubled_count > count { p.soft { "The longest " (count) " of " (overview.troubled_count) "." } }
         }
     }
 }
 
-fn trouble(row: &Troubled, now_ms: i64) -> Markup {
+fn trouble(api: &Api, visit: &Visit, row: &Troubled, now_ms: i64) -> Markup {
+    let app = visit.path(&format!("app/{}", api.engine.text().of(row.application)));
     html! {
         tr {
-            td { (row.url) }
-            td { (row.name) }
+            td { a href={ (app) "/endpoint/" (api.engine.text().of(row.endpoint)) } { (row.url) } }
+            td { a href=(app) { (row.name) } }
             td.bad { (span(now_ms - row.since_ms)) @if row.state != EndpointState::Enabled { ", disabled" } }
             td { (moment(row.since_ms)) }
         }

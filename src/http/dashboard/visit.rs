@@ -75,6 +75,16 @@ impl Visit {
         Ok(Form::read(&self.call.body(form::FORM_BYTES_MAX).await?))
     }
 
+    /// Whether the person may do this.
+    pub(super) fn may(&self, action: Action) -> bool {
+        self.call.may(action).is_ok()
+    }
+
+    /// What the query says, as a form sends it with GET.
+    pub(super) fn query(&self) -> Form {
+        Form::read(self.call.query_text().as_bytes())
+    }
+
     /// A page in this environment.
     pub(super) fn page<'a>(&'a self, title: &'a str, section: &'a str) -> Page<'a> {
         Page { title, section, nav: Some(&self.nav), note: None, again_secs: None }

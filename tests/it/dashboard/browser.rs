@@ -42,6 +42,59 @@ fn an_environment_that_does_not_do_well() {
 }
 
 #[test]
+fn a_webhook_is_made_tested_and_changed_and_the_eleventh_refused() {
+    let world = world();
+    world.call("POST", "/api/v1/app", r#"{"name":"Bridge","provider":"bridge"}"#).expect(201);
+    let receiver = Receiver::good();
+    story("webhook", &world, &[ADMIN, PASSWORD, &receiver.url]);
+    let tests = receiver.received();
+    assert!(tests.iter().all(|each| each.body.ends_with(br#""type":"TEST_EVENT"}"#)), "{tests:?}");
+    assert_eq!(tests.len(), 2);
+}
+
+#[test]
+fn an_event_fails_is_seen_and_sent_again() {
+    let world = world();
+    let receiver = Receiver::start(|nth, _| {
+        if nth == 0 {
+            Behaviour::Bytes("HTTP/1.1 503 Unavailable\r\ncontent-length: 15\r\n\r\nback at 9, sir.")
+        } else {
+            Behaviour::Status(200)
+        }
+    });
+    let (app, _) = world.subscribe(&receiver.url);
+    let event = world.publish(&app, r#"{"amount":4990,"upload_url":"https://bucket.example/secret"}"#);
+    world.attempts(&app, &event, 1);
+    story("event", &world, &[ADMIN, PASSWORD, &event]);
+    receiver.wait_for(2);
+}
+
+#[test]
+fn thousands_are_replayed_with_progress() {
+    const BATCHES: usize = 2;
+    let world = world();
+    let receiver = Receiver::good();
+    let (app, _) = world.subscribe(&receiver.url);
+    let one = serde_json::json!({ "eventType": "payment.succeeded", "payload": {} });
+    let batch = serde_json::json!({ "messages": vec![one; 1_000] });
+    for _ in 0..BATCHES {
+        assert!(world.call("POST", &format!("/api/v1/app/{app}/msg/batch"), &batch).status < 300);
+    }
+    receiver.wait_for(BATCHES * 1_000);
+    story("replay", &world, &[ADMIN, PASSWORD, &(BATCHES * 1_000).to_string()]);
+    receiver.wait_for(2 * BATCHES * 1_000);
+}
+
+#[test]
+fn a_viewer_looks_and_cannot_touch() {
+    let world = world();
+    let (app, endpoint) = world.subscribe(&Receiver::good().url);
+    let source = r#"{"name":"Fintoc","type":"fintoc","config":{"secrets":["whsec_abcdefghijklmnopqrstuvwxyz"]}}"#;
+    world.call("POST", "/ingest/api/v1/source", source).expect(201);
+    story("viewer", &world, &[ADMIN, PASSWORD, &format!("/test/app/{app}/endpoint/{endpoint}")]);
+}
+
+#[test]
 fn users_come_and_go() {
     story("users", &world(), &[ADMIN, PASSWORD]);
 }
