@@ -6,11 +6,13 @@ use maud::{Markup, html};
 use rand::SeedableRng as _;
 
 use super::frame::Failure;
+use super::health;
 use super::note::Note;
+use super::replay;
+use super::seen::{Seen, answer, seen};
+use super::test;
 use super::time::moment;
 use super::visit::Visit;
-use super::{health, replay, test};
-use crate::application::Application;
 use crate::count::{Counts, hour};
 use crate::endpoint::{Endpoint, State as EndpointState};
 use crate::error::Result;
@@ -24,26 +26,10 @@ use crate::store::{AttemptRow, AttemptsOf, Filter, Page};
 
 /// How many attempts are shown.
 const ATTEMPTS: usize = 20;
+/// Over how many hours deliveries are counted.
 const HOURS: i64 = 24;
-
-/// A webhook that is looked at.
-pub(super) struct Seen {
-    /// Whose it is.
-    pub(super) application: Application,
-    /// The webhook.
-    pub(super) endpoint: Endpoint,
-    /// Its page.
-    pub(super) path: String,
-}
-
-/// The webhook in the path. Error: 404.
-pub(super) async fn seen(api: &Api, visit: &Visit) -> Result<Seen> {
-    let application = api.application(&visit.call).await?;
-    let endpoint = endpoint::find(api, &visit.call, &application).await?;
-    let ids = api.engine.text();
-    let path = visit.path(&format!("app/{}/endpoint/{}", ids.of(application.id), ids.of(endpoint.id)));
-    Ok(Seen { application, endpoint, path })
-}
+/// How often the page is read anew while a test is on its way or a replay runs.
+const AGAIN_SECS: u8 = 2;
 
 /// GET `/{env}/app/{app}/endpoint/{ep}`
 pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
@@ -70,7 +56,7 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
         }
     };
     let mut page = visit.page(&seen.endpoint.url, "app");
-    page.again_secs = (waits || runs).then_some(1);
+    page.again_secs = (waits || runs).then_some(AGAIN_SECS);
     Ok(visit.show(&api, page, &content))
 }
 
@@ -96,6 +82,7 @@ fn buttons(seen: &Seen) -> Markup {
     };
     html! {
         div.row {
+            a.button.second href={ (seen.path) "/edit" } { "Change" }
             @if seen.endpoint.state != EndpointState::Enabled { (button("enable", "second", "Enable")) }
             @else if seen.endpoint.handling.paused { (button("resume", "second", "Resume")) }
             @else { (button("pause", "second", "Pause")) }
@@ -128,12 +115,6 @@ fn table(api: &Api, visit: &Visit, rows: &[AttemptRow]) -> Markup {
             }
         }
     }
-}
-
-/// A receiver's status, for people.
-pub(super) fn answer(status_code: u16) -> Markup {
-    let class = if (200..300).contains(&status_code) { "good" } else { "bad" };
-    html! { span class=(class) { @if status_code == 0 { "no answer" } @else { (status_code) } } }
 }
 
 /// POST `…/endpoint/{ep}/pause`: deliveries are made and wait.

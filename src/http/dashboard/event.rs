@@ -4,12 +4,12 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::endpoint::answer;
 use super::frame::{Failure, go};
 use super::life::{Leg, Life};
 use super::list::{asked, more};
 use super::mask;
 use super::note::Note;
+use super::seen::answer;
 use super::time::{moment, span};
 use super::visit::Visit;
 use crate::attempt::Trigger;

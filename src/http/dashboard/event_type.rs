@@ -4,9 +4,9 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
+use super::catalogue::group;
 use super::frame::Failure;
 use super::visit::Visit;
-use super::webhook::group;
 use crate::error::Result;
 use crate::event_type::EventType;
 use crate::http::state::Api;

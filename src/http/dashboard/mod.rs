@@ -4,7 +4,7 @@
 //! entrance  setup code, failed logins, passwords      setup  login  user      who may come in
 //! visit     a request of somebody who is logged in, in one environment      -> Call, as the API takes it
 //! overview  application  webhook  endpoint  test  replay  event  source  event_type      the pages of an environment
-//! life      an event and all that happened to it      health  list  mask
+//! life      an event and all that happened to it      seen  health  catalogue  list  mask
 //! frame     head, navigation, what was just done      note   form  time  asset
 //! ```
 
@@ -15,6 +15,7 @@ use super::state::Api;
 
 mod application;
 mod asset;
+mod catalogue;
 mod endpoint;
 pub mod entrance;
 mod event;
@@ -30,6 +31,7 @@ pub mod note;
 mod overview;
 pub mod password;
 mod replay;
+mod seen;
 mod setup;
 mod source;
 mod test;
@@ -53,6 +55,7 @@ pub fn router(api: Api, has_start: bool) -> Router {
         .route("/{env}/app/{app}", get(application::page))
         .route("/{env}/app/{app}/endpoint/new", get(webhook::page).post(webhook::create))
         .route("/{env}/app/{app}/endpoint/{ep}", get(endpoint::page))
+        .route("/{env}/app/{app}/endpoint/{ep}/edit", get(webhook::edit).post(webhook::save))
         .route("/{env}/app/{app}/endpoint/{ep}/test", post(test::send))
         .route("/{env}/app/{app}/endpoint/{ep}/replay", post(replay::begin))
         .route("/{env}/app/{app}/endpoint/{ep}/pause", post(endpoint::pause))

@@ -4,9 +4,9 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::endpoint::{Seen, seen};
 use super::frame::Failure;
 use super::note::Note;
+use super::seen::{Seen, seen};
 use super::time::moment;
 use super::visit::Visit;
 use crate::endpoint::State as EndpointState;

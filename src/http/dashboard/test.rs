@@ -6,11 +6,11 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::endpoint::{Seen, answer, seen};
+use super::catalogue;
 use super::frame::Failure;
 use super::note::Note;
+use super::seen::{Seen, answer, seen};
 use super::visit::Visit;
-use super::webhook;
 use crate::endpoint::State as EndpointState;
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
@@ -34,8 +34,11 @@ pub(super) async fn section(api: &Api, visit: &Visit, seen: &Seen) -> Result<(Ma
     let environment = visit.call.caller.environment;
     let (test, types) = api
         .read(move |store| {
-            let types =
-                if providers::test_event(provider).is_none() { webhook::all(store, environment)? } else { Vec::new() };
+            let types = if providers::test_event(provider).is_none() {
+                catalogue::all(store, environment)?
+            } else {
+                Vec::new()
+            };
             Ok((store.test(endpoint)?, types))
         })
         .await?;

@@ -19,7 +19,8 @@ use crate::store::{Across, Filter, Listed, Overview, Page, SCAN_ROWS_MAX, TROUBL
 type Sql<T> = rusqlite::Result<T>;
 
 /// Living endpoints that fail, of an environment.
-const TROUBLED: &str = "from endpoint join application on application.id = endpoint.application
+const TROUBLED: &str =
+    "from endpoint indexed by endpoint_failing join application on application.id = endpoint.application
     where failing_since_ms is not null and endpoint.state < 4 and application.deleted = 0 and environment = ?1";
 
 impl Across for Sqlite {

@@ -118,6 +118,17 @@ fn a_test_says_what_came_back_and_counts_until_the_webhook_changes() {
     assert!(page.contains("Tested since its last change") && !page.contains("not tested"), "{page}");
     let body = String::from_utf8(receiver.wait_for(2)[1].body.clone()).unwrap();
     assert!(body.contains(r#""type":"TEST_EVENT""#) && body.contains("1611681789"), "{body}");
+    let form = ana.get(&format!("{path}/edit")).body;
+    assert!(form.contains(&format!("value=\"{}\"", receiver.url)) && form.contains("value=\"yes\" checked"), "{form}");
+    let moved = format!("{}2", receiver.url);
+    let wrong = ana.post(&format!("{path}/edit"), &[("url", "http://10.0.0.1/"), ("every", "yes")]);
+    assert!(wrong.status == 422 && alert(&wrong).contains("--allow-network"), "{wrong:?}");
+    let fields = [("url", moved.as_str()), ("description", "Moved"), ("event", "item.created")];
+    let page = ana.follow(&format!("{path}/edit"), &fields).body;
+    assert!(page.contains("Saved.") && page.contains(&moved) && page.contains("<dd>item.created</dd>"), "{page}");
+    assert!(page.contains("not tested since its last change"));
+    assert!(ana.get(&format!("{path}/edit")).body.contains("value=\"item.created\" checked"));
+    assert!(ana.follow(&format!("{path}/test"), &[("type", "TEST_EVENT")]).body.contains("Tested since"));
     let page = ana.follow(&format!("{path}/pause"), &[]).body;
     assert!(page.contains("Paused:") && page.contains("not tested since its last change"));
     assert!(alert(&ana.follow(&format!("{path}/test"), &[("type", "TEST_EVENT")])).contains("is paused"));
@@ -208,7 +219,8 @@ fn a_viewer_sees_every_page_and_changes_nothing() {
     }
     assert!(ana.get("/test/source").body.contains(door));
     assert_eq!(vera.get(&format!("/test/app/{app}/endpoint/new")).status, 403);
-    let actions = ["test", "replay", "pause", "resume", "enable", "rotate", "delete"];
+    assert_eq!(vera.get(&format!("{webhook}/edit")).status, 403);
+    let actions = ["edit", "test", "replay", "pause", "resume", "enable", "rotate", "delete"];
     for path in
         actions.map(|action| format!("{webhook}/{action}")).iter().chain([&format!("/test/app/{app}/endpoint/new")])
     {
