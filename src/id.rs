@@ -85,6 +85,10 @@ id!(
     KeyId, "key_"
 );
 id!(
+    /// One person who may use the dashboard.
+    UserId, "user_"
+);
+id!(
     /// One long job.
     TaskId, "qtask_"
 );

@@ -104,6 +104,11 @@ impl Caller {
         Self { environment, application: Some(application), proof: Proof::Token { capabilities, feature_flags } }
     }
 
+    /// A user who looks at this environment.
+    pub fn of_user(environment: EnvironmentId, role: Role) -> Self {
+        Self { environment, application: None, proof: Proof::Key(role) }
+    }
+
     /// The one application that the caller may know of; `None` for all of the environment.
     pub fn application(&self) -> Option<ApplicationId> {
         self.application
@@ -287,6 +292,11 @@ impl Keyring {
             (key.hash, Known { id, caller: Caller { environment, application, proof: Proof::Key(role) }, rate })
         };
         Self { known: keys.iter().filter(works).map(known).collect() }
+    }
+
+    /// A key that works, by its id.
+    pub fn by_id(&self, id: KeyId) -> Option<&Known> {
+        self.known.values().find(|known| known.id == id)
     }
 
     /// Takes the text that [`bearer`] gave. Error: 401 that says what would be right.

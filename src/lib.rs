@@ -46,6 +46,7 @@ pub mod secret;
 pub mod signature;
 pub mod source;
 pub mod token;
+pub mod user;
 // the senders' forms
 pub mod providers;
 // machinery: the doors in and out, what decides, what is durable

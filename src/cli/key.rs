@@ -6,7 +6,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use rand::SeedableRng as _;
 
-use super::serve::{DatabaseArgs, NewKey, create_key, write};
+use super::first_start::{NewKey, create_key, write};
+use super::serve::DatabaseArgs;
 use crate::application::Application;
 use crate::clock::{Clock as _, SystemClock};
 use crate::environment;

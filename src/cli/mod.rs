@@ -12,6 +12,7 @@ use crate::error::{Error, Kind};
 mod bench;
 mod config;
 mod demo;
+mod first_start;
 mod key;
 mod proof;
 mod rehearse;
@@ -46,7 +47,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the server: the API, the engine, the deliveries.
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     Sandbox(sandbox::SandboxArgs),
     /// Makes, lists and revokes API keys, also beside a running server.
     Key(key::KeyArgs),

@@ -73,6 +73,8 @@ impl From<SandboxArgs> for ServeArgs {
             trust_proxy: Vec::new(),
             payload_max: serve::PAYLOAD_BYTES,
             bootstrap_key,
+            admin_email: None,
+            admin_password: None,
             sandbox: Some(Manner { seed, speed, as_documented }),
             log,
         }

@@ -12,6 +12,7 @@ use rand::{RngCore as _, SeedableRng as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::first_start::{home, people, prepare};
 use crate::attempt;
 use crate::clock::{Clock, SystemClock};
 use crate::egress::guard::Guard;
@@ -19,28 +20,27 @@ use crate::egress::probe::Prober;
 use crate::egress::resolve::{Dns, Resolver};
 use crate::egress::send::Courier;
 use crate::engine::run::{Engine, Parts};
-use crate::environment::{self, Environment};
 use crate::error::{Error, Kind};
 use crate::http;
 use crate::http::api;
 use crate::http::auth::Admission;
+use crate::http::dashboard;
 use crate::http::doors::{Doors, Watch};
 use crate::http::state::{Api, JudgeUrl, Limits};
-use crate::id::{ApplicationId, EnvironmentId, Id as _, IdSource, IdText};
+use crate::id::IdText;
 use crate::jwt::JwtSecret;
-use crate::key::{Key, KeyText, Role};
+use crate::key::KeyText;
 use crate::network::Network;
 use crate::sandbox::{self, Manner};
 use crate::secret::Sealer;
+use crate::store::Store;
 use crate::store::sqlite::Sqlite;
-use crate::store::{Batch, Change, Op, Setting, Store};
 use crate::token::Signer;
+use crate::user;
 
 /// The largest payload of one event unless --payload-max says otherwise: 1 MiB; and the largest it may say.
 pub(super) const PAYLOAD_BYTES: u64 = 1_024 * 1_024;
 const PAYLOAD_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
-/// The node number of ids that are handed out beside the engine.
-pub(super) const NODE_BESIDE: u16 = 1_023;
 
 /// How long an attempt of the small providers may take: 10 s, as little as any page says.
 const SANDBOX_TIMEOUT: Duration = Duration::from_secs(10);
@@ -80,6 +80,18 @@ pub struct ServeArgs {
     /// An admin key (`sk_test_…` or `sk_live_…`) that is made, with its environment, when it does not exist yet.
     #[arg(long, env = "POSTHASTE_BOOTSTRAP_KEY", hide_env_values = true, value_name = "KEY")]
     pub bootstrap_key: Option<String>,
+    /// The e-mail address of an Admin of the dashboard that is made at start when there is none, with --admin-password.
+    #[arg(long, env = "POSTHASTE_ADMIN_EMAIL", value_name = "EMAIL", requires = "admin_password")]
+    pub admin_email: Option<String>,
+    /// The password of that Admin, at least 12 characters.
+    #[arg(
+        long,
+        env = "POSTHASTE_ADMIN_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD",
+        requires = "admin_email"
+    )]
+    pub admin_password: Option<String>,
     /// The small providers beside the server, when this is `posthaste sandbox`.
     #[arg(skip)]
     pub sandbox: Option<Manner>,
@@ -113,9 +125,21 @@ impl ServeArgs {
             trust_proxy: Vec::new(),
             payload_max: PAYLOAD_BYTES,
             bootstrap_key: Some(key.reveal().to_owned()),
+            admin_email: None,
+            admin_password: None,
             sandbox: None,
             log: String::new(),
         }
+    }
+
+    /// The e-mail address and the password of the Admin that is wanted. Error: what either lacks.
+    fn admin(&self) -> Result<Option<(String, &str)>> {
+        let (Some(email), Some(password)) = (&self.admin_email, &self.admin_password) else {
+            return Ok(None);
+        };
+        let email = user::email(email).context("--admin-email")?;
+        user::check_password(password).context("--admin-password")?;
+        Ok(Some((email, password)))
     }
 
     fn public_url(&self, listening: SocketAddr) -> String {
@@ -163,6 +187,8 @@ pub struct Server {
     pub url: String,
     /// The admin key that was made because the database was empty.
     pub admin_key: Option<KeyText>,
+    /// What makes the first Admin of the dashboard, when there is none.
+    pub setup_code: Option<String>,
     engine: Engine,
     doors: Arc<Doors>,
     watching: tokio::task::JoinHandle<()>,
@@ -176,7 +202,9 @@ impl Server {
     pub async fn start(args: &ServeArgs) -> Result<Self> {
         let clock = Arc::new(SystemClock::start());
         let store = args.database.open()?;
+        let admin = args.admin()?;
         let admin_key = prepare(&*store, args.bootstrap_key.as_deref(), &*clock)?;
+        let setup_code = people(&*store, admin, &*clock)?;
         let listener = http::listen(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
         let address = listener.local_addr()?;
         let opening = store.opening(clock.now().wall_ms)?;
@@ -212,15 +240,27 @@ impl Server {
             public_url: args.public_url(address),
             portal_url: args.portal_url(address),
             trusted_proxies: args.trust_proxy.clone(),
+            setup_code: setup_code.clone(),
         };
         let api = Api::new(engine.clone(), store, clock, judge_url, limits, admission);
         let doors = api.doors();
+        let pages = dashboard::router(api.clone(), args.sandbox.is_none());
         let watching = tokio::spawn(api.doors().watch(watch));
         let (stop, stopped) = oneshot::channel::<()>();
-        let door = tokio::spawn(http::serve(listener, api::router(api).merge(rooms), async move {
+        let door = tokio::spawn(http::serve(listener, api::router(api).merge(pages).merge(rooms), async move {
             let _ = stopped.await; // a dropped sender is a stop too
         }));
-        Ok(Self { url: format!("http://{address}"), admin_key, engine, doors, watching, stop: Some(stop), door, end })
+        Ok(Self {
+            url: format!("http://{address}"),
+            admin_key,
+            setup_code,
+            engine,
+            doors,
+            watching,
+            stop: Some(stop),
+            door,
+            end,
+        })
     }
 
     /// Accepts nothing more, lets open requests and attempts in flight end. Error: outcomes could not be written.
@@ -265,85 +305,6 @@ fn judge_by(resolver: Resolver<Dns>) -> JudgeUrl {
     })
 }
 
-/// Makes the environment and the admin key that are wanted and missing; gives a key that nobody knows yet.
-fn prepare(store: &dyn Store, bootstrap: Option<&str>, clock: &dyn Clock) -> Result<Option<KeyText>> {
-    let now_ms = clock.now().wall_ms;
-    let opening = store.opening(now_ms)?;
-    let given = bootstrap.map(KeyText::parse).transpose().context("--bootstrap-key")?;
-    let made =
-        given.is_none().then(|| KeyText::generate(environment::NAMES[0], &mut rand::rngs::StdRng::from_os_rng()));
-    if given.is_none() && !opening.environments.is_empty() {
-        return Ok(None);
-    }
-    let text = given.as_ref().or(made.as_ref()).expect("one of the two");
-    if !store.keys()?.iter().any(|key| key.hash == text.hash()) {
-        create_key(store, text, &NewKey::all(Role::Admin), now_ms)?;
-    }
-    Ok(made)
-}
-
-/// The environment whose applications the sandbox's worlds are: the one of test keys, where it exists.
-fn home(store: &dyn Store, clock: &dyn Clock) -> Result<EnvironmentId> {
-    let environments = store.opening(clock.now().wall_ms)?.environments;
-    let test = environments.iter().find(|environment| environment.name == environment::NAMES[0]);
-    Ok(test.or(environments.first()).context("there is no environment")?.id)
-}
-
-/// What a key is to be for.
-pub(super) struct NewKey {
-    /// What it may do.
-    pub(super) role: Role,
-    /// The one application that it is for.
-    pub(super) application: Option<ApplicationId>,
-    /// How many requests a second it may make.
-    pub(super) rate: Option<u32>,
-}
-
-impl NewKey {
-    /// A key for all applications.
-    fn all(role: Role) -> Self {
-        Self { role, application: None, rate: None }
-    }
-}
-
-/// Writes a key and, when it is missing, its environment.
-pub(super) fn create_key(store: &dyn Store, text: &KeyText, new: &NewKey, now_ms: i64) -> crate::error::Result<Key> {
-    let opening = store.opening(now_ms)?;
-    let name = text.environment();
-    let position = environment::NAMES.iter().position(|known| *known == name).unwrap_or_default();
-    let environment =
-        Environment { id: EnvironmentId::new(i64::try_from(position).unwrap_or_default() + 1), name: name.to_owned() };
-    let source = IdSource::new(NODE_BESIDE, opening.last_id);
-    let key = Key {
-        id: source.next(now_ms),
-        environment: environment.id,
-        application: new.application,
-        role: new.role,
-        rate: new.rate,
-        hash: text.hash(),
-        hint: text.hint(),
-        used_ms: None,
-        revoked_ms: None,
-    };
-    let mut changes = vec![Change::Key(key.clone())];
-    if !opening.environments.contains(&environment) {
-        changes.insert(0, Change::Environment(environment));
-    }
-    write(store, changes, now_ms)?;
-    Ok(key)
-}
-
-/// Writes settings from beside the engine.
-pub(super) fn write(store: &dyn Store, changes: Vec<Change>, wall_ms: i64) -> crate::error::Result<()> {
-    let ops = changes.into_iter().map(|change| Op::Setting(Box::new(Setting { change, answer: None }))).collect();
-    let receipt = store.commit(&Batch { wall_ms, ops }).map_err(|failed| Error::internal(format!("{failed:?}")))?;
-    if receipt.get().refused.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::conflict("it exists already, or is gone already"))
-    }
-}
-
 /// Runs until a signal.
 pub(super) fn run(args: &ServeArgs) -> Result<ExitCode> {
     start_log(&args.log)?;
@@ -354,6 +315,9 @@ pub(super) fn run(args: &ServeArgs) -> Result<ExitCode> {
         let mut server = Server::start(args).await?;
         if let Some(key) = &server.admin_key {
             println!("admin key: {}", key.reveal());
+        }
+        if let Some(code) = server.setup_code.as_ref().filter(|_| args.sandbox.is_none()) {
+            println!("setup code: {code}");
         }
         println!("listening on {}", server.url);
         tracing::info!(url = server.url, public_url = args.public_url.as_ref().map(url::Url::as_str), "ready");

@@ -63,6 +63,7 @@ impl<R> Core<R> {
             | Change::ExpungeAttempt(..)
             | Change::EndTokens(_)
             | Change::Key(_)
+            | Change::People(_)
             | Change::Revoke { .. }
             | Change::Resources(_)
             | Change::Answered

@@ -16,7 +16,7 @@ use crate::environment::{self, Environment};
 use crate::error::{Error, Result};
 use crate::id::{ApplicationId, EnvironmentId, Id as _, KeyId};
 use crate::jwt::{JwtSecret, Subject};
-use crate::key::{self, Caller, Keyring};
+use crate::key::{self, Caller, Keyring, Known};
 use crate::store::{Change, Op, Refused, Setting, Store};
 use crate::token::{self, Signer};
 
@@ -81,6 +81,20 @@ impl Auth {
         }
         self.note_use(known.id, now.wall_ms);
         Ok(known.caller.clone())
+    }
+
+    /// Whose key this text is. Error: 401.
+    pub(super) async fn of_key(&self, text: &str) -> Result<Known> {
+        let now = self.clock.now();
+        let keyring = self.keyring(now.steady_ms).await?;
+        let known = keyring.find(text)?;
+        self.note_use(known.id, now.wall_ms);
+        Ok(known.clone())
+    }
+
+    /// A key that works still, by its id.
+    pub(super) async fn key(&self, id: KeyId) -> Result<Option<Known>> {
+        Ok(self.keyring(self.clock.now().steady_ms).await?.by_id(id).cloned())
     }
 
     async fn of_token(&self, text: &str, now: Now) -> Result<Caller> {

@@ -50,11 +50,16 @@ impl FromRequest<Api> for Call {
         }
         let params = RawPathParams::from_request_parts(&mut parts, api).await;
         let params = params.map_err(|_| Error::not_found().into_response())?;
-        Ok(Self { caller, params, parts, body: Mutex::new(Some(body)) })
+        Ok(Self::of(caller, params, parts, body))
     }
 }
 
 impl Call {
+    /// The request of a caller who was let in otherwise than by a key.
+    pub(super) fn of(caller: Caller, params: RawPathParams, parts: Parts, body: Body) -> Self {
+        Self { caller, params, parts, body: Mutex::new(Some(body)) }
+    }
+
     /// The text of the key or token that proves who calls.
     pub(super) fn proof(&self) -> Result<&str> {
         super::auth::bearer(&self.parts.headers)
@@ -78,6 +83,11 @@ impl Call {
     /// Whether the caller may do this. Error: 403.
     pub(super) fn may(&self, action: Action) -> Result<()> {
         self.caller.may(action)
+    }
+
+    /// The query as it was written.
+    pub(super) fn query_text(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
     }
 
     /// The values given for a query parameter, decoded.

@@ -67,7 +67,7 @@ async fn take(api: &Api, token: &str, request: Request<Body>) -> Result<Response
 }
 
 /// Who sent the request: the other end, or, when that is a proxy that is trusted, whom the last such proxy names.
-fn origin(api: &Api, parts: &Parts) -> IpAddr {
+pub(super) fn origin(api: &Api, parts: &Parts) -> IpAddr {
     let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.to_canonical());
     let is_trusted = |address: &IpAddr| api.trusted_proxies.iter().any(|network| network.contains(*address));
     if !is_trusted(&peer) {

@@ -25,6 +25,7 @@ pub mod api;
 pub mod auth;
 pub(crate) mod call;
 mod cors;
+pub mod dashboard;
 pub mod doors;
 mod ingress;
 mod linger;

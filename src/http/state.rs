@@ -7,6 +7,8 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use super::auth::{Admission, Auth};
+use super::dashboard::entrance::Entrance;
+use super::dashboard::note::Notes;
 use super::doors::Doors;
 use super::openapi;
 use super::schemas::Schemas;
@@ -30,6 +32,8 @@ pub struct Limits {
     pub portal_url: String,
     /// Whose word counts about where a request came from.
     pub trusted_proxies: Vec<Network>,
+    /// What makes the first Admin, while there is none.
+    pub setup_code: Option<String>,
 }
 
 /// What every route may use.
@@ -49,6 +53,8 @@ pub struct Api {
     /// The OpenAPI document.
     pub(super) document: Arc<OnceLock<Bytes>>,
     pub(super) trusted_proxies: Arc<[Network]>,
+    pub(super) entrance: Arc<Entrance>,
+    pub(super) notes: Arc<Notes>,
 }
 
 impl Api {
@@ -79,6 +85,8 @@ impl Api {
             public_url: limits.public_url.into(),
             portal_url: limits.portal_url.into(),
             trusted_proxies: limits.trusted_proxies.into(),
+            entrance: Arc::new(Entrance::new(limits.setup_code)),
+            notes: Arc::default(),
         }
     }
 

@@ -246,6 +246,11 @@ fn stage(provider: Provider) -> Option<&'static play::Stage> {
     }
 }
 
+/// The one type that tests are sent as, where the provider has such a thing.
+pub fn test_event(provider: Provider) -> Option<&'static str> {
+    (provider == Provider::Bridge).then_some(bridge::envelope::TEST_EVENT)
+}
+
 /// Whether events of this type are sent to the one URL given with them, and to no endpoint.
 pub fn goes_to_a_url(provider: Provider, event_type: &str) -> bool {
     catalogue::find(catalogue(provider), event_type).is_some_and(|row| row.to_url)

@@ -27,6 +27,7 @@ use crate::resource::Resource;
 use crate::source::{Dedup, Quarantined, Source, SourceRef, SourceStats, token_hash};
 use crate::token::{Ended, Which};
 
+mod across;
 mod application;
 mod arrival;
 mod commit;
@@ -38,6 +39,7 @@ mod read;
 mod replay;
 mod setting;
 mod source;
+mod user;
 
 /// A store without a disk: whatever was committed stands until the value is dropped, whatever was not never happened.
 pub struct Memory {
@@ -109,6 +111,7 @@ struct Tables {
     consumers: BTreeMap<(ApplicationId, String, String), EventId>,
     resources: BTreeMap<(String, String, String), Bytes>,
     replays: BTreeMap<TaskId, Replay>,
+    people: user::Tables,
     alive_ms: Option<i64>,
     /// What a process would keep in memory, and what a commit at work adds to it.
     tail: Tail,
@@ -150,6 +153,7 @@ impl Memory {
             consumers: BTreeMap::new(),
             resources: BTreeMap::new(),
             replays: BTreeMap::new(),
+            people: user::Tables::default(),
             alive_ms: None,
             tail: Tail::new(tail_max, EventId::new(0), []),
             added: Added::default(),
@@ -333,18 +337,18 @@ impl Store for Memory {
             SourceRef::Id(id) => row.id == *id,
             SourceRef::Uid(uid) => row.uid.as_ref() == Some(uid),
         };
-        Ok(living_sources(&tables).filter(|row| row.environment == environment).find(named).cloned())
+        Ok(source::living(&tables).filter(|row| row.environment == environment).find(named).cloned())
     }
 
     fn source_by_token(&self, hash: &[u8; 16]) -> Result<Option<Source>> {
         let tables = self.tables();
         let opened = |row: &&Source| row.tokens.iter().any(|slot| token_hash(&slot.token) == *hash);
-        Ok(living_sources(&tables).find(opened).cloned())
+        Ok(source::living(&tables).find(opened).cloned())
     }
 
     fn sources(&self, environment: EnvironmentId, page: Page<SourceId>) -> Result<Listed<Source>> {
         let tables = self.tables();
-        let shown = living_sources(&tables).filter(|row| row.environment == environment);
+        let shown = source::living(&tables).filter(|row| row.environment == environment);
         Ok(list::page(shown, list::numbered(page), |row| row.id.value()))
     }
 
@@ -392,8 +396,4 @@ impl Store for Memory {
         let key = (application, sink.to_owned(), name.to_owned());
         Ok(self.tables().consumers.get(&key).copied())
     }
-}
-
-fn living_sources(tables: &Tables) -> impl Iterator<Item = &Source> {
-    tables.sources.values().filter(|row| !row.deleted)
 }

@@ -17,14 +17,18 @@ use crate::resource::Resource;
 use crate::source::{Quarantined, Source, SourceRef, SourceStats};
 use crate::token::Ended;
 
+mod across;
 mod hours;
 #[cfg(feature = "sim")]
 pub mod memory;
+mod people;
 pub mod sqlite;
 mod tail;
 mod tally;
 mod write;
 
+pub use across::{Across, Overview, TROUBLED_MAX, Troubled};
+pub use people::{People, PeopleChange};
 pub use write::{
     Answer, Batch, Change, CommitFailed, Consumer, NewRow, Op, Receipt, Refused, Replayed, Setting, Tried, Turned,
 };
@@ -221,7 +225,7 @@ pub enum AttemptsOf {
 }
 
 /// The store: SQLite, PostgreSQL, or the simulator's. Calls block; each failure is [`crate::error::Kind::Internal`].
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Across + People + Send + Sync + 'static {
     /// Makes a batch durable, all of it or nothing.
     fn commit(&self, batch: &Batch) -> Result<Durable<Receipt>, CommitFailed>;
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::PeopleChange;
 use crate::application::Application;
 use crate::attempt::Attempt;
 use crate::delivery::{Delivery, Due};
@@ -197,6 +198,8 @@ pub enum Change {
     Replay(Box<Replay>),
     /// Resources of the sandbox, new or changed, or gone.
     Resources(Vec<Resource>),
+    /// Users, their sessions, their tests.
+    People(PeopleChange),
     /// A new key.
     Key(Key),
     /// Nothing but the answer is kept: what it answers changed already.

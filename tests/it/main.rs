@@ -5,6 +5,7 @@
 mod api;
 mod backlog;
 mod cli;
+mod dashboard;
 mod database;
 mod delivery;
 #[cfg(feature = "peers")]

@@ -49,3 +49,4 @@ mod setting;
 mod source;
 pub mod subject;
 mod tally;
+pub mod user;

@@ -21,6 +21,8 @@ pub struct World {
     pub dir: TempDir,
     pub url: String,
     pub server: Child,
+    /// What it printed before it listened.
+    pub said: Vec<String>,
     verb: &'static str,
     flags: Vec<String>,
     wrapper: Vec<String>,
@@ -41,16 +43,16 @@ impl World {
     pub fn start_under(wrapper: &[&str], dir: TempDir, flags: &[&str]) -> Self {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         let (wrapper, flags) = (owned(wrapper), owned(flags));
-        let (server, url) = launch(&mut command("serve", &database(dir.path()), &flags, &wrapper));
-        Self { dir, url, server, verb: "serve", flags, wrapper }
+        let (server, url, said) = launch(&mut command("serve", &database(dir.path()), &flags, &wrapper));
+        Self { dir, url, server, said, verb: "serve", flags, wrapper }
     }
 
     /// Starts a sandbox with these flags beside the usual ones.
     pub fn sandbox(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let flags = flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
-        let (server, url) = launch(&mut command("sandbox", &database(dir.path()), &flags, &[]));
-        Self { dir, url, server, verb: "sandbox", flags, wrapper: Vec::new() }
+        let (server, url, said) = launch(&mut command("sandbox", &database(dir.path()), &flags, &[]));
+        Self { dir, url, server, said, verb: "sandbox", flags, wrapper: Vec::new() }
     }
 
     /// Starts a server whose log, panics included, [`Self::log`] shows.
@@ -58,8 +60,8 @@ impl World {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let flags = flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
         let log = std::fs::File::create(dir.path().join("log")).expect("a file");
-        let (server, url) = launch(command("serve", &database(dir.path()), &flags, &[]).stderr(log));
-        Self { dir, url, server, verb: "serve", flags, wrapper: Vec::new() }
+        let (server, url, said) = launch(command("serve", &database(dir.path()), &flags, &[]).stderr(log));
+        Self { dir, url, server, said, verb: "serve", flags, wrapper: Vec::new() }
     }
 
     /// What a server started by [`Self::start_logged`] logged so far.
@@ -101,7 +103,7 @@ impl World {
 
     /// Starts a server on the same database.
     pub fn restart(&mut self) {
-        (self.server, self.url) = launch(&mut self.command());
+        (self.server, self.url, self.said) = launch(&mut self.command());
     }
 
     /// The server's command line, to be started on the same database.
@@ -211,11 +213,17 @@ fn command(verb: &str, database: &Path, flags: &[String], wrapper: &[String]) ->
     command
 }
 
-fn launch(command: &mut Command) -> (Child, String) {
+fn launch(command: &mut Command) -> (Child, String, Vec<String>) {
     let mut server = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut said = Vec::new();
     let mut lines = BufReader::new(server.stdout.take().expect("piped")).lines();
-    let url = lines.find_map(|line| Some(line.expect("text").strip_prefix("listening on ")?.to_owned()));
-    (server, url.expect("the server says where it listens"))
+    let url = lines.find_map(|line| {
+        let line = line.expect("text");
+        let url = line.strip_prefix("listening on ").map(str::to_owned);
+        said.push(line);
+        url
+    });
+    (server, url.expect("the server says where it listens"), said)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a story calls the server as its users do")]
@@ -273,6 +281,12 @@ impl Answer {
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).expect("JSON") }
+    }
+
+    /// A header's value; empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{Api, empty, endpoint, event, not_changed};
 use crate::application::Application;
 use crate::delivery::Status;
-use crate::endpoint::State as EndpointState;
+use crate::endpoint::{Endpoint, State as EndpointState};
 use crate::error::{Error, Kind, Result};
 use crate::event::Event;
 use crate::http::call::{Call, answer};
@@ -62,7 +62,7 @@ fn out(row: &AttemptRow, ids: &IdText, with_content: bool) -> AttemptOut {
 /// GET `/app/{app}/attempt/endpoint/{ep}`
 pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Response> {
     let application = api.application_lately(&call).await?;
-    let endpoint = endpoint::find_lately(&api, &call, &application).await?;
+    let endpoint = api.endpoint_lately(&call, &application).await?;
     list(&api, &call, &application, AttemptsOf::Endpoint(endpoint.id)).await
 }
 
@@ -182,6 +182,13 @@ pub(super) async fn resend(State(api): State<Api>, call: Call) -> Result<Respons
     let application = api.application(&call).await?;
     let event = event::find(&api, &call, &application).await?;
     let endpoint = endpoint::find(&api, &call, &application).await?;
+    again(&api, &event, &endpoint).await?;
+    let kept = api.change(once, Change::Answered, StatusCode::ACCEPTED, "{}".to_owned()).await;
+    kept.map_err(|error| not_changed(error, "it cannot be resent now"))
+}
+
+/// One more attempt, now. Error: the endpoint is disabled, the payload is gone.
+pub(in crate::http) async fn again(api: &Api, event: &Event, endpoint: &Endpoint) -> Result<()> {
     if endpoint.state != EndpointState::Enabled {
         return Err(Error::new(
             Kind::Invalid,
@@ -192,7 +199,6 @@ pub(super) async fn resend(State(api): State<Api>, call: Call) -> Result<Respons
     if event.is_expired(api.clock.now().wall_ms) {
         return Err(Error::new(Kind::Invalid, "missing_payload", "the event's payload is gone; publish it anew"));
     }
-    api.engine.resend(event.id, endpoint.id).await.map_err(|error| not_changed(error, "it cannot be resent now"))?;
-    let kept = api.change(once, Change::Answered, StatusCode::ACCEPTED, "{}".to_owned()).await;
-    kept.map_err(|error| not_changed(error, "it cannot be resent now"))
+    let resent = api.engine.resend(event.id, endpoint.id).await;
+    resent.map(|_| ()).map_err(|error| not_changed(error, "it cannot be resent now"))
 }

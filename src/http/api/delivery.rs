@@ -61,7 +61,7 @@ fn joined(one: &str, other: &str) -> Box<RawValue> {
 pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Response> {
     let ids = api.engine.text();
     let application = api.application_lately(&call).await?;
-    let endpoint = endpoint::find_lately(&api, &call, &application).await?.id;
+    let endpoint = api.endpoint_lately(&call, &application).await?.id;
     let with_content = call.query_flag("with_content", true)?;
     call.query_flag("expanded_statuses", true)?;
     let asked = Asked::read(&call, true, |text| ids.parse(text))?;

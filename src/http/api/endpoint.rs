@@ -7,7 +7,7 @@ use rand::SeedableRng as _;
 use serde::{Deserialize, Serialize};
 
 use super::handling::{HandlingIn, HandlingOut};
-use super::{Api, SHOWN_MS, empty, not_changed, operational};
+use super::{Api, empty, not_changed, operational};
 use crate::application::Application;
 use crate::endpoint::{Endpoint, Health, State as EndpointState};
 use crate::engine::message::NotChanged;
@@ -26,7 +26,8 @@ use crate::store::{Change, Refused};
 
 /// How often a change is tried again when another one came first.
 pub(super) const TRIES_MAX: usize = 5;
-const UID_TAKEN: &str = "an endpoint with this uid exists already in this application; choose another";
+pub(in crate::http) const UID_TAKEN: &str =
+    "an endpoint with this uid exists already in this application; choose another";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -115,19 +116,8 @@ pub(super) fn out(endpoint: Endpoint, ids: &IdText) -> EndpointOut {
 }
 
 /// The endpoint in the path, of this application. Error: 404.
-pub(super) async fn find(api: &Api, call: &Call, application: &Application) -> Result<Endpoint> {
+pub(in crate::http) async fn find(api: &Api, call: &Call, application: &Application) -> Result<Endpoint> {
     look(api, call, application).await?.ok_or_else(Error::not_found)
-}
-
-/// The endpoint in the path, to read what it left: one that is deleted is shown by its id for [`SHOWN_MS`] more.
-/// Error: 404.
-pub(super) async fn find_lately(api: &Api, call: &Call, application: &Application) -> Result<Endpoint> {
-    if !call.param("ep").starts_with(EndpointId::PREFIX) {
-        return find(api, call, application).await;
-    }
-    let (application, endpoint) = (application.id, call.id(api, "ep")?);
-    let ms = api.clock.now().wall_ms - SHOWN_MS;
-    api.read(move |store| store.endpoint_lately(application, endpoint, ms)).await?.ok_or_else(Error::not_found)
 }
 
 async fn look(api: &Api, call: &Call, application: &Application) -> Result<Option<Endpoint>> {
@@ -141,7 +131,11 @@ async fn look(api: &Api, call: &Call, application: &Application) -> Result<Optio
 }
 
 /// Reads the endpoint in the path, changes it, writes it; again when somebody else came first.
-pub(super) async fn change(api: &Api, call: &Call, edit: impl Fn(&mut Endpoint) -> Result<()>) -> Result<Endpoint> {
+pub(in crate::http) async fn change(
+    api: &Api,
+    call: &Call,
+    edit: impl Fn(&mut Endpoint) -> Result<()>,
+) -> Result<Endpoint> {
     change_once(api, call, None, edit).await
 }
 
@@ -239,13 +233,23 @@ async fn make(
     endpoint: Endpoint,
     once: Option<Once>,
 ) -> Result<Response> {
-    endpoint.check()?;
-    check_event_types(api, call, application, &endpoint.event_types).await?;
-    (api.judge_url)(endpoint.url.clone()).await?;
+    check(api, call, application, &endpoint).await?;
     let body = text(&out(endpoint.clone(), api.engine.text()));
     api.change(once, Change::Endpoint(endpoint), StatusCode::CREATED, body)
         .await
         .map_err(|error| not_changed(error, UID_TAKEN))
+}
+
+/// Checks an endpoint that is not made yet. Error: the field.
+pub(in crate::http) async fn check(
+    api: &Api,
+    call: &Call,
+    application: &Application,
+    endpoint: &Endpoint,
+) -> Result<()> {
+    endpoint.check()?;
+    check_event_types(api, call, application, &endpoint.event_types).await?;
+    (api.judge_url)(endpoint.url.clone()).await
 }
 
 /// Every type an endpoint names must exist, and go to endpoints: a typing error would otherwise lose its events silently.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Api, endpoint, event};
 use crate::application::{Application, ApplicationRef};
-use crate::endpoint::State as EndpointState;
+use crate::endpoint::{Endpoint, State as EndpointState};
 use crate::environment;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Draft, NewEvent};
@@ -30,23 +30,34 @@ pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response>
     let (input, body) = call.json::<ExampleIn>().await?;
     let application = api.application(&call).await?;
     let endpoint = endpoint::find(&api, &call, &application).await?;
+    let once = call.once(&body)?;
+    let event = NewEvent { once, ..of(&api, &call, (&application, &endpoint), input.event_type).await? };
+    event::accept_as(&api, event, StatusCode::OK, true).await
+}
+
+/// The example of an event type for this endpoint alone. Error: the endpoint is disabled, there is no example.
+pub(in crate::http) async fn of(
+    api: &Api,
+    call: &Call,
+    (application, endpoint): (&Application, &Endpoint),
+    event_type: String,
+) -> Result<NewEvent> {
     if endpoint.state != EndpointState::Enabled {
         return Err(Error::new(Kind::Invalid, "generic_error", "the endpoint is disabled; enable it first"));
     }
-    let example = example(&api, &call, &application, input.event_type.clone()).await?;
+    let example = example(api, call, application, event_type.clone()).await?;
     let draft = Draft {
         application: ApplicationRef::Id(application.id),
-        event_type: input.event_type,
+        event_type,
         channels: None,
         uid: None,
         tags: None,
         keep_until_ms: None,
         deliver_at_ms: None,
         body: Bytes::from(example),
-        once: call.once(&body)?,
+        once: None,
     };
-    let event = NewEvent { only: Some(endpoint.id), ..NewEvent::example(&call.caller, draft)? };
-    event::accept_as(&api, event, StatusCode::OK, true).await
+    Ok(NewEvent { only: Some(endpoint.id), ..NewEvent::example(&call.caller, draft)? })
 }
 
 /// The event as its provider would send it, made up anew; `None` for what is in no catalogue.

@@ -11,25 +11,26 @@ use super::metrics::metrics;
 use super::problem::{json, no_method, no_route, status};
 use super::state::Api;
 use crate::application::{Application, ApplicationRef};
+use crate::endpoint::Endpoint;
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Kind, Result};
 use crate::event::Once;
-use crate::id::{ApplicationId, Id as _};
+use crate::id::{ApplicationId, EndpointId, Id as _};
 use crate::store::{Answer, Change, Refused, Setting};
 
 mod access;
 mod application;
-mod attempt;
+pub(super) mod attempt;
 mod batch;
 pub(crate) mod catalogue;
 mod delivery;
 mod direct;
 mod docs;
-mod endpoint;
+pub(super) mod endpoint;
 mod environment;
 mod event;
 mod event_type;
-mod example;
+pub(super) mod example;
 mod expunge;
 mod handling;
 mod header;
@@ -39,7 +40,7 @@ mod operational;
 mod poller;
 mod precheck;
 mod quarantine;
-mod replay;
+pub(super) mod replay;
 mod secret;
 mod source;
 mod source_config;
@@ -206,6 +207,17 @@ impl Api {
         }
         let ms = self.clock.now().wall_ms - SHOWN_MS;
         self.read(move |store| store.application_lately(environment, id, ms)).await?.ok_or_else(Error::not_found)
+    }
+
+    /// The endpoint in the path, to read what it left: one that is deleted is shown by its id for [`SHOWN_MS`] more.
+    /// Error: 404.
+    pub(super) async fn endpoint_lately(&self, call: &Call, application: &Application) -> Result<Endpoint> {
+        if !call.param("ep").starts_with(EndpointId::PREFIX) {
+            return endpoint::find(self, call, application).await;
+        }
+        let (application, endpoint) = (application.id, call.id(self, "ep")?);
+        let ms = self.clock.now().wall_ms - SHOWN_MS;
+        self.read(move |store| store.endpoint_lately(application, endpoint, ms)).await?.ok_or_else(Error::not_found)
     }
 
     /// How the path names an application that need not exist. Error: 404 for one that the caller may not know of.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{Api, endpoint, not_changed};
-use crate::endpoint::State as EndpointState;
+use crate::endpoint::{Endpoint, State as EndpointState};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::http::call::{Call, answer};
 use crate::http::page::{Asked, at_moment, time};
@@ -16,7 +16,7 @@ use crate::key::Action;
 use crate::replay::{Kind, Replay, State as ReplayState, Wanted, check_range};
 use crate::store::Change;
 
-const RUNNING: &str =
+pub(in crate::http) const RUNNING: &str =
     "deliveries of this endpoint are made again already; wait until that task has ended, or cancel it";
 
 #[derive(Deserialize)]
@@ -104,29 +104,10 @@ async fn begin(api: &Api, call: &Call, kind: Kind) -> Result<Response> {
     if let Some(response) = api.answered(once).await? {
         return Ok(response);
     }
-    if endpoint.state != EndpointState::Enabled {
-        return Err(Error::new(Failure::Invalid, "generic_error", "the endpoint is disabled; enable it first"));
-    }
-    let now_ms = api.clock.now().wall_ms;
     let since_ms = at_moment(&["body", "since"], &input.since)?;
     let until_ms = input.until.as_deref().map(|until| at_moment(&["body", "until"], until)).transpose()?;
-    check_range(kind, since_ms, until_ms, now_ms)?;
-    let (first, last) = (EventId::new(floor_at(since_ms)), EventId::new(floor_at(until_ms.unwrap_or(now_ms) + 1)));
-    let mut replay = Replay {
-        id: api.engine.ids().next(now_ms),
-        environment: call.caller.environment,
-        application: application.id,
-        endpoint: endpoint.id,
-        kind,
-        state: ReplayState::Running,
-        first,
-        last,
-        wanted: if kind == Kind::Bulk { input.wanted() } else { Wanted::default() },
-        position: first,
-        total: 0,
-        done: 0,
-        updated_ms: now_ms,
-    };
+    let wanted = if kind == Kind::Bulk { input.wanted() } else { Wanted::default() };
+    let mut replay = fresh(api, call, &endpoint, (kind, since_ms, until_ms, wanted))?;
     let dry_run = input.dry_run == Some(true);
     if dry_run || kind == Kind::Recover {
         let asked = replay.clone();
@@ -139,6 +120,37 @@ async fn begin(api: &Api, call: &Call, kind: Kind) -> Result<Response> {
     api.change(once, Change::Replay(Box::new(replay)), StatusCode::ACCEPTED, body)
         .await
         .map_err(|error| not_changed(error, RUNNING))
+}
+
+/// A replay that is not begun: which deliveries, since when, until when, narrowed to what. Error: the endpoint is
+/// disabled, the range is none.
+pub(in crate::http) fn fresh(
+    api: &Api,
+    call: &Call,
+    endpoint: &Endpoint,
+    (kind, since_ms, until_ms, wanted): (Kind, i64, Option<i64>, Wanted),
+) -> Result<Replay> {
+    if endpoint.state != EndpointState::Enabled {
+        return Err(Error::new(Failure::Invalid, "generic_error", "the endpoint is disabled; enable it first"));
+    }
+    let now_ms = api.clock.now().wall_ms;
+    check_range(kind, since_ms, until_ms, now_ms)?;
+    let (first, last) = (EventId::new(floor_at(since_ms)), EventId::new(floor_at(until_ms.unwrap_or(now_ms) + 1)));
+    Ok(Replay {
+        id: api.engine.ids().next(now_ms),
+        environment: call.caller.environment,
+        application: endpoint.application,
+        endpoint: endpoint.id,
+        kind,
+        state: ReplayState::Running,
+        first,
+        last,
+        wanted,
+        position: first,
+        total: 0,
+        done: 0,
+        updated_ms: now_ms,
+    })
 }
 
 impl ReplayIn {

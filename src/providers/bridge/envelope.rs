@@ -8,7 +8,7 @@ use crate::providers::json::{Object, quoted, spliced};
 use crate::providers::{canonical, time};
 
 /// The event of the dashboard's "Send a test"; it may come any number of times and is a new one each time.
-const TEST_EVENT: &str = "TEST_EVENT";
+pub(in crate::providers) const TEST_EVENT: &str = "TEST_EVENT";
 /// Its body, always the same (docs.bridgeapi.io, secure your webhooks).
 const TEST_EVENT_BODY: &str = r#"{"content":{"item_id":1234567890,"status":0,"user_uuid":"9a95b38f-f98b-417a-988b-9d0d584893e7"},"timestamp":1611681789,"type":"TEST_EVENT"}"#;
 

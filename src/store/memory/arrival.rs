@@ -145,7 +145,7 @@ pub(super) fn write_tally(tables: &mut Tables, tally: Tally, wall_ms: i64) {
 /// Drops what no living source remembers any more, a slice at a time; what waits goes into the index for it.
 pub(super) fn forget(tables: &mut Tables, wall_ms: i64) {
     flush(tables);
-    let longest = super::living_sources(tables).map(|row| row.config.dedup_days).max();
+    let longest = super::source::living(tables).map(|row| row.config.dedup_days).max();
     let before = month(first_remembered(longest.unwrap_or(DEDUP_DAYS), wall_ms).time_ms());
     let old = tables.arrival_keys.range(..(before, i64::MIN, EventId::new(0))).take(FORGET_ROWS_MAX);
     for key in old.copied().collect::<Vec<_>>() {

@@ -1,7 +1,7 @@
 //! The one write: all of a batch, or nothing of it.
 
 use super::count::Sums;
-use super::{EventRow, FirstRow, KeyRow, Tables, arrival, count, replay, setting};
+use super::{EventRow, FirstRow, KeyRow, Tables, arrival, count, replay, setting, user};
 use crate::attempt::Trigger;
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Health, State};
@@ -252,4 +252,5 @@ fn forget(tables: &mut Tables, wall_ms: i64) {
         tables.ended_tokens.remove(&key);
     }
     arrival::forget(tables, wall_ms);
+    user::forget(&mut tables.people, wall_ms);
 }

@@ -109,7 +109,12 @@ fn matches_attempt(tables: &Tables, filter: &Filter, row: &AttemptRow) -> bool {
 }
 
 /// The rows of a page's open interval of ids, in the page's order.
-fn within<'a, K: Id, T>(mut rows: Vec<&'a T>, page: Page<K>, filter: &Filter, id: impl Fn(&T) -> i64) -> Vec<&'a T> {
+pub(super) fn within<'a, K: Id, T>(
+    mut rows: Vec<&'a T>,
+    page: Page<K>,
+    filter: &Filter,
+    id: impl Fn(&T) -> i64,
+) -> Vec<&'a T> {
     let (mut above, mut below) = (filter.above.unwrap_or(-1), filter.below.unwrap_or(i64::MAX));
     match page.after.map(K::value) {
         Some(after) if page.descending => below = below.min(after),

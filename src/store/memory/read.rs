@@ -39,7 +39,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         endpoints,
         due,
         recent_keys,
-        sources: super::living_sources(tables).map(|row| (row.id, row.provider)).collect(),
+        sources: super::source::living(tables).map(|row| (row.id, row.provider)).collect(),
         replays: super::replay::running(tables),
         alive_ms: tables.alive_ms,
     }

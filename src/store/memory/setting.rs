@@ -1,7 +1,7 @@
 //! Changes of settings, and the answers kept for retried requests.
 
 use super::count::Sums;
-use super::{AnswerRow, Tables, application, arrival, expunge, replay, source};
+use super::{AnswerRow, Tables, application, arrival, expunge, replay, source, user};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::Environment;
 use crate::event::Once;
@@ -87,6 +87,7 @@ fn change(tables: &mut Tables, sums: &mut Sums, change: &Change) -> Option<Refus
             true
         }
         Change::Answered => true,
+        Change::People(change) => return user::change(&mut tables.people, &tables.keys, change),
         Change::Key(key) => insert_key(tables, key),
         Change::Revoke { key, at_ms } => {
             let working = tables.keys.get_mut(key).filter(|row| row.revoked_ms.is_none());

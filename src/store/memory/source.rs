@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Tables, application, living_sources};
+use super::{Tables, application};
 use crate::application::Application;
 use crate::source::{Source, token_hash};
 use crate::store::Refused;
@@ -28,7 +28,7 @@ fn insert(tables: &mut Tables, source: &Source, application: Option<&Application
 
 /// Where it lives and which application is its own stay as they were made.
 fn update(tables: &mut Tables, source: &Source) -> Option<Refused> {
-    let before = living_sources(tables).find(|row| row.id == source.id && row.revision == source.revision - 1);
+    let before = living(tables).find(|row| row.id == source.id && row.revision == source.revision - 1);
     let Some(&Source { environment, application, .. }) = before else {
         return Some(Refused::Stale);
     };
@@ -51,5 +51,9 @@ fn is_taken(tables: &Tables, source: &Source) -> bool {
             && ((source.uid.is_some() && row.environment == source.environment && row.uid == source.uid)
                 || !own.is_disjoint(&hashes(row)))
     };
-    !source.deleted && (own.len() < source.tokens.len() || living_sources(tables).any(rival))
+    !source.deleted && (own.len() < source.tokens.len() || living(tables).any(rival))
+}
+
+pub(super) fn living(tables: &Tables) -> impl Iterator<Item = &Source> {
+    tables.sources.values().filter(|row| !row.deleted)
 }

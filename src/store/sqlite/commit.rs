@@ -4,7 +4,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::delivery::move_due;
 use super::rows::optional_list;
-use super::{Added, Hours, Tally, Writer, Writing, arrival, count, replay, setting, token};
+use super::{Added, Hours, Tally, Writer, Writing, arrival, count, replay, setting, token, user};
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
@@ -363,5 +363,6 @@ fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
     )?;
     sql.execute(params![crate::id::floor_at(wall_ms - BRIEF_KEY_MS), FORGET_ROWS_MAX])?;
     count::forget(db, wall_ms)?;
-    token::forget(db, wall_ms)
+    token::forget(db, wall_ms)?;
+    user::forget(db, wall_ms)
 }

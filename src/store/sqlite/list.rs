@@ -154,7 +154,7 @@ pub(super) fn events(
     scan((page, SCAN_ROWS_MAX), filter, slice, |event| event.id.value(), |event| Ok(matches_event(filter, event)))
 }
 
-fn matches_event(filter: &Filter, event: &Event) -> bool {
+pub(super) fn matches_event(filter: &Filter, event: &Event) -> bool {
     (filter.event_types.is_empty() || filter.event_types.contains(&event.event_type))
         && filter.channel.as_ref().is_none_or(|channel| event.channels.contains(channel))
         && filter.tag.as_ref().is_none_or(|tag| event.tags().contains(tag))
@@ -230,7 +230,7 @@ pub(super) fn matches_event_of(db: &Connection, filter: &Filter, event: EventId)
 }
 
 /// Walks slices until the page is full, the list ends, or so many rows were looked at.
-fn scan<K: Id, T>(
+pub(super) fn scan<K: Id, T>(
     (page, rows_max): (Page<K>, usize),
     filter: &Filter,
     slice: impl Fn(&Bounds, usize) -> Result<Vec<T>>,

@@ -30,6 +30,7 @@ use crate::secret::Sealer;
 use crate::source::{Quarantined, Source, SourceRef, SourceStats};
 use crate::token::Ended;
 
+mod across;
 mod application;
 mod arrival;
 mod commit;
@@ -48,6 +49,7 @@ mod rows;
 mod setting;
 mod source;
 mod token;
+mod user;
 
 /// How many idle read connections are kept.
 const READERS_IDLE_MAX: usize = 4;

@@ -9,13 +9,14 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, Kind, Result};
 
 /// The schema's steps, oldest first; the database's `user_version` counts those taken.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_receive.sql"),
     include_str!("../../../migrations/sqlite/0003_inbound_keys.sql"),
     include_str!("../../../migrations/sqlite/0004_sandbox.sql"),
     include_str!("../../../migrations/sqlite/0005_api.sql"),
     include_str!("../../../migrations/sqlite/0006_handling_replay.sql"),
+    include_str!("../../../migrations/sqlite/0007_people.sql"),
 ];
 /// Marks the file as ours (`post`), so that another program's database is not taken over.
 const APPLICATION_ID: i32 = 0x706f_7374;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kept::json;
 use super::kept::{seal_headers, seal_secrets};
-use super::{Writing, application, arrival, event_type, expunge, replay, resource, source, token};
+use super::{Writing, application, arrival, event_type, expunge, replay, resource, source, token, user};
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::event::Once;
@@ -88,6 +88,7 @@ fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {
         Change::Resources(resources) => resource::put(db, resources).map(|()| None)?,
         Change::Consumer(consumer) => put_consumer(work, consumer).map(|()| None)?,
         Change::Answered => None,
+        Change::People(change) => user::change(db, change)?,
         Change::Key(key) => taken_if_none(insert_key(db, key)?),
         Change::Revoke { key, at_ms } => {
             let mut sql = db.prepare_cached("update key set revoked_ms = ?2 where id = ?1 and revoked_ms is null")?;

@@ -14,21 +14,29 @@ use posthaste::replay::{Replay, State as ReplayState};
 use posthaste::secret::Sealer;
 use posthaste::source::SourceRef;
 use posthaste::store::sqlite::Sqlite;
-use posthaste::store::{Answer, Change, Op, Setting};
+use posthaste::store::{Answer, Change, Op, PeopleChange, Setting};
+use posthaste::user::{Holder, Test};
 use rusqlite::Connection;
 
 use super::{a_folder, inbound};
 use crate::store::answers::{Topics, check_alike};
 use crate::store::resource::resource;
 use crate::store::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, brief, once, park, set, with_key, with_type, with_uid};
+use crate::store::user;
 
 mod receiving;
 
 /// Writes what stands in a kept database.
 type Fill = fn(&Subject) -> Topics;
 /// The schemas that were released, by the number of their last step, and what stands in each.
-const RELEASED: [(&str, Fill); 5] =
-    [("0001", fill_sending), ("0002", fill_receiving), ("0003", fill_waiting), ("0004", fill_sandbox), ("0006", fill)];
+const RELEASED: [(&str, Fill); 6] = [
+    ("0001", fill_sending),
+    ("0002", fill_receiving),
+    ("0003", fill_waiting),
+    ("0004", fill_sandbox),
+    ("0006", fill_handling),
+    ("0007", fill),
+];
 /// Names the one that is to be written: `POSTHASTE_TEST_WRITE_SCHEMA=0003 cargo test --test it released`.
 const WRITE: &str = "POSTHASTE_TEST_WRITE_SCHEMA";
 
@@ -64,7 +72,7 @@ fn every_released_schema_is_opened_and_read() {
 /// Under schema 2 the key of each was indexed as it came; under schema 3 some keys may wait.
 #[test]
 fn what_came_in_under_an_earlier_schema_is_still_known() {
-    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1]) {
+    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1]) {
         let (_fresh_folder, fresh_path) = a_folder();
         let topics = fill(&open(&fresh_path));
         let (_folder, path) = a_folder();
@@ -100,6 +108,25 @@ fn schema(path: &Path) -> Vec<(String, Option<String>)> {
 /// Writes something of everything; gives what there is to ask about. It must not change once a schema was released with it:
 /// what a new schema holds beyond the one before is written by a function of its own.
 pub fn fill(subject: &Subject) -> Topics {
+    let mut topics = fill_handling(subject);
+    let ana = user::user(subject, "ana@example.com");
+    let key = subject.keys().unwrap().remove(0).id;
+    subject.done(user::people(PeopleChange::User(ana.clone())));
+    for (holder, text) in [(Holder::User(ana.id), "one"), (Holder::Key(key), "two")] {
+        let session = user::session(holder, text);
+        topics.sessions.push(session.hash);
+        subject.done(user::people(PeopleChange::Session(session)));
+    }
+    subject.done(user::people(PeopleChange::Test(Test {
+        endpoint: topics.endpoints[0],
+        event: topics.events[0],
+        revision: 2,
+    })));
+    topics
+}
+
+/// What schema 6 can hold.
+fn fill_handling(subject: &Subject) -> Topics {
     let mut topics = fill_sandbox(subject);
     let application = topics.applications[0];
     let environment = topics.environments[0];

@@ -32,6 +32,8 @@ pub struct Topics {
     pub moments: Vec<i64>,
     pub sources: Vec<SourceId>,
     pub tokens: Vec<String>,
+    /// Hashes of sessions.
+    pub sessions: Vec<[u8; 32]>,
     /// Whether counts are asked for: a database that was made before there were any cannot tell all.
     pub counted: bool,
     /// Pollers, by sink and name.
@@ -118,6 +120,13 @@ fn start(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
     line(lines, "backlog", store.backlog().unwrap());
     line(lines, "payloads", store.payloads(&topics.events).unwrap());
     line(lines, "keys", store.keys().unwrap());
+    line(lines, "users", store.users().unwrap());
+    for hash in &topics.sessions {
+        line(lines, "session", store.session(hash).unwrap());
+    }
+    for &endpoint in &topics.endpoints {
+        line(lines, "test", store.test(endpoint).unwrap());
+    }
     line(lines, "environments", store.environments().unwrap());
 }
 
@@ -266,6 +275,15 @@ fn history(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
         }
     }
     counts(store, topics, lines);
+    for &environment in &topics.environments {
+        for filter in &filters[..6] {
+            let list = |page| store.all_events(environment, page, filter).unwrap();
+            pages(lines, "all events", |row: &Event| row.id, |id| Some(Id::new(id)), list);
+        }
+        for &event in &topics.events {
+            line(lines, "owner", store.owner(environment, event).unwrap());
+        }
+    }
 }
 
 /// What deliveries and attempts came to.
@@ -275,6 +293,9 @@ fn counts(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
     for hours in spans.filter(|_| topics.counted) {
         for &endpoint in &topics.endpoints {
             line(lines, "counts", store.counts(endpoint, hours).unwrap());
+        }
+        for &environment in &topics.environments {
+            line(lines, "overview", store.overview(environment, hours).unwrap());
         }
         for &application in &topics.applications {
             line(lines, "attempt count", store.attempt_count(application, hours).unwrap());

@@ -1,0 +1,116 @@
+//! The first start: the environment, the key and the Admin that are wanted and missing; settings written from beside the
+//! engine.
+
+use anyhow::{Context as _, Result};
+use rand::distr::Alphanumeric;
+use rand::{Rng as _, SeedableRng as _};
+
+use crate::clock::Clock;
+use crate::environment::{self, Environment};
+use crate::error::Error;
+use crate::http::dashboard;
+use crate::id::{ApplicationId, EnvironmentId, Id as _, IdSource};
+use crate::key::{Key, KeyText, Role};
+use crate::store::{Batch, Change, Op, PeopleChange, Setting, Store};
+use crate::user::User;
+
+/// The node number of ids that are handed out beside the engine.
+pub(super) const NODE_BESIDE: u16 = 1_023;
+/// How many letters and digits a setup code has: 119 bits.
+const SETUP_CODE_CHARS: usize = 20;
+
+/// Makes the environment and the admin key that are wanted and missing; gives a key that nobody knows yet.
+pub(super) fn prepare(store: &dyn Store, bootstrap: Option<&str>, clock: &dyn Clock) -> Result<Option<KeyText>> {
+    let now_ms = clock.now().wall_ms;
+    let opening = store.opening(now_ms)?;
+    let given = bootstrap.map(KeyText::parse).transpose().context("--bootstrap-key")?;
+    let made =
+        given.is_none().then(|| KeyText::generate(environment::NAMES[0], &mut rand::rngs::StdRng::from_os_rng()));
+    if given.is_none() && !opening.environments.is_empty() {
+        return Ok(None);
+    }
+    let text = given.as_ref().or(made.as_ref()).expect("one of the two");
+    if !store.keys()?.iter().any(|key| key.hash == text.hash()) {
+        create_key(store, text, &NewKey::all(Role::Admin), now_ms)?;
+    }
+    Ok(made)
+}
+
+/// Makes the Admin that is wanted when there is none; gives the code that makes one while there is none still.
+pub(super) fn people(store: &dyn Store, admin: Option<(String, &str)>, clock: &dyn Clock) -> Result<Option<String>> {
+    if store.users()?.iter().any(|user| user.role == Role::Admin) {
+        return Ok(None);
+    }
+    let Some((email, password)) = admin else {
+        let rng = rand::rngs::StdRng::from_os_rng();
+        return Ok(Some(rng.sample_iter(Alphanumeric).take(SETUP_CODE_CHARS).map(char::from).collect()));
+    };
+    let now_ms = clock.now().wall_ms;
+    let id = IdSource::new(NODE_BESIDE, store.opening(now_ms)?.last_id).next(now_ms);
+    let password = dashboard::password::hash(password)?;
+    let user = User { id, email, role: Role::Admin, password, updated_ms: now_ms };
+    write(store, vec![Change::People(PeopleChange::User(user))], now_ms)?;
+    Ok(None)
+}
+
+/// The environment whose applications the sandbox's worlds are: the one of test keys, where it exists.
+pub(super) fn home(store: &dyn Store, clock: &dyn Clock) -> Result<EnvironmentId> {
+    let environments = store.opening(clock.now().wall_ms)?.environments;
+    let test = environments.iter().find(|environment| environment.name == environment::NAMES[0]);
+    Ok(test.or(environments.first()).context("there is no environment")?.id)
+}
+
+/// What a key is to be for.
+pub(super) struct NewKey {
+    /// What it may do.
+    pub(super) role: Role,
+    /// The one application that it is for.
+    pub(super) application: Option<ApplicationId>,
+    /// How many requests a second it may make.
+    pub(super) rate: Option<u32>,
+}
+
+impl NewKey {
+    /// A key for all applications.
+    fn all(role: Role) -> Self {
+        Self { role, application: None, rate: None }
+    }
+}
+
+/// Writes a key and, when it is missing, its environment.
+pub(super) fn create_key(store: &dyn Store, text: &KeyText, new: &NewKey, now_ms: i64) -> crate::error::Result<Key> {
+    let opening = store.opening(now_ms)?;
+    let name = text.environment();
+    let position = environment::NAMES.iter().position(|known| *known == name).unwrap_or_default();
+    let environment =
+        Environment { id: EnvironmentId::new(i64::try_from(position).unwrap_or_default() + 1), name: name.to_owned() };
+    let source = IdSource::new(NODE_BESIDE, opening.last_id);
+    let key = Key {
+        id: source.next(now_ms),
+        environment: environment.id,
+        application: new.application,
+        role: new.role,
+        rate: new.rate,
+        hash: text.hash(),
+        hint: text.hint(),
+        used_ms: None,
+        revoked_ms: None,
+    };
+    let mut changes = vec![Change::Key(key.clone())];
+    if !opening.environments.contains(&environment) {
+        changes.insert(0, Change::Environment(environment));
+    }
+    write(store, changes, now_ms)?;
+    Ok(key)
+}
+
+/// Writes settings from beside the engine.
+pub(super) fn write(store: &dyn Store, changes: Vec<Change>, wall_ms: i64) -> crate::error::Result<()> {
+    let ops = changes.into_iter().map(|change| Op::Setting(Box::new(Setting { change, answer: None }))).collect();
+    let receipt = store.commit(&Batch { wall_ms, ops }).map_err(|failed| Error::internal(format!("{failed:?}")))?;
+    if receipt.get().refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::conflict("it exists already, or is gone already"))
+    }
+}

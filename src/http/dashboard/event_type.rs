@@ -1,0 +1,54 @@
+//! `/{env}/event-type`: the catalogue of events.
+
+use axum::extract::State;
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::catalogue::group;
+use super::frame::Failure;
+use super::visit::Visit;
+use crate::error::Result;
+use crate::event_type::EventType;
+use crate::http::state::Api;
+use crate::store::Page;
+
+/// How many event types a page shows.
+const ROWS: usize = 100;
+/// How much of an example is shown, in characters.
+const EXAMPLE_CHARS_MAX: usize = 400;
+
+/// GET `/{env}/event-type`
+pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
+    let environment = visit.call.caller.environment;
+    let after = Some(visit.query().one("after").to_owned()).filter(|after| !after.is_empty());
+    let page = Page { after, descending: false, limit: ROWS };
+    let listed = api.read(move |store| store.event_types(environment, page, false)).await?;
+    let next = listed.rows.last().filter(|_| !listed.done);
+    let next = next.map(|row| url::form_urlencoded::byte_serialize(row.name.as_bytes()).collect::<String>());
+    let content = html! {
+        @if listed.rows.is_empty() { p { "No event type yet. An application that delivers as a provider brings that provider's; others are made with " code { "POST /api/v1/event-type" } "." } }
+        @else {
+            table {
+                caption.unseen { "Event types" }
+                thead { tr { th scope="col" { "Name" } th scope="col" { "Group" } th scope="col" { "What it says" } } }
+                tbody { @for row in &listed.rows { (event_type(row)) } }
+            }
+        }
+        @if let Some(next) = next { p { a href={ "?after=" (next) } rel="next" { "More" } } }
+    };
+    Ok(visit.show(&api, visit.page("Event types", "event-type"), &content))
+}
+
+fn event_type(row: &EventType) -> Markup {
+    let example = row.example().map(|example| example.chars().take(EXAMPLE_CHARS_MAX).collect::<String>());
+    html! {
+        tr {
+            td { (row.name) @if row.deprecated { span.wait { " deprecated" } } }
+            td { (group(row)) }
+            td {
+                (row.description)
+                @if let Some(example) = example { details { summary { "Example" } pre tabindex="0" aria-label={ "Example of " (row.name) } { (example) } } }
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The frame of every page: its head, where one is, where one can go, what was just done.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use http::{HeaderValue, StatusCode};
+use maud::{DOCTYPE, Markup, html};
+
+use super::asset::STYLE_PATH;
+use super::note::Note;
+use crate::error::{Error, Kind};
+use crate::http::problem;
+
+/// Nothing but our own stylesheet and forms; nobody may frame a page.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+/// What stands in each environment's navigation: below which path, and its name.
+const PAGES: [(&str, &str); 5] = [
+    ("", "Overview"),
+    ("app", "Applications"),
+    ("event", "Events"),
+    ("source", "Sources"),
+    ("event-type", "Event types"),
+];
+
+/// What the frame of somebody who is logged in shows.
+#[derive(Clone)]
+pub(super) struct Nav {
+    /// Who it is: an address, or the beginning of a key.
+    pub(super) who: String,
+    /// What the person may do, in a word.
+    pub(super) role: &'static str,
+    /// Whether the person may manage users.
+    pub(super) manages: bool,
+    /// The names of the environments that the person may look at.
+    pub(super) environments: Vec<String>,
+    /// The one that is looked at.
+    pub(super) environment: String,
+}
+
+/// A page.
+pub(super) struct Page<'a> {
+    /// What it is about: the title and the one `h1`.
+    pub(super) title: &'a str,
+    /// The part of the navigation that it belongs to: the path below the environment.
+    pub(super) section: &'a str,
+    /// For whom; `None` before the login.
+    pub(super) nav: Option<&'a Nav>,
+    /// What was just done.
+    pub(super) note: Option<Note>,
+    /// After how many seconds the page is read anew, while something goes on.
+    pub(super) again_secs: Option<u8>,
+}
+
+impl<'a> Page<'a> {
+    /// A page for somebody who is not logged in.
+    pub(super) fn bare(title: &'a str) -> Self {
+        Self { title, section: "", nav: None, note: None, again_secs: None }
+    }
+
+    /// The answer with this content.
+    pub(super) fn show(self, status: StatusCode, content: &Markup) -> Response {
+        let body = self.document(content).into_string();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        // browsers would hide the origin of our own forms otherwise
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    fn document(&self, content: &Markup) -> Markup {
+        let environment = self.nav.map_or("", |nav| nav.environment.as_str());
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    @if let Some(secs) = self.again_secs { meta http-equiv="refresh" content=(secs); }
+                    title { (self.title) @if !environment.is_empty() { " · " (environment) } " · Posthaste" }
+                    link rel="stylesheet" href=(*STYLE_PATH);
+                    link rel="icon" href="data:,";
+                }
+                body class=[(environment == "live").then_some("live")] {
+                    a.skip href="#content" { "Skip to content" }
+                    @if let Some(nav) = self.nav { (self.header(nav)) }
+                    main #content class=[self.nav.is_none().then_some("narrow")] {
+                        h1 { (self.title) }
+                        (self.said())
+                        (content)
+                    }
+                }
+            }
+        }
+    }
+
+    fn header(&self, nav: &Nav) -> Markup {
+        html! {
+            header {
+                div.bar {
+                    span.brand { "Posthaste" }
+                    nav.environments aria-label="Environments" {
+                        @for name in &nav.environments {
+                            a href={ "/" (name) "/" } class=(name) aria-current=[(*name == nav.environment).then_some("true")] { (name) }
+                        }
+                    }
+                    div.person {
+                        span { (nav.who) " · " (nav.role) }
+                        @if nav.manages { a href="/settings/user" { "Users" } }
+                        form method="post" action="/logout" { button.plain type="submit" { "Log out" } }
+                    }
+                }
+                nav.pages aria-label="Pages" {
+                    @for (path, name) in PAGES {
+                        a href={ "/" (nav.environment) "/" (path) } aria-current=[(self.section == path).then_some("page")] { (name) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn said(&self) -> Markup {
+        match &self.note {
+            None => html! {},
+            Some(Note::Done(text)) => html! { p.note role="status" { (text) } },
+            Some(Note::Refused(text)) => alert(text),
+            Some(Note::Secret(secret)) => html! {
+                section.secret aria-labelledby="secret-title" {
+                    h2 #secret-title { "The secret" }
+                    p { "Keep it where your receiver verifies signatures. It is shown now and not again." }
+                    p { code.whole { (secret) } }
+                }
+            },
+        }
+    }
+}
+
+/// Why something was refused.
+pub(super) fn alert(text: &str) -> Markup {
+    html! { p.alert role="alert" { (text) } }
+}
+
+/// The browser goes there next, with GET.
+pub(super) fn go(path: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    // a path holds ids and names that were looked up, never a line break
+    response.headers_mut().insert(LOCATION, HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/")));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a page answers instead, when it cannot be shown.
+pub(super) struct Failure(Response);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let title = match error.kind {
+            Kind::NotFound => "Not found",
+            Kind::Forbidden => "Not allowed",
+            Kind::Throttled => "Too many attempts",
+            Kind::Internal | Kind::Overloaded => "Something failed",
+            _ => "That does not work",
+        };
+        let detail = words(&error);
+        let content = html! { (alert(&detail)) p { a href="/" { "To the start" } } };
+        Self(Page::bare(title).show(problem::status(&error), &content))
+    }
+}
+
+impl From<Response> for Failure {
+    fn from(response: Response) -> Self {
+        Self(response)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+/// An error in words for a person who looks at a page.
+pub(super) fn words(error: &Error) -> String {
+    match error.kind {
+        Kind::NotFound => "There is nothing here, or not any more.".to_owned(),
+        Kind::Forbidden if error.code != "cross_origin" => {
+            "You can look at this and not change it: that takes an Admin.".to_owned()
+        }
+        Kind::Internal => {
+            tracing::error!(detail = error.detail, "a page failed");
+            "Something of ours failed; the server's log says what.".to_owned()
+        }
+        _ => match error.fields.first().and_then(|field| field.path.last()) {
+            Some(field) => format!("{} {}.", label(field), error.detail.trim_end_matches('.')),
+            None => error.detail.clone(),
+        },
+    }
+}
+
+/// The label of the field that a part of the API's request is on our pages.
+fn label(field: &str) -> &str {
+    const LABELS: [(&str, &str); 9] = [
+        ("code", "The setup code"),
+        ("email", "The e-mail"),
+        ("password", "The password"),
+        ("role", "The role"),
+        ("url", "The callback URL"),
+        ("description", "The name"),
+        ("name", "The name"),
+        ("eventTypes", "Events"),
+        ("eventType", "The event type"),
+    ];
+    LABELS.iter().find(|(known, _)| *known == field).map_or(field, |(_, label)| label)
+}

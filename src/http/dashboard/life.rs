@@ -1,0 +1,65 @@
+//! An event's life, as its page tells it: where it goes, and every attempt.
+
+use super::visit::Visit;
+use crate::application::Application;
+use crate::delivery::Delivery;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::http::state::Api;
+use crate::id::{AttemptId, EndpointId, EventId};
+use crate::store::{AttemptRow, AttemptsOf, Filter, Page};
+
+/// How many endpoints and how many attempts are shown.
+const LEGS_MAX: usize = 50;
+const ATTEMPTS_MAX: usize = 250;
+
+/// An event and all that happened to it.
+pub(super) struct Life {
+    /// Whose it is.
+    pub(super) application: Application,
+    /// The event.
+    pub(super) event: Event,
+    /// Its deliveries.
+    pub(super) legs: Vec<Leg>,
+    /// Whether there are more.
+    pub(super) more: bool,
+}
+
+/// An event's way to one endpoint.
+pub(super) struct Leg {
+    /// Which endpoint.
+    pub(super) id: EndpointId,
+    /// The endpoint, unless it is deleted.
+    pub(super) endpoint: Option<Endpoint>,
+    /// Where the delivery stands; `None` when nobody tried it yet.
+    pub(super) delivery: Option<Delivery>,
+    /// Its attempts, the first one first.
+    pub(super) attempts: Vec<AttemptRow>,
+}
+
+impl Life {
+    /// Reads the event in the path. Error: 404, also for another environment's.
+    pub(super) async fn read(api: &Api, visit: &Visit) -> Result<Self> {
+        let (environment, id): (_, EventId) = (visit.call.caller.environment, visit.call.id(api, "msg")?);
+        let read = api.read(move |store| {
+            let Some(application) = store.owner(environment, id)? else {
+                return Ok(None);
+            };
+            let Some(event) = store.event(application.id, id)? else {
+                return Ok(None);
+            };
+            let page = Page { after: None::<AttemptId>, descending: false, limit: ATTEMPTS_MAX };
+            let attempts = store.attempts(AttemptsOf::Event(id), page, &Filter::default())?.rows;
+            let destinations = store.destinations(id)?;
+            let more = destinations.len() > LEGS_MAX;
+            let leg = |(endpoint, delivery)| {
+                let attempts = attempts.iter().filter(|row| row.endpoint == endpoint).cloned().collect();
+                Ok(Leg { id: endpoint, endpoint: store.endpoint(application.id, endpoint)?, delivery, attempts })
+            };
+            let legs = destinations.into_iter().take(LEGS_MAX).map(leg).collect::<Result<_>>()?;
+            Ok(Some(Self { application, event, legs, more }))
+        });
+        read.await?.ok_or_else(Error::not_found)
+    }
+}

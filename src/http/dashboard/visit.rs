@@ -1,0 +1,199 @@
+//! A visit: a request of somebody who is logged in, in one environment.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts as _, RawPathParams};
+use axum::response::Response;
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use maud::Markup;
+
+use super::form::{self, Form};
+use super::frame::{self, Failure, Nav, Page, go};
+use super::note::Note;
+use crate::environment::{self, Environment};
+use crate::error::{Error, Result};
+use crate::http::call::Call;
+use crate::http::problem::no_route;
+use crate::http::state::Api;
+use crate::key::{Action, Caller};
+use crate::user::{Holder, SESSION_MS, Session};
+
+/// The cookie that holds a session's text.
+const COOKIE_NAME: &str = "posthaste_session";
+/// How many characters a session's text has: 190 bits.
+pub(super) const TEXT_CHARS: usize = 32;
+
+/// A request of somebody who is logged in.
+pub(super) struct Visit {
+    /// The request, in the name of its person: what the API takes.
+    pub(super) call: Call,
+    /// Where it is.
+    pub(super) nav: Nav,
+    /// Who is logged in.
+    pub(super) holder: Holder,
+    /// The hash of the session.
+    pub(super) session: [u8; 32],
+}
+
+impl FromRequest<Api> for Visit {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request<Body>, api: &Api) -> Result<Self, Failure> {
+        let (mut parts, body) = request.into_parts();
+        let params = RawPathParams::from_request_parts(&mut parts, api).await.map_err(|_| Error::not_found())?;
+        let wanted = params.iter().find(|(name, _)| *name == "env").map(|(_, value)| value.to_owned());
+        if let Some(name) = &wanted
+            && !is_environment(name)
+        {
+            return Err(no_route().await.into());
+        }
+        form::check_origin(&parts.method, &parts.headers)?;
+        let Some((session, person)) = person(api, &parts.headers).await? else {
+            return Err(to_login(&parts.method, parts.uri.path()).into());
+        };
+        let here = match &wanted {
+            Some(name) => person.environments.iter().find(|known| known.name == *name),
+            None => person.environments.first(),
+        };
+        let here = here.ok_or_else(Error::not_found)?.clone();
+        let caller = person.caller(&here);
+        let nav = Nav {
+            manages: matches!(session.holder, Holder::User(_)) && caller.may(Action::Manage).is_ok(),
+            who: person.who,
+            role: caller.role(),
+            environments: person.environments.into_iter().map(|known| known.name).collect(),
+            environment: here.name,
+        };
+        let call = Call::of(caller, params, parts, body);
+        Ok(Self { call, nav, holder: session.holder, session: session.hash })
+    }
+}
+
+impl Visit {
+    /// Reads what was posted. Error: 413, or it broke off.
+    pub(super) async fn form(&self) -> Result<Form> {
+        Ok(Form::read(&self.call.body(form::FORM_BYTES_MAX).await?))
+    }
+
+    /// Whether the person may do this.
+    pub(super) fn may(&self, action: Action) -> bool {
+        self.call.may(action).is_ok()
+    }
+
+    /// What the query says, as a form sends it with GET.
+    pub(super) fn query(&self) -> Form {
+        Form::read(self.call.query_text().as_bytes())
+    }
+
+    /// A page in this environment.
+    pub(super) fn page<'a>(&'a self, title: &'a str, section: &'a str) -> Page<'a> {
+        Page { title, section, nav: Some(&self.nav), note: None, again_secs: None }
+    }
+
+    /// Shows a page with the note that waits for it.
+    pub(super) fn show(&self, api: &Api, mut page: Page<'_>, content: &Markup) -> Response {
+        page.note = api.notes.take(&self.session);
+        if matches!(page.note, Some(Note::Secret(_))) {
+            page.again_secs = None; // it would be gone before anybody had read it
+        }
+        page.show(StatusCode::OK, content)
+    }
+
+    /// Goes on to a page that says what was done, or why not.
+    pub(super) fn done(&self, api: &Api, outcome: Result<Note>, path: &str) -> Response {
+        let note = outcome.unwrap_or_else(|error| Note::Refused(frame::words(&error)));
+        api.notes.leave(self.session, note);
+        go(path)
+    }
+
+    /// A path in this environment.
+    pub(super) fn path(&self, rest: &str) -> String {
+        format!("/{}/{rest}", self.nav.environment)
+    }
+}
+
+/// Who is logged in, and where the person may look.
+struct Person {
+    who: String,
+    environments: Vec<Environment>,
+    proof: Proof,
+}
+
+enum Proof {
+    Role(crate::key::Role),
+    Caller(Caller),
+}
+
+impl Person {
+    fn caller(&self, here: &Environment) -> Caller {
+        match &self.proof {
+            Proof::Role(role) => Caller::of_user(here.id, *role),
+            Proof::Caller(caller) => caller.clone(),
+        }
+    }
+}
+
+/// Names that environments can have: all other paths are none of ours.
+fn is_environment(name: &str) -> bool {
+    environment::NAMES.contains(&name) || name.starts_with(environment::ORG_PREFIX)
+}
+
+/// The session of a request and its person; `None` when nobody is logged in.
+async fn person(api: &Api, headers: &HeaderMap) -> Result<Option<(Session, Person)>> {
+    let Some(hash) = cookie(headers).map(Session::hash) else {
+        return Ok(None);
+    };
+    let now_ms = api.clock.now().wall_ms;
+    let read = api.read(move |store| {
+        let Some(session) = store.session(&hash)?.filter(|session| session.expires_ms > now_ms) else {
+            return Ok(None);
+        };
+        let user = match session.holder {
+            Holder::User(id) => store.users()?.into_iter().find(|user| user.id == id),
+            Holder::Key(_) => None,
+        };
+        Ok(Some((session, user, store.environments()?)))
+    });
+    let Some((session, user, environments)) = read.await? else {
+        return Ok(None);
+    };
+    let shown = |environment: &Environment| environment.name != environment::MANAGEMENT;
+    let environments: Vec<_> = environments.into_iter().filter(shown).collect();
+    let person = match (session.holder, user) {
+        (Holder::User(_), Some(user)) => Person { who: user.email, environments, proof: Proof::Role(user.role) },
+        (Holder::User(_), None) => return Ok(None),
+        (Holder::Key(id), _) => {
+            let Some(known) = api.auth.key(id).await? else {
+                return Ok(None);
+            };
+            let own = environments.into_iter().filter(|row| row.id == known.caller.environment).collect();
+            Person { who: "API key".to_owned(), environments: own, proof: Proof::Caller(known.caller) }
+        }
+    };
+    Ok(Some((session, person)))
+}
+
+/// The session's text in a request's cookies.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let mut pairs =
+        headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
+    pairs.find_map(|pair| pair.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('='))
+}
+
+/// Leads to the login, and from there back to the page that was asked for.
+fn to_login(method: &Method, path: &str) -> Response {
+    if *method != Method::GET {
+        return go("/login");
+    }
+    let next: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
+    go(&format!("/login?next={next}"))
+}
+
+/// An answer that logs in (with a session's text) or out (with none).
+pub(super) fn with_cookie(api: &Api, mut response: Response, text: &str) -> Response {
+    let secure = if api.public_url.starts_with("https://") { "; Secure" } else { "" };
+    let secs = if text.is_empty() { 0 } else { SESSION_MS / 1_000 };
+    let cookie = format!("{COOKIE_NAME}={text}; Path=/; Max-Age={secs}; HttpOnly; SameSite=Strict{secure}");
+    response.headers_mut().insert(SET_COOKIE, HeaderValue::try_from(cookie).expect("letters and digits"));
+    response
+}

@@ -1,0 +1,91 @@
+//! Users, their sessions, and the tests of endpoints.
+
+use std::collections::BTreeMap;
+
+use super::Memory;
+use crate::error::Result;
+use crate::id::{EndpointId, KeyId, UserId};
+use crate::key::Key;
+use crate::store::{FORGET_ROWS_MAX, People, PeopleChange, Refused};
+use crate::user::{Holder, Session, Test, User};
+
+#[derive(Default)]
+pub(super) struct Tables {
+    users: BTreeMap<UserId, User>,
+    sessions: BTreeMap<[u8; 32], Session>,
+    tests: BTreeMap<EndpointId, Test>,
+}
+
+impl People for Memory {
+    fn users(&self) -> Result<Vec<User>> {
+        Ok(self.tables().people.users.values().cloned().collect())
+    }
+
+    fn session(&self, hash: &[u8; 32]) -> Result<Option<Session>> {
+        Ok(self.tables().people.sessions.get(hash).cloned())
+    }
+
+    fn test(&self, endpoint: EndpointId) -> Result<Option<Test>> {
+        Ok(self.tables().people.tests.get(&endpoint).copied())
+    }
+}
+
+pub(super) fn change(tables: &mut Tables, keys: &BTreeMap<KeyId, Key>, change: &PeopleChange) -> Option<Refused> {
+    match change {
+        PeopleChange::User(user) => put(tables, user),
+        PeopleChange::UserGone(user) => {
+            tables.end_sessions(*user);
+            tables.users.remove(user).is_none().then_some(Refused::Stale)
+        }
+        PeopleChange::Session(session) => open(tables, keys, session),
+        PeopleChange::SessionGone(hash) => {
+            tables.sessions.remove(hash);
+            None
+        }
+        PeopleChange::Test(test) => {
+            tables.tests.insert(test.endpoint, *test);
+            None
+        }
+    }
+}
+
+/// Makes or changes a user; whoever changed logs in anew.
+fn put(tables: &mut Tables, user: &User) -> Option<Refused> {
+    if tables.users.values().any(|row| row.id != user.id && row.email == user.email) {
+        return Some(Refused::Taken);
+    }
+    tables.end_sessions(user.id);
+    tables.users.insert(user.id, user.clone());
+    None
+}
+
+impl Tables {
+    fn end_sessions(&mut self, user: UserId) {
+        self.sessions.retain(|_, row| row.holder != Holder::User(user));
+    }
+}
+
+/// Opens a session of a user or key that is there.
+fn open(tables: &mut Tables, keys: &BTreeMap<KeyId, Key>, session: &Session) -> Option<Refused> {
+    let is_there = match session.holder {
+        Holder::User(user) => tables.users.contains_key(&user),
+        Holder::Key(key) => keys.contains_key(&key),
+    };
+    if !is_there {
+        return Some(Refused::Stale);
+    }
+    if tables.sessions.contains_key(&session.hash) {
+        return Some(Refused::Taken);
+    }
+    tables.sessions.insert(session.hash, session.clone());
+    None
+}
+
+/// Lets sessions go that have ended.
+pub(super) fn forget(tables: &mut Tables, wall_ms: i64) {
+    let mut old: Vec<_> = tables.sessions.values().filter(|row| row.expires_ms <= wall_ms).cloned().collect();
+    old.sort_by_key(|row| row.expires_ms);
+    for row in old.into_iter().take(FORGET_ROWS_MAX) {
+        tables.sessions.remove(&row.hash);
+    }
+}

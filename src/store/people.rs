@@ -1,0 +1,30 @@
+//! People: users, their sessions, and the tests of endpoints that they asked for.
+
+use crate::error::Result;
+use crate::id::{EndpointId, UserId};
+use crate::user::{Session, Test, User};
+
+/// What is asked about people.
+pub trait People {
+    /// All users.
+    fn users(&self) -> Result<Vec<User>>;
+    /// A session that was not ended; the caller looks at its time.
+    fn session(&self, hash: &[u8; 32]) -> Result<Option<Session>>;
+    /// The last test of an endpoint.
+    fn test(&self, endpoint: EndpointId) -> Result<Option<Test>>;
+}
+
+/// What changes with people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeopleChange {
+    /// A new user, or one that changed: whose sessions end. Refused: the e-mail address is another's.
+    User(User),
+    /// A user goes, and the sessions with it. Refused: there is none.
+    UserGone(UserId),
+    /// Somebody logged in. Refused: the user or key is gone.
+    Session(Session),
+    /// Somebody logged out.
+    SessionGone([u8; 32]),
+    /// An endpoint was sent a test.
+    Test(Test),
+}

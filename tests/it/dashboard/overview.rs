@@ -1,0 +1,50 @@
+//! The overview: figures from counters, and which endpoints fail.
+
+use super::{ADMIN, Person, world};
+use crate::world::{Behaviour, Receiver, World, eventually};
+
+/// The figure with this name.
+fn figure(page: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(&format!("<dt>{name}</dt>")).expect("the figure is there");
+    rest.split_once("<dd").unwrap().1.split_once('>').unwrap().1.split('<').next().unwrap().to_owned()
+}
+
+#[test]
+fn what_was_accepted_delivered_and_what_waits_is_counted() {
+    let world = world();
+    let (good, broken) = (Receiver::good(), Receiver::start(|_, _| Behaviour::Status(500)));
+    let (app, _) = world.subscribe(&good.url);
+    world.endpoint(&app, &serde_json::json!({ "url": broken.url }));
+    let ana = Person::login(&world, ADMIN);
+    let names = ["Accepted in 24 h", "Delivered", "Waiting", "Failed for good", "Oldest undelivered"];
+    let figures = || names.map(|name| figure(&ana.get("/test/").body, name));
+    assert_eq!(figures(), ["0", "0", "0", "0", "nothing waits"]);
+    assert!(ana.get("/test/").body.contains("None: every endpoint"));
+    for _ in 0..3 {
+        world.publish(&app, "{}");
+    }
+    eventually(|| (figures() == ["6", "3", "3", "0", "under 1 h"]).then_some(()));
+    eventually(|| ana.get("/test/").body.contains(&broken.url).then_some(()));
+    let page = ana.get("/test/").body;
+    assert!(!page.contains(&good.url) && page.contains("<svg"));
+}
+
+#[test]
+fn what_happens_in_one_environment_is_not_seen_in_another() {
+    let world = world();
+    let live = world.key("admin", "live");
+    eventually(|| (world.call_as(&live, "GET", "/api/v1/app", &[], "").status == 200).then_some(()));
+    let publish = |world: &World| {
+        let (app, _) = world.subscribe(&Receiver::good().url);
+        world.publish(&app, "{}");
+    };
+    publish(&world);
+    let ana = Person::login(&world, ADMIN);
+    eventually(|| (figure(&ana.get("/test/").body, "Accepted in 24 h") == "1").then_some(()));
+    let page = ana.get("/live/").body;
+    assert_eq!(figure(&page, "Accepted in 24 h"), "0");
+    assert!(page.contains("<body class=\"live\">") && !ana.get("/test/").body.contains("<body class"));
+    for path in ["/prod/", "/org_other/"] {
+        assert_eq!(ana.get(path).status, 404, "{path}");
+    }
+}
