@@ -7,6 +7,8 @@ use crate::error::{Error, Kind, Result};
 use crate::id::{ApplicationId, EnvironmentId, KeyId};
 use crate::token::{Capability, Claims};
 
+/// How a key's text begins, whatever its environment.
+pub const PREFIX: &str = "sk_";
 /// How many characters follow `sk_test_` at least, and how many a generated key has.
 const SECRET_CHARS_MIN: usize = 32;
 const SECRET_CHARS: usize = 43;
@@ -226,7 +228,7 @@ impl KeyText {
     /// Takes the environment's name (`test` or `live`) and makes 43 random characters.
     pub fn generate(environment: &str, rng: &mut impl rand::Rng) -> Self {
         let secret: String = (0..SECRET_CHARS).map(|_| char::from(ALPHANUMERIC[rng.random_range(0..62)])).collect();
-        Self(format!("sk_{environment}_{secret}"))
+        Self(format!("{PREFIX}{environment}_{secret}"))
     }
 
     /// Reads `sk_(test|live)_` + at least 32 letters and digits. Error: the form.

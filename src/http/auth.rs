@@ -70,7 +70,7 @@ impl Auth {
             return self.of_token(text, now).await;
         }
         if let Some(secret) = &self.admission.jwt
-            && !text.starts_with("sk_")
+            && !text.starts_with(key::PREFIX)
         {
             return self.of_svix(secret.verify(text, now.wall_ms.div_euclid(1_000))?, text, now).await;
         }

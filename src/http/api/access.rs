@@ -11,7 +11,7 @@ use super::{Api, empty, not_changed};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
 use crate::http::page::time;
-use crate::key::Action;
+use crate::key::{self, Action};
 use crate::store::{Change, Setting, Store};
 use crate::token::{self, Capability, Claims, ENDED_MS, Ended, Grant, Which};
 
@@ -145,7 +145,7 @@ pub(super) async fn whoami(State(api): State<Api>, call: Call) -> Result<Respons
         application_id: application.clone(),
         app_id: application,
         stream_app_id: None,
-        permission_source: if proof.starts_with("sk_") { "RegionalAuthToken" } else { "SvixJwt" },
+        permission_source: if proof.starts_with(key::PREFIX) { "RegionalAuthToken" } else { "SvixJwt" },
         session_id: claims.as_ref().and_then(|claims| claims.session.clone()),
         capabilities: caller.capabilities().map(<[_]>::to_vec),
         feature_flags: caller.feature_flags().map(<[_]>::to_vec),

@@ -75,13 +75,9 @@ pub(super) fn lately(tables: &Tables, of: EnvironmentId, id: ApplicationId, sinc
 /// Its endpoints are deleted with it, and what is made again for them is called off.
 fn close_endpoints(tables: &mut Tables, application: ApplicationId, updated_ms: i64) {
     let of_it = |row: &&mut crate::endpoint::Endpoint| row.application == application && row.state != State::Deleted;
-    let mut closed = Vec::new();
     for endpoint in tables.endpoints.values_mut().filter(of_it) {
         (endpoint.state, endpoint.updated_ms) = (State::Deleted, updated_ms);
         endpoint.revision += 1;
-        closed.push(endpoint.id);
     }
-    for endpoint in closed {
-        replay::call_off(tables, endpoint, updated_ms);
-    }
+    replay::call_off(tables, |replay| replay.application == application, updated_ms);
 }

@@ -32,9 +32,9 @@ pub(super) fn put(tables: &mut Tables, replay: &Replay) -> bool {
     true
 }
 
-/// A deleted endpoint's replay is called off.
-pub(super) fn call_off(tables: &mut Tables, endpoint: crate::id::EndpointId, wall_ms: i64) {
-    for row in tables.replays.values_mut().filter(|row| row.endpoint == endpoint && row.state == State::Running) {
+/// Calls off the running replays of what is deleted.
+pub(super) fn call_off(tables: &mut Tables, is_its: impl Fn(&Replay) -> bool, wall_ms: i64) {
+    for row in tables.replays.values_mut().filter(|row| is_its(row) && row.state == State::Running) {
         (row.state, row.updated_ms) = (State::Canceled, wall_ms);
     }
 }

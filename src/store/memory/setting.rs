@@ -160,7 +160,7 @@ fn update_endpoint(tables: &mut Tables, endpoint: &Endpoint) -> Option<Refused> 
     let after = Endpoint { application, provider, wire, direct, health, ..endpoint.clone() };
     tables.endpoints.insert(endpoint.id, after);
     if endpoint.state == State::Deleted {
-        replay::call_off(tables, endpoint.id, endpoint.updated_ms);
+        replay::call_off(tables, |replay| replay.endpoint == endpoint.id, endpoint.updated_ms);
     }
     None
 }
