@@ -4,25 +4,14 @@
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import { receive } from "./receiver.mjs";
 
 const [url, key, packages] = process.argv.slice(2);
 const { WebhookSignature } = createRequire(`${packages}/`)("fintoc");
 const SECRET = "whsec_3o9rZ4xKbT1VcJzuDgpm4H";
 
-const deliveries = [];
-let arrived = () => {};
-const server = createServer((request, response) => {
-  const chunks = [];
-  request.on("data", (chunk) => chunks.push(chunk));
-  request.on("end", () => {
-    deliveries.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
-    response.end();
-    arrived();
-  });
-});
-await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+const receiver = await receive();
 
 async function call(method, path, body) {
   const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
@@ -32,12 +21,10 @@ async function call(method, path, body) {
 }
 
 const app = await call("POST", "/api/v1/app", { name: "as fintoc", provider: "fintoc" });
-const endpoint = await call("POST", `/api/v1/app/${app.id}/endpoint`, { url: `http://127.0.0.1:${server.address().port}/` });
+const endpoint = await call("POST", `/api/v1/app/${app.id}/endpoint`, { url: `${receiver.url}/` });
 const { key: secret } = await call("GET", `/api/v1/app/${app.id}/endpoint/${endpoint.id}/secret`);
-const came = new Promise((resolve) => (arrived = resolve));
 await call("POST", `/api/v1/app/${app.id}/msg`, { eventType: "refund.succeeded", payload: { note: "ñandú" } });
-await came;
-const [{ headers, body }] = deliveries;
+const [{ headers, body }] = await receiver.waitFor("/", 1);
 WebhookSignature.verifyHeader(body, headers["fintoc-signature"], secret);
 assert.throws(() => WebhookSignature.verifyHeader(`${body} `, headers["fintoc-signature"], secret));
 
@@ -52,6 +39,5 @@ assert.equal((await post(proof.replace(`t=${t}`, `t=${t + 1}`))).status, 401);
 const { data } = await call("GET", `/api/v1/app/${source.id}/msg`);
 assert.equal(data[0].eventType, "refund.succeeded");
 
-console.log(`javascript: ${deliveries.length} deliveries verified`);
-server.closeAllConnections();
-server.close();
+console.log(`javascript: ${receiver.deliveries.length} deliveries verified`);
+receiver.close();

@@ -3,26 +3,15 @@
 // Usage: sandbox.mjs URL PACKAGES. The last line is `javascript: N deliveries verified`.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import { receive } from "./receiver.mjs";
 
 const [url, packages] = process.argv.slice(2);
 const { Fintoc, WebhookSignature } = createRequire(`${packages}/`)("fintoc");
 const KEY = "sk_test_of_the_javascript_sdk";
 const OUTCOMES = ["succeeded", "failed", "rejected"];
 
-const deliveries = [];
-let arrived = () => {};
-const server = createServer((request, response) => {
-  const chunks = [];
-  request.on("data", (chunk) => chunks.push(chunk));
-  request.on("end", () => {
-    deliveries.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
-    response.end();
-    arrived();
-  });
-});
-await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+const receiver = await receive();
 
 async function control(path, body) {
   const headers = { authorization: KEY, "content-type": "application/json" };
@@ -35,7 +24,7 @@ const client = new Fintoc(KEY);
 client.webhookEndpoints._client.baseUrl = `${url}/fintoc`;
 
 const endpoint = await client.webhookEndpoints.create({
-  url: `http://127.0.0.1:${server.address().port}/`,
+  url: `${receiver.url}/`,
   enabled_events: OUTCOMES.map((outcome) => `account.refresh_intent.${outcome}`),
 });
 assert.match(endpoint.secret, /^whsec_/);
@@ -45,9 +34,9 @@ const link = await control("/links", { outcomes: OUTCOMES });
 const intent = await client.refreshIntents.create({ link_token: link.link_token, refresh_type: "only_last" });
 assert.equal(intent.status, "created");
 await assert.rejects(client.refreshIntents.create({ link_token: link.link_token }), /in_progress|in progress/);
-while (deliveries.length < 3) await new Promise((resolve) => (arrived = resolve));
+await receiver.waitFor("/", 3);
 const outcomes = new Map();
-for (const { headers, body } of deliveries) {
+for (const { headers, body } of receiver.deliveries) {
   WebhookSignature.verifyHeader(body, headers["fintoc-signature"], endpoint.secret);
   const { data } = JSON.parse(body);
   outcomes.set(data.refreshed_object_id, data.status);
@@ -57,6 +46,6 @@ assert.deepEqual(link.accounts.map(({ id }) => outcomes.get(id)), OUTCOMES);
 const payment = await client.paymentIntents.create({ amount: 900, currency: "MXN" });
 await control(`/payment_intents/${payment.id}/rejected`, {});
 assert.equal((await client.paymentIntents.get(payment.id)).status, "rejected");
-console.log(`javascript: ${deliveries.length} deliveries verified`);
-server.close();
+console.log(`javascript: ${receiver.deliveries.length} deliveries verified`);
+receiver.close();
 process.exit(0);

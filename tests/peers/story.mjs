@@ -5,9 +5,9 @@
 
 import assert from "node:assert/strict";
 import { webcrypto } from "node:crypto";
-import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
+import { eventually, receive } from "./receiver.mjs";
 
 const [url, key, packages] = process.argv.slice(2);
 const installed = createRequire(`${packages}/`);
@@ -15,35 +15,6 @@ const load = (name) => import(pathToFileURL(installed.resolve(name)));
 globalThis.crypto ??= webcrypto; // Node 18 has it without its name
 const { ApiException, MessageStatus, Ordering, Svix, Webhook: SvixWebhook } = await load("svix");
 const { Webhook } = await load("standardwebhooks");
-
-const PATIENCE_MS = 20_000;
-
-/** What `ask` gives, once it is something. */
-async function eventually(ask) {
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
-    const answer = await ask();
-    if (answer) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.fail("waited in vain");
-}
-
-/** Answers 200 and keeps what came, with the path it came to. */
-async function receive() {
-  const deliveries = [];
-  const server = createServer((request, response) => {
-    const chunks = [];
-    request.on("data", (chunk) => chunks.push(chunk));
-    request.on("end", () => {
-      deliveries.push({ path: request.url, headers: request.headers, body: Buffer.concat(chunks).toString() });
-      response.end("thank you");
-    });
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const at = (path) => deliveries.filter((delivery) => delivery.path === path);
-  const waitFor = (path, count) => eventually(() => at(path).length >= count && at(path));
-  return { deliveries, waitFor, server, url: `http://127.0.0.1:${server.address().port}` };
-}
 
 /** The SDK's own exception with this status; every 4xx body must be JSON for it. */
 async function refused(status, call) {
@@ -294,5 +265,4 @@ for (const { path, headers, body } of receiver.deliveries) {
   new SvixWebhook(secret).verify(body, headers);
 }
 console.log(`javascript: ${receiver.deliveries.length} deliveries verified`);
-receiver.server.closeAllConnections();
-receiver.server.close();
+receiver.close();
