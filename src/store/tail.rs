@@ -3,9 +3,9 @@
 //! Keys come in random order: one by one, each would cost the index a page; thousands at a time, in its order, they share
 //! its pages. Until then the arrival itself, on disk with its event, is what a start reads a key back from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use crate::id::{EventId, Id as _};
+use crate::id::EventId;
 
 /// A commit leaves fewer inbound events behind than this whose keys are not indexed. So many are half a megabyte of
 /// memory, a commit that takes 20 to 40 ms longer, and 5 ms of a start, which reads their arrivals back.
@@ -19,10 +19,43 @@ pub(super) fn half(hash: &[u8; 16]) -> i64 {
     i64::from_be_bytes(hash[..8].try_into().expect("eight of sixteen"))
 }
 
+/// Lines, found by their half of a hash: nearly always one, the newest, is under it.
+#[derive(Default)]
+struct Lines {
+    newest: HashMap<i64, EventId>,
+    older: BTreeSet<Line>,
+}
+
+impl Lines {
+    /// The event is newer than all before it.
+    fn insert(&mut self, (hash, event): Line) {
+        if let Some(before) = self.newest.insert(hash, event) {
+            self.older.insert((hash, before));
+        }
+    }
+
+    /// The events from `since` on under this half of a hash.
+    fn find(&self, hash: i64, since: EventId) -> impl Iterator<Item = EventId> {
+        let newest = self.newest.get(&hash).copied().filter(|&event| event >= since);
+        let older = newest.map(|newest| self.older.range((hash, since)..(hash, newest)));
+        older.into_iter().flatten().map(|(_, event)| *event).chain(newest)
+    }
+
+    /// All, the newest of each half of a hash last.
+    fn iter(&self) -> impl Iterator<Item = Line> {
+        self.older.iter().copied().chain(self.newest.iter().map(|(&hash, &event)| (hash, event)))
+    }
+
+    fn clear(&mut self) {
+        self.newest.clear();
+        self.older.clear();
+    }
+}
+
 /// What is not in the index, as of the last commit.
 pub(super) struct Tail {
     max: usize,
-    lines: BTreeSet<Line>,
+    lines: Lines,
     /// Inbound events since the index was last written, those without a key too.
     arrived: usize,
     /// The newest inbound event.
@@ -32,7 +65,7 @@ pub(super) struct Tail {
 /// What a transaction adds to a tail. Dropped with a transaction that fails, it leaves no trace.
 #[derive(Default)]
 pub(super) struct Added {
-    lines: BTreeSet<Line>,
+    lines: Lines,
     arrived: usize,
     newest: EventId,
     /// It put the tail, as it was before it, into the index.
@@ -40,14 +73,16 @@ pub(super) struct Added {
 }
 
 impl Tail {
-    /// The tail behind an index that holds the keys of all events up to `indexed`. `later` are the arrivals after it,
-    /// and the halves of their keys' hashes where they have keys. A commit leaves fewer than `max` behind.
+    /// The tail behind an index that holds the keys of all events up to `indexed`. `later` are the arrivals after it in
+    /// their order, and the halves of their keys' hashes where they have keys. A commit leaves fewer than `max` behind.
     pub(super) fn new(max: usize, indexed: EventId, later: impl IntoIterator<Item = (EventId, Option<i64>)>) -> Self {
-        let mut tail = Self { max, lines: BTreeSet::new(), arrived: 0, newest: indexed };
+        let mut tail = Self { max, lines: Lines::default(), arrived: 0, newest: indexed };
         for (event, hash) in later {
             tail.arrived += 1;
             tail.newest = tail.newest.max(event);
-            tail.lines.extend(hash.map(|hash| (hash, event)));
+            if let Some(hash) = hash {
+                tail.lines.insert((hash, event));
+            }
         }
         tail
     }
@@ -60,8 +95,7 @@ impl Tail {
 
     /// The events from `since` on that wait under this half of a hash, or did so until the transaction indexed them.
     pub(super) fn find(&self, added: &Added, hash: i64, since: EventId) -> Vec<EventId> {
-        let under = (hash, since)..=(hash, EventId::new(i64::MAX));
-        self.lines.range(under.clone()).chain(added.lines.range(under)).map(|(_, event)| *event).collect()
+        self.lines.find(hash, since).chain(added.lines.find(hash, since)).collect()
     }
 
     /// Takes an event whose arrival is written. Gives the line that must be indexed at once: that of an event which is not
@@ -73,7 +107,9 @@ impl Tail {
         }
         added.arrived += 1;
         added.newest = event;
-        added.lines.extend(line);
+        if let Some(line) = line {
+            added.lines.insert(line);
+        }
         None
     }
 
@@ -88,15 +124,14 @@ impl Tail {
 
     /// All lines that wait, in order, and the newest event: with them written, the index holds the keys of all events up
     /// to that one. `None` when nothing came since it was last written.
-    pub(super) fn flush(&self, added: &mut Added) -> Option<(BTreeSet<Line>, EventId)> {
+    pub(super) fn flush(&self, added: &mut Added) -> Option<(Vec<Line>, EventId)> {
         if self.arrived(added) == 0 {
             return None;
         }
-        let mut lines = std::mem::take(&mut added.lines);
-        if !added.flushed {
-            lines = &self.lines | &lines;
-        }
-        (added.flushed, added.arrived) = (true, 0);
+        let waiting = (!added.flushed).then_some(&self.lines);
+        let mut lines: Vec<_> = waiting.into_iter().chain([&added.lines]).flat_map(Lines::iter).collect();
+        lines.sort_unstable();
+        *added = Added { flushed: true, newest: added.newest, ..Added::default() };
         Some((lines, self.newest.max(added.newest)))
     }
 
@@ -106,7 +141,8 @@ impl Tail {
         if added.flushed {
             self.lines.clear();
         }
-        self.lines.extend(added.lines);
+        let Lines { newest, older } = added.lines;
+        older.into_iter().chain(newest).for_each(|line| self.lines.insert(line));
         self.newest = self.newest.max(added.newest);
     }
 }

@@ -8,8 +8,8 @@ use std::slice;
 use posthaste::error::Kind;
 use posthaste::key::Role;
 use posthaste::secret::Sealer;
-use posthaste::store::Change;
 use posthaste::store::sqlite::Sqlite;
+use posthaste::store::{Change, Op};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -82,6 +82,22 @@ fn the_files_as_a_kill_leaves_them_hold_every_commit() {
     let copied = open(&other_path);
     check_alike(&*copied, &*subject, &topics);
     assert_eq!(copied.opening(NOON_MS).unwrap().id_key, subject.opening(NOON_MS).unwrap().id_key);
+}
+
+#[test]
+fn an_event_that_is_taken_after_a_start_is_processed_once() {
+    let (_folder, path) = a_folder();
+    let subject = open(&path);
+    let (source, own) = subject.make_source(subject.make_environment("test"));
+    let [one, two] = [(), ()].map(|()| subject.make_endpoint(&own).id);
+    let row = subject.arriving(&source, "evt_1", "{}", &[one, two]);
+    let event = row.event.id;
+    subject.done(Op::Event(row));
+    for endpoint in [one, two] {
+        let subject = open(&path);
+        subject.attempted(event, endpoint, 200);
+        assert_eq!(subject.stats(&source).processed, 1);
+    }
 }
 
 /// `posthaste key create` beside a server.

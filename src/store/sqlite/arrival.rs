@@ -1,13 +1,11 @@
-//! Inbound events: what makes one a repetition, how it came, and whether anybody has taken it.
+//! Inbound events: what makes one a repetition, and how it came.
 
-use std::collections::HashMap;
-
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::Writing;
 use super::kept::json;
 use super::rows::{TALLY, tally};
-use crate::id::{ApplicationId, EndpointId, EventId, Id, SourceId};
+use crate::id::{EventId, Id, SourceId};
 use crate::inbound::Flags;
 use crate::source::{Arrival, Dedup, Quarantined, SourceStats};
 use crate::store::tail::half;
@@ -22,16 +20,6 @@ enum Known {
     OthersAlone,
     /// This event.
     Same(EventId),
-}
-
-/// The endpoints that inbound events are handed on to: those of the sources' applications.
-pub(super) fn takers(db: &Connection) -> Sql<HashMap<EndpointId, SourceId>> {
-    let mut sql = db.prepare(
-        "select endpoint.id, application.source from application
-         cross join endpoint on endpoint.application = application.id where application.source is not null",
-    )?;
-    let found = sql.query_map((), |row| Ok((EndpointId::new(row.get(0)?), SourceId::new(row.get(1)?))))?;
-    found.collect()
 }
 
 /// Lets an inbound event in, with what is odd about it; one that came before is counted there and refused.
@@ -90,34 +78,8 @@ pub(super) fn insert(work: &mut Writing<'_>, row: &NewRow, arrival: &Arrival, fl
         hash
     ])?;
     work.tally.accept(arrival.source, flags);
+    work.takers.arrived(event);
     work.remembered.add(work.db, &mut work.added, event, hash)
-}
-
-/// One of a source's endpoints took an event; it is processed unless it was before.
-pub(super) fn taken(work: &mut Writing<'_>, event: EventId, source: SourceId) -> Sql<()> {
-    let mut sql = work.db.prepare_cached("update arrival set processed = 1 where event = ?1 and processed = 0")?;
-    let processed: u64 = sql.execute((event.value(),))?.try_into().expect("one or none");
-    work.tally.of(source).processed += processed;
-    Ok(())
-}
-
-/// A poller took an application's events, those behind `after` up to `until`.
-pub(super) fn taken_between(
-    work: &mut Writing<'_>,
-    application: ApplicationId,
-    after: EventId,
-    until: EventId,
-) -> Sql<()> {
-    let mut sql = work.db.prepare_cached(
-        "update arrival set processed = 1
-         where event in (select id from event where application = ?1 and id > ?2 and id <= ?3) and processed = 0
-         returning source",
-    )?;
-    let mut sources = sql.query((application.value(), after.value(), until.value()))?;
-    while let Some(row) = sources.next()? {
-        work.tally.of(SourceId::new(row.get(0)?)).processed += 1;
-    }
-    Ok(())
 }
 
 /// Keeps a body once; above the limit it is counted alone.

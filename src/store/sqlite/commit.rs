@@ -4,7 +4,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::delivery::move_due;
 use super::rows::optional_list;
-use super::{Added, Hours, Tally, Writer, Writing, arrival, count, replay, setting, token, user};
+use super::{Added, Hours, Tally, Writer, Writing, arrival, count, replay, setting, taken, token, user};
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
@@ -84,11 +84,7 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
             let before = status(db, tried)?;
             self::tried(db, tried)?;
             work.hours.tried(tried, before);
-            if tried.delivery.status == Status::Success
-                && let Some(source) = work.takers.get(&tried.endpoint).copied()
-            {
-                arrival::taken(work, tried.event, source)?;
-            }
+            taken::moved(work, tried, before)?;
         }
         Op::Park(due) => park(db, due)?,
         Op::Resend { event, endpoint, due_ms } => resend(work, *event, *endpoint, *due_ms)?,

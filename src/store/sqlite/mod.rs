@@ -1,12 +1,12 @@
 //! SQLite: one file of state, one writer with group commit, readers that never wait for it.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use rusqlite::Connection;
 
 use self::remembered::{Added, Remembered};
+use self::taken::Takers;
 use super::hours::Hours;
 use super::tally::Tally;
 use super::{
@@ -48,6 +48,7 @@ mod resource;
 mod rows;
 mod setting;
 mod source;
+mod taken;
 mod token;
 mod user;
 
@@ -66,8 +67,7 @@ pub struct Sqlite {
 /// The one connection that writes, and what it need not ask the file for.
 struct Writer {
     connection: Connection,
-    /// The endpoints that inbound events are handed on to, by whose they are; perhaps some that came to nothing.
-    takers: HashMap<EndpointId, SourceId>,
+    takers: Takers,
     remembered: Remembered,
 }
 
@@ -81,7 +81,7 @@ struct Writing<'a> {
     tally: Tally,
     /// What it adds to the counts of endpoints; written before it ends.
     hours: Hours,
-    takers: &'a mut HashMap<EndpointId, SourceId>,
+    takers: &'a mut Takers,
     remembered: &'a Remembered,
     /// What it adds to that when it is committed.
     added: Added,
@@ -95,7 +95,7 @@ impl Sqlite {
     pub fn open(path: &Path, sealer: Sealer) -> Result<Self> {
         let connection = open::writer(path)?;
         token::make_key(&connection, &sealer)?;
-        let takers = arrival::takers(&connection)?;
+        let takers = Takers::load(&connection)?;
         let remembered = Remembered::load(&connection)?;
         let writer = Writer { connection, takers, remembered };
         Ok(Self { path: path.to_owned(), sealer, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })

@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Writing;
 use super::kept::json;
 use super::rows::{self, id, number, parse};
+use super::{Writing, taken};
 use crate::delivery::Status;
 use crate::endpoint::Endpoint;
 use crate::error::Result;
@@ -109,6 +109,9 @@ fn again(work: &mut Writing<'_>, event: EventId, endpoint: EndpointId, due_ms: i
                 sql.execute((key.1, was_due_ms, key.0))?;
             }
             work.hours.moved(event, endpoint, before, Status::Pending);
+            if before == Status::Success {
+                taken::keep(work, event, endpoint)?;
+            }
             let mut sql = db.prepare_cached(
                 "update delivery set status = 1, step = 0, due_ms = ?3, trigger = 0 where event = ?1 and endpoint = ?2",
             )?;

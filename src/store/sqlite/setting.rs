@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kept::json;
 use super::kept::{seal_headers, seal_secrets};
-use super::{Writing, application, arrival, event_type, expunge, replay, resource, source, token, user};
+use super::{Writing, application, event_type, expunge, replay, resource, source, taken, token, user};
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::event::Once;
@@ -43,7 +43,7 @@ fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {
             if refused.is_none()
                 && let Some(source) = application::source(db, endpoint.application)?
             {
-                work.takers.insert(endpoint.id, source);
+                work.takers.add(endpoint.id, source);
             }
             refused
         }
@@ -187,7 +187,7 @@ fn put_consumer(work: &mut Writing<'_>, consumer: &Consumer) -> Sql<()> {
     )?;
     sql.execute((key.0, key.1, key.2, place.value()))?;
     if *commits {
-        arrival::taken_between(work, *application, EventId::new(before.unwrap_or(0)), *place)?;
+        taken::between(work, *application, EventId::new(before.unwrap_or(0)), *place)?;
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! What a source's requests came to: sums, silences, outages, and the quarantine.
 
-use posthaste::id::{EndpointId, EventId};
+use posthaste::id::{EndpointId, EventId, Id};
 use posthaste::inbound::Refusal;
 use posthaste::source::{Quarantined, Source, SourceStats};
-use posthaste::store::{Change, Op, Page, QUARANTINED_MAX, Turned};
+use posthaste::store::{Change, Op, Page, QUARANTINED_MAX, Replayed, Turned};
 
 use super::receiving::moved;
 use super::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, park, set};
@@ -14,6 +14,7 @@ ask! {
     a_source_that_never_heard_anything_has_no_stats,
     an_event_is_processed_once_whoever_takes_it,
     an_event_is_processed_when_an_endpoint_of_its_source_takes_it,
+    an_event_that_is_replayed_is_processed_once,
     an_outage_takes_the_place_of_the_one_before,
     pings_and_refusals_add_up,
     quarantine_is_shown_page_by_page,
@@ -165,6 +166,33 @@ fn an_event_is_processed_once_whoever_takes_it(subject: &Subject) {
     assert_eq!(subject.stats(&source).processed, 2);
     subject.attempted(second, endpoint, 200);
     assert_eq!(subject.stats(&source).processed, 2);
+
+    // what is sent once more, and fails, was taken all the same
+    let resend = |event| subject.done(Op::Resend { event, endpoint, due_ms: NOON_MS });
+    for status_code in [500, 200] {
+        resend(first);
+        subject.attempted(first, endpoint, status_code);
+    }
+    subject.done(moved(&source, "two", second, true));
+    assert_eq!(subject.stats(&source).processed, 2);
+}
+
+fn an_event_that_is_replayed_is_processed_once(subject: &Subject) {
+    let environment = subject.make_environment("test");
+    let (source, own) = subject.make_source(environment);
+    let [one, two] = [(), ()].map(|()| subject.make_endpoint(&own));
+    let event = arrive_for(subject, &source, "evt_1", &[one.id]);
+    subject.attempted(event, one.id, 200);
+    for endpoint in [&one, &two] {
+        let replay = subject.new_replay(endpoint, environment);
+        subject.done(set(Change::Replay(Box::new(replay.clone()))));
+        let (position, events) = (EventId::new(event.value() + 1), [event].into());
+        let slice =
+            Replayed { replay: replay.id, endpoint: endpoint.id, events, position, done: true, due_ms: NOON_MS };
+        subject.done(Op::Replay(Box::new(slice)));
+        subject.attempted(event, endpoint.id, 200);
+        assert_eq!(subject.stats(&source).processed, 1);
+    }
 }
 
 fn quarantined(subject: &Subject, source: &Source) -> Vec<Quarantined> {
