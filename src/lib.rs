@@ -19,7 +19,9 @@
 // nouns and rules
 pub mod application;
 pub mod attempt;
+pub mod brand;
 pub mod clock;
+pub mod colour;
 pub mod count;
 pub mod decimal;
 pub mod delivery;

@@ -1,7 +1,8 @@
-//! People: users, their sessions, and the tests of endpoints that they asked for.
+//! People: users, their sessions, the tests of endpoints that they asked for, and the brand that customers see.
 
+use crate::brand::Brand;
 use crate::error::Result;
-use crate::id::{EndpointId, UserId};
+use crate::id::{EndpointId, EnvironmentId, UserId};
 use crate::user::{Session, Test, User};
 
 /// What is asked about people.
@@ -12,6 +13,8 @@ pub trait People {
     fn session(&self, hash: &[u8; 32]) -> Result<Option<Session>>;
     /// The last test of an endpoint.
     fn test(&self, endpoint: EndpointId) -> Result<Option<Test>>;
+    /// How an environment's platform looks; as nothing in particular unless somebody said so.
+    fn brand(&self, environment: EnvironmentId) -> Result<Brand>;
 }
 
 /// What changes with people.
@@ -27,4 +30,6 @@ pub enum PeopleChange {
     SessionGone([u8; 32]),
     /// An endpoint was sent a test.
     Test(Test),
+    /// How an environment's platform looks from now on.
+    Brand(EnvironmentId, Brand),
 }

@@ -1,4 +1,4 @@
-//! `/environment`: its settings; all that one holds beside its applications, out and in.
+//! `/environment`: its settings, and how its portal looks; all that one holds beside its applications, out and in.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::event_type::{self, EventTypeIn, EventTypeOut};
 use super::{Api, empty, not_changed};
+use crate::brand::{Brand, Logo};
+use crate::colour::Colour;
 use crate::environment::Validation;
 use crate::error::{Error, Result};
-use crate::http::call::{Call, answer};
+use crate::http::call::{Call, answer, present};
 use crate::http::page::time;
 use crate::id::EnvironmentId;
 use crate::key::Action;
-use crate::store::{Change, Page, Setting, Store};
+use crate::store::{Change, Page, PeopleChange, Setting, Store};
 
 /// The form of an export.
 const VERSION: u32 = 1;
@@ -23,10 +25,38 @@ const TYPES_MAX: usize = 10_000;
 const SLICE: usize = 250;
 
 /// The settings of an environment.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Settings {
+struct SettingsOut {
+    schema_validation: &'static str,
+    portal: BrandOut,
+}
+
+/// How the portal looks.
+#[derive(Serialize)]
+struct BrandOut {
+    name: Option<String>,
+    colour: Option<String>,
+    /// A data URL.
+    logo: Option<String>,
+}
+
+/// What changes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SettingsPatch {
     schema_validation: Option<String>,
+    portal: Option<BrandPatch>,
+}
+
+#[derive(Deserialize)]
+struct BrandPatch {
+    #[serde(default, deserialize_with = "present")]
+    name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    colour: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    logo: Option<Option<String>>,
 }
 
 #[derive(Serialize)]
@@ -35,7 +65,7 @@ struct ExportOut {
     version: u32,
     created_at: String,
     event_types: Vec<EventTypeOut>,
-    settings: Settings,
+    settings: SettingsOut,
     connectors: [(); 0],
 }
 
@@ -43,7 +73,7 @@ struct ExportOut {
 #[serde(rename_all = "camelCase")]
 struct ImportIn {
     event_types: Option<Vec<EventTypeIn>>,
-    settings: Option<Settings>,
+    settings: Option<SettingsPatch>,
 }
 
 /// GET `/environment`
@@ -52,27 +82,50 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
     Ok(answer(StatusCode::OK, &settings(&api, call.caller.environment).await?))
 }
 
-async fn settings(api: &Api, environment: EnvironmentId) -> Result<Settings> {
-    let validation = api.read(move |store| store.validation(environment)).await?;
-    Ok(Settings { schema_validation: Some(validation.name().to_owned()) })
+async fn settings(api: &Api, environment: EnvironmentId) -> Result<SettingsOut> {
+    let read = api.read(move |store| Ok((store.validation(environment)?, store.brand(environment)?)));
+    let (validation, brand) = read.await?;
+    let portal = BrandOut {
+        name: brand.name,
+        colour: brand.colour.map(|colour| colour.to_string()),
+        logo: brand.logo.map(|logo| logo.url()),
+    };
+    Ok(SettingsOut { schema_validation: validation.name(), portal })
 }
 
 /// PATCH `/environment`
 pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
-    let (input, _) = call.json::<Settings>().await?;
-    apply(&api, call.caller.environment, &input).await?;
+    let (input, _) = call.json::<SettingsPatch>().await?;
+    apply(&api, call.caller.environment, input).await?;
     Ok(answer(StatusCode::OK, &settings(&api, call.caller.environment).await?))
 }
 
-async fn apply(api: &Api, environment: EnvironmentId, given: &Settings) -> Result<()> {
-    let Some(name) = &given.schema_validation else {
-        return Ok(());
-    };
-    let change = Change::Validation(environment, Validation::parse(name)?);
-    let changed = api.engine.change(Setting { change, answer: None }).await;
+/// Changes what is given, all of it or nothing that breaks a rule.
+async fn apply(api: &Api, environment: EnvironmentId, given: SettingsPatch) -> Result<()> {
+    let validation = given.schema_validation.as_deref().map(Validation::parse).transpose()?;
+    let before = api.read(move |store| store.brand(environment)).await?;
+    let brand = given.portal.map(|given| patched(before, given)).transpose()?;
+    let validation = validation.map(|validation| Change::Validation(environment, validation));
+    let brand = brand.map(|brand| Change::People(PeopleChange::Brand(environment, brand)));
+    for change in validation.into_iter().chain(brand) {
+        let changed = api.engine.change(Setting { change, answer: None }).await;
+        changed.map_err(|error| not_changed(error, "it cannot be changed now"))?;
+    }
     api.schemas.changed();
-    changed.map(|_| ()).map_err(|error| not_changed(error, "it cannot be changed now"))
+    Ok(())
+}
+
+fn patched(before: Brand, given: BrandPatch) -> Result<Brand> {
+    let within = |error: Error| Error::at(&["body", "portal", error.fields[0].path[1].as_str()], error.detail);
+    let name = given.name.map(|name| Brand::name(&name.unwrap_or_default())).transpose().map_err(within)?;
+    let colour = given.colour.map(|text| text.map(|text| Colour::parse("colour", &text)).transpose());
+    let logo = given.logo.map(|url| url.map(|url| Logo::parse(&url)).transpose());
+    Ok(Brand {
+        name: name.unwrap_or(before.name),
+        colour: colour.transpose().map_err(within)?.unwrap_or(before.colour),
+        logo: logo.transpose().map_err(within)?.unwrap_or(before.logo),
+    })
 }
 
 /// POST `/environment/export`: the event types, archived ones too, and the settings.
@@ -118,7 +171,7 @@ pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Respons
     if !event_types.is_empty() {
         event_type::write(&api, event_types).await?;
     }
-    if let Some(settings) = &input.settings {
+    if let Some(settings) = input.settings {
         apply(&api, environment, settings).await?;
     }
     Ok(empty())

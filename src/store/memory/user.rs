@@ -1,10 +1,11 @@
-//! Users, their sessions, and the tests of endpoints.
+//! Users, their sessions, the tests of endpoints, and the brands of environments.
 
 use std::collections::BTreeMap;
 
 use super::Memory;
+use crate::brand::Brand;
 use crate::error::Result;
-use crate::id::{EndpointId, KeyId, UserId};
+use crate::id::{EndpointId, EnvironmentId, KeyId, UserId};
 use crate::key::Key;
 use crate::store::{FORGET_ROWS_MAX, People, PeopleChange, Refused};
 use crate::user::{Holder, Session, Test, User};
@@ -14,6 +15,7 @@ pub(super) struct Tables {
     users: BTreeMap<UserId, User>,
     sessions: BTreeMap<[u8; 32], Session>,
     tests: BTreeMap<EndpointId, Test>,
+    brands: BTreeMap<EnvironmentId, Brand>,
 }
 
 impl People for Memory {
@@ -27,6 +29,10 @@ impl People for Memory {
 
     fn test(&self, endpoint: EndpointId) -> Result<Option<Test>> {
         Ok(self.tables().people.tests.get(&endpoint).copied())
+    }
+
+    fn brand(&self, environment: EnvironmentId) -> Result<Brand> {
+        Ok(self.tables().people.brands.get(&environment).cloned().unwrap_or_default())
     }
 }
 
@@ -44,6 +50,10 @@ pub(super) fn change(tables: &mut Tables, keys: &BTreeMap<KeyId, Key>, change: &
         }
         PeopleChange::Test(test) => {
             tables.tests.insert(test.endpoint, *test);
+            None
+        }
+        PeopleChange::Brand(environment, brand) => {
+            tables.brands.insert(*environment, brand.clone());
             None
         }
     }

@@ -33,6 +33,7 @@ use crate::token::Ended;
 mod across;
 mod application;
 mod arrival;
+mod brand;
 mod commit;
 mod count;
 mod delivery;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, Kind, Result};
 
 /// The schema's steps, oldest first; the database's `user_version` counts those taken.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_receive.sql"),
     include_str!("../../../migrations/sqlite/0003_inbound_keys.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/sqlite/0005_api.sql"),
     include_str!("../../../migrations/sqlite/0006_handling_replay.sql"),
     include_str!("../../../migrations/sqlite/0007_people.sql"),
+    include_str!("../../../migrations/sqlite/0008_brand.sql"),
 ];
 /// Marks the file as ours (`post`), so that another program's database is not taken over.
 const APPLICATION_ID: i32 = 0x706f_7374;

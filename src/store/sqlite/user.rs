@@ -1,10 +1,11 @@
-//! Users, their sessions, and the tests of endpoints.
+//! Users, their sessions, the tests of endpoints, and the brands of environments.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::Sqlite;
+use super::{Sqlite, brand};
+use crate::brand::Brand;
 use crate::error::Result;
-use crate::id::{EndpointId, EventId, Id, KeyId, UserId};
+use crate::id::{EndpointId, EnvironmentId, EventId, Id, KeyId, UserId};
 use crate::key::Role;
 use crate::store::{FORGET_ROWS_MAX, People, PeopleChange, Refused};
 use crate::user::{Holder, Session, Test, User};
@@ -23,6 +24,10 @@ impl People for Sqlite {
     fn test(&self, endpoint: EndpointId) -> Result<Option<Test>> {
         self.read(|db| test(db, endpoint))
     }
+
+    fn brand(&self, environment: EnvironmentId) -> Result<Brand> {
+        self.read(|db| brand::of(db, environment))
+    }
 }
 
 pub(super) fn change(db: &Connection, change: &PeopleChange) -> Sql<Option<Refused>> {
@@ -32,6 +37,7 @@ pub(super) fn change(db: &Connection, change: &PeopleChange) -> Sql<Option<Refus
         PeopleChange::Session(session) => open(db, session),
         PeopleChange::SessionGone(hash) => close(db, hash).map(|()| None),
         PeopleChange::Test(test) => put_test(db, test).map(|()| None),
+        PeopleChange::Brand(environment, brand) => brand::put(db, *environment, brand).map(|()| None),
     }
 }
 

@@ -23,12 +23,12 @@ fn a_schema_is_enforced_as_the_environment_says() {
     };
     let set = |validation: &str| world.call("PATCH", "/api/v1/environment", json!({"schemaValidation": validation}));
     let wrong = json!({"id": "a", "lines": [{"amount": 1}, {"amount": "2"}]});
-    assert_eq!(world.call("GET", "/api/v1/environment", "").expect(200), json!({"schemaValidation": "off"}));
+    assert_eq!(world.call("GET", "/api/v1/environment", "").expect(200)["schemaValidation"], "off");
     for validation in ["off", "warn"] {
         set(validation).expect(200);
         publish(wrong.clone()).expect(202);
     }
-    assert_eq!(set("enforce").expect(200), json!({"schemaValidation": "enforce"}));
+    assert_eq!(set("enforce").expect(200)["schemaValidation"], "enforce");
     publish(json!({"id": "a", "lines": [{"amount": 1}]})).expect(202);
     let refused = publish(wrong.clone()).expect(422);
     assert_eq!(refused["detail"][0]["loc"], json!(["body", "payload", "lines", "1", "amount"]));

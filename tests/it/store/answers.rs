@@ -188,6 +188,7 @@ fn settings(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
     }
     for &environment in &topics.environments {
         line(lines, "validation", store.validation(environment).unwrap());
+        line(lines, "brand", store.brand(environment).unwrap());
     }
     for &application in &topics.applications {
         line(lines, "ended tokens", store.ended_tokens(application).unwrap());

@@ -1,5 +1,8 @@
-//! Users and sessions: one address is one user's, and a session lasts until it is ended, with its user or in time.
+//! Users and sessions: one address is one user's, and a session lasts until it is ended, with its user or in time; and
+//! the brand that customers see.
 
+use posthaste::brand::{Brand, Logo};
+use posthaste::colour::Colour;
 use posthaste::id::{EndpointId, Id, KeyId};
 use posthaste::key::Role;
 use posthaste::store::{Change, Op, PeopleChange, Refused};
@@ -13,6 +16,7 @@ ask! {
     a_session_of_nobody_is_refused,
     sessions_past_their_time_are_forgotten,
     the_last_test_of_an_endpoint_counts,
+    a_brand_is_its_environments_and_replaces_the_one_before,
 }
 
 /// A change of people.
@@ -107,4 +111,19 @@ fn the_last_test_of_an_endpoint_counts(subject: &Subject) {
         assert_eq!(test.is_of(&endpoint), revision == 1);
     }
     assert_eq!(subject.test(EndpointId::new(1)).unwrap(), None);
+}
+
+/// A brand with everything.
+pub fn brand() -> Brand {
+    let logo = Logo::new(b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_vec()).unwrap();
+    Brand { name: Some("Acme".to_owned()), colour: Some(Colour([10, 125, 90])), logo: Some(logo) }
+}
+
+fn a_brand_is_its_environments_and_replaces_the_one_before(subject: &Subject) {
+    let [one, other] = ["test", "live"].map(|name| subject.make_environment(name));
+    assert_eq!(subject.brand(one).unwrap(), Brand::default());
+    for brand in [brand(), Brand { logo: None, ..brand() }, Brand { colour: Some(Colour::WHITE), ..Brand::default() }] {
+        subject.done(people(PeopleChange::Brand(one, brand.clone())));
+        assert_eq!((subject.brand(one).unwrap(), subject.brand(other).unwrap()), (brand, Brand::default()));
+    }
 }
