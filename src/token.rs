@@ -18,6 +18,8 @@ pub const LIFE_SECS: i64 = 7 * 86_400;
 const LIFE_SECS_MIN: i64 = 3_600;
 /// The longest text that is read at all, in bytes.
 const TEXT_BYTES_MAX: usize = 8_192;
+/// The longest token in a link to the portal, in bytes: browsers keep 4,096 of a cookie (RFC 6265 §6.1), name included.
+pub const LINK_BYTES_MAX: usize = 4_000;
 /// How many feature flags one token carries.
 const FLAGS_MAX: usize = 50;
 /// How long it is remembered that all tokens of an application or a session ended: longer than any of them lives.

@@ -68,6 +68,7 @@ impl From<SandboxArgs> for ServeArgs {
             allow_network: args.allow_network.into_iter().chain(loopback).collect(),
             public_url,
             portal_url: None,
+            portal_frame_ancestors: Vec::new(),
             jwt_secret: None,
             key_rate: None,
             trust_proxy: Vec::new(),

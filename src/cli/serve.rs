@@ -61,9 +61,14 @@ pub struct ServeArgs {
     /// it listens.
     #[arg(long, env = "POSTHASTE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<url::Url>,
-    /// The URL under which people reach the portal, which links to it begin with. Unless given: the public URL.
-    #[arg(long, env = "POSTHASTE_PORTAL_URL", value_name = "URL")]
-    pub portal_url: Option<url::Url>,
+    /// The origin under which people reach the portal, such as `https://hooks.example.com`: links to it begin with it.
+    /// Unless given: the public URL.
+    #[arg(long, env = "POSTHASTE_PORTAL_URL", value_name = "URL", value_parser = origin)]
+    pub portal_url: Option<String>,
+    /// Origins whose pages may show the portal in a frame, such as `https://app.example.com`; repeatable, or with
+    /// commas.
+    #[arg(long, env = "POSTHASTE_PORTAL_FRAME_ANCESTORS", value_delimiter = ',', value_name = "ORIGIN", value_parser = origin)]
+    pub portal_frame_ancestors: Vec<String>,
     /// svix-server's `jwt_secret`: tokens made for it are accepted as they are (HS256), each environment apart.
     #[arg(long, env = "POSTHASTE_JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub jwt_secret: Option<String>,
@@ -120,6 +125,7 @@ impl ServeArgs {
             allow_network: vec!["127.0.0.0/8".parse().expect("a network")],
             public_url: None,
             portal_url: None,
+            portal_frame_ancestors: Vec::new(),
             jwt_secret: None,
             key_rate: None,
             trust_proxy: Vec::new(),
@@ -147,13 +153,23 @@ impl ServeArgs {
     }
 
     fn portal_url(&self, listening: SocketAddr) -> String {
-        without_slash(self.portal_url.as_ref()).unwrap_or_else(|| self.public_url(listening))
+        self.portal_url.clone().unwrap_or_else(|| self.public_url(listening))
     }
 
     fn admission(&self, token_key: &[u8; 32]) -> Result<Admission, Error> {
         let jwt = self.jwt_secret.as_deref().map(JwtSecret::new).transpose()?;
         Ok(Admission { signer: Signer::new(token_key), jwt, rate: self.key_rate })
     }
+}
+
+/// Reads an origin (RFC 6454), with `*.` before its host for all names below it.
+fn origin(text: &str) -> Result<String, String> {
+    let wrong = || format!("{text} is no origin; give scheme, host and port alone, such as https://app.example.com");
+    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(wrong)?;
+    let origin = url.origin().ascii_serialization();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-.:/[]*".contains(c);
+    let is_alone = url.as_str().trim_end_matches('/') == origin && !text.contains(['@', '?', '#']);
+    if is_alone && origin.chars().all(plain) { Ok(origin) } else { Err(wrong()) }
 }
 
 fn without_slash(url: Option<&url::Url>) -> Option<String> {
@@ -239,6 +255,7 @@ impl Server {
             payload_bytes_max: usize::try_from(args.payload_max).unwrap_or(usize::MAX),
             public_url: args.public_url(address),
             portal_url: args.portal_url(address),
+            portal_ancestors: args.portal_frame_ancestors.clone(),
             trusted_proxies: args.trust_proxy.clone(),
             setup_code: setup_code.clone(),
         };

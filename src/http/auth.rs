@@ -64,7 +64,19 @@ impl Auth {
 
     /// Takes a request's headers. Error: 401 that says what would be right, 429.
     pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
-        let text = bearer(headers)?;
+        self.of_text(bearer(headers)?).await
+    }
+
+    /// Takes the token that a link to the portal carries. Error: 401, also for what is no token of an application; 429.
+    pub(super) async fn of_link(&self, text: &str) -> Result<Caller> {
+        let caller = self.of_text(text).await?;
+        if caller.application().is_some() && caller.capabilities().is_some() {
+            return Ok(caller);
+        }
+        Err(key::refused("this is a key, and no link to the portal"))
+    }
+
+    async fn of_text(&self, text: &str) -> Result<Caller> {
         let now = self.clock.now();
         if text.starts_with(token::PREFIX) {
             return self.of_token(text, now).await;

@@ -65,6 +65,11 @@ impl Call {
         super::auth::bearer(&self.parts.headers)
     }
 
+    /// A header of the request; empty when it is not there, or no text.
+    pub(super) fn header(&self, name: http::HeaderName) -> &str {
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
     /// A parameter of the path, decoded.
     pub(super) fn param(&self, name: &str) -> &str {
         self.params.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)

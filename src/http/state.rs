@@ -30,6 +30,8 @@ pub struct Limits {
     pub public_url: String,
     /// Under which URL people reach the portal, without a slash at its end.
     pub portal_url: String,
+    /// The origins whose pages may frame the portal.
+    pub portal_ancestors: Vec<String>,
     /// Whose word counts about where a request came from.
     pub trusted_proxies: Vec<Network>,
     /// What makes the first Admin, while there is none.
@@ -50,6 +52,7 @@ pub struct Api {
     pub(super) payload_bytes_max: usize,
     pub(super) public_url: Arc<str>,
     pub(super) portal_url: Arc<str>,
+    pub(super) portal_ancestors: Arc<[String]>,
     /// The OpenAPI document.
     pub(super) document: Arc<OnceLock<Bytes>>,
     pub(super) trusted_proxies: Arc<[Network]>,
@@ -84,6 +87,7 @@ impl Api {
             document: Arc::default(),
             public_url: limits.public_url.into(),
             portal_url: limits.portal_url.into(),
+            portal_ancestors: limits.portal_ancestors.into(),
             trusted_proxies: limits.trusted_proxies.into(),
             entrance: Arc::new(Entrance::new(limits.setup_code)),
             notes: Arc::default(),

@@ -7,6 +7,7 @@ mod browser;
 mod overview;
 mod pages;
 mod people;
+mod portal;
 
 /// The Admin of every story, and the password of everybody.
 const ADMIN: &str = "ana@example.com";

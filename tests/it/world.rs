@@ -208,7 +208,7 @@ fn program_under(wrapper: &[String]) -> Command {
 
 fn command(verb: &str, database: &Path, flags: &[String], wrapper: &[String]) -> Command {
     let mut command = program_under(wrapper);
-    command.args([verb, "--listen", "127.0.0.1:0", "--log", "warn", "--database"]);
+    command.args([verb, "--listen", "127.0.0.1:0", "--database"]).env("POSTHASTE_LOG", "warn");
     command.arg(format!("sqlite:{}", database.display())).args(flags).env("POSTHASTE_BOOTSTRAP_KEY", KEY);
     command
 }
@@ -414,7 +414,8 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Received> {
         headers.push((name.to_owned(), value.to_owned()));
     }
     let received = Received { path, headers, body: Vec::new(), at: now() };
-    let mut body = vec![0; received.header("content-length").parse().ok()?];
+    let length = received.header("content-length");
+    let mut body = vec![0; if length.is_empty() { 0 } else { length.parse().ok()? }];
     reader.read_exact(&mut body).ok()?;
     Some(Received { body, ..received })
 }

@@ -11,9 +11,9 @@ use super::{Api, empty, not_changed};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
 use crate::http::page::time;
-use crate::key::{self, Action};
+use crate::key::{self, Action, Caller};
 use crate::store::{Change, Setting, Store};
-use crate::token::{self, Capability, Claims, ENDED_MS, Ended, Grant, Which};
+use crate::token::{self, Capability, Claims, ENDED_MS, Ended, Grant, LINK_BYTES_MAX, Which};
 
 /// How long tokens that are to end may go on, at most: 7 days, in seconds.
 const EXPIRY_SECS_MAX: i64 = 604_800;
@@ -82,19 +82,32 @@ pub(super) async fn portal(State(api): State<Api>, call: Call) -> Result<Respons
     let nonce = rand::rngs::StdRng::from_os_rng().next_u64();
     let claims = Claims::new(call.caller.environment, application.id, grant, (now_ms, nonce))?;
     let token = api.auth.signer().sign(&claims);
+    if token.len() > LINK_BYTES_MAX {
+        let message = format!(
+            "and `sessionId` make a token of {} bytes; a link holds {LINK_BYTES_MAX}, so give fewer or shorter flags",
+            token.len()
+        );
+        return Err(Error::field("featureFlags", message));
+    }
     let url = format!("{}/portal#key={token}", api.portal_url);
     Ok(answer(StatusCode::OK, &AccessOut { url, token }))
 }
 
 /// POST `/auth/logout`: the token that asks ends. A key stays: `posthaste key revoke` ends it.
 pub(super) async fn logout(State(api): State<Api>, call: Call) -> Result<Response> {
-    let Some(application) = call.caller.application().filter(|_| call.caller.capabilities().is_some()) else {
-        return Ok(empty());
+    end_one(&api, &call.caller, call.proof()?).await?;
+    Ok(empty())
+}
+
+/// Ends the token that this caller showed; a key stays.
+pub(in crate::http) async fn end_one(api: &Api, caller: &Caller, token: &str) -> Result<()> {
+    let Some(application) = caller.application().filter(|_| caller.capabilities().is_some()) else {
+        return Ok(());
     };
     let now_ms = api.clock.now().wall_ms;
-    let which = Which::One(token::hash(call.proof()?));
+    let which = Which::One(token::hash(token));
     let ended = Ended { application, which, issued_until_ms: i64::MAX, from_ms: now_ms, forget_ms: now_ms + ENDED_MS };
-    end(&api, vec![ended]).await
+    end(api, vec![ended]).await
 }
 
 /// POST `/auth/app/{app}/expire-all`: the tokens made until now end, all or those of some sessions.
@@ -120,12 +133,13 @@ pub(super) async fn expire_all(State(api): State<Api>, call: Call) -> Result<Res
         forget_ms: now_ms + ENDED_MS,
     };
     let which = if sessions.is_empty() { vec![Which::All] } else { sessions.into_iter().map(Which::Session).collect() };
-    end(&api, which.into_iter().map(ended).collect()).await
+    end(&api, which.into_iter().map(ended).collect()).await?;
+    Ok(empty())
 }
 
-async fn end(api: &Api, ended: Vec<Ended>) -> Result<Response> {
+async fn end(api: &Api, ended: Vec<Ended>) -> Result<()> {
     let changed = api.engine.change(Setting { change: Change::EndTokens(ended), answer: None }).await;
-    changed.map(|_| empty()).map_err(|error| not_changed(error, "it cannot be ended now"))
+    changed.map(|_| ()).map_err(|error| not_changed(error, "it cannot be ended now"))
 }
 
 /// GET `/auth/whoami`

@@ -131,7 +131,7 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
 }
 
 /// Goes on until the page is full: what is hidden must not be seen in how long pages are.
-fn shown(
+pub(in crate::http) fn shown(
     store: &dyn Store,
     environment: EnvironmentId,
     page: &Page<String>,

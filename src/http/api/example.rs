@@ -78,7 +78,9 @@ async fn example(api: &Api, call: &Call, application: &Application, name: String
         return Ok(String::from_utf8_lossy(&scene.payload).into_owned());
     }
     let environment = call.caller.environment;
-    let event_type = api.read(move |store| store.event_type(environment, &name)).await?.ok_or_else(Error::not_found)?;
+    let found = api.read(move |store| store.event_type(environment, &name)).await?;
+    let shown = found.filter(|event_type| event_type.is_shown_to(call.caller.feature_flags()));
+    let event_type = shown.ok_or_else(Error::not_found)?;
     let none = || {
         Error::new(
             Kind::Invalid,

@@ -18,7 +18,7 @@ use crate::event::Once;
 use crate::id::{ApplicationId, EndpointId, Id as _};
 use crate::store::{Answer, Change, Refused, Setting};
 
-mod access;
+pub(super) mod access;
 mod application;
 pub(super) mod attempt;
 mod batch;
@@ -29,7 +29,7 @@ mod docs;
 pub(super) mod endpoint;
 mod environment;
 mod event;
-mod event_type;
+pub(super) mod event_type;
 pub(super) mod example;
 mod expunge;
 mod handling;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::frame::Failure;
+use super::frame::{Failure, go};
 use super::health;
 use super::list::{asked, more};
 use super::time::day;
@@ -19,8 +19,11 @@ use crate::provider::Provider;
 /// Over how many hours an endpoint's deliveries are counted.
 const HOURS: i64 = 24;
 
-/// GET `/{env}/app`
+/// GET `/{env}/app`; a customer has one.
 pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
+    if let Some(own) = visit.call.caller.application() {
+        return Ok(go(&visit.path(&format!("app/{}", api.engine.text().of(own)))));
+    }
     let (environment, page) = (visit.call.caller.environment, asked::<ApplicationId>(&api, &visit, true)?);
     let listed = api.read(move |store| store.applications(environment, page)).await?;
     let ids = api.engine.text();
@@ -72,10 +75,12 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
         .await?;
     let here = visit.path(&format!("app/{}", api.engine.text().of(id)));
     let content = html! {
-        p.soft { "Delivers as " (form(application.provider)) ". Id " code { (api.engine.text().of(id)) } @if let Some(uid) = &application.uid { ", uid " code { (uid) } } "." }
-        h2 { "Webhooks" }
+        @if !visit.is_customer() {
+            p.soft { "Delivers as " (form(application.provider)) ". Id " code { (api.engine.text().of(id)) } @if let Some(uid) = &application.uid { ", uid " code { (uid) } } "." }
+            h2 { "Webhooks" }
+        }
         @if visit.may(Action::EditEndpoint) { p { a.button href={ (here) "/endpoint/new" } { "New webhook" } } }
-        @if listed.rows.is_empty() { p { "No webhook yet: events of this application go nowhere." } }
+        @if listed.rows.is_empty() { p { "No webhook yet: events go nowhere." } }
         @else {
             table {
                 caption.unseen { "Webhooks" }
@@ -85,7 +90,8 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
             (more(&api, &listed, |row| row.id, &[]))
         }
     };
-    Ok(visit.show(&api, visit.page(&application.name, "app"), &content))
+    let title = if visit.is_customer() { "Webhooks" } else { &application.name };
+    Ok(visit.show(&api, visit.page(title, "app"), &content))
 }
 
 fn endpoint(api: &Api, here: &str, row: &Endpoint, counts: &Counts, now_ms: i64) -> Markup {

@@ -2,16 +2,17 @@
 
 use crate::error::Result;
 use crate::event_type::EventType;
-use crate::id::EnvironmentId;
+use crate::key::Caller;
 use crate::store::{Page, Store};
 
 /// How many event types are offered.
 const EVENT_TYPES_MAX: usize = 1_000;
 
-/// The event types of an environment, as many as are offered.
-pub(super) fn all(store: &dyn Store, environment: EnvironmentId) -> Result<Vec<EventType>> {
+/// The event types that somebody may know of, as many as are offered.
+pub(super) fn all(store: &dyn Store, caller: &Caller) -> Result<Vec<EventType>> {
     let page = Page { after: None, descending: false, limit: EVENT_TYPES_MAX };
-    Ok(store.event_types(environment, page, false)?.rows)
+    let rows = store.event_types(caller.environment, page, false)?.rows;
+    Ok(rows.into_iter().filter(|row| row.is_shown_to(caller.feature_flags())).collect())
 }
 
 /// The group that a type is listed under: its own, or what its name begins with.

@@ -47,7 +47,7 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
     let (replayed, runs) = replay::section(&api, &visit, &seen).await?;
     let content = html! {
         (facts(&visit, &seen, &counts, now_ms))
-        @if visit.may(Action::EditEndpoint) { (buttons(&seen)) }
+        (buttons(&visit, &seen))
         (tested)
         (replayed)
         section aria-labelledby="attempts-title" {
@@ -68,29 +68,39 @@ fn facts(visit: &Visit, seen: &Seen, counts: &Counts, now_ms: i64) -> Markup {
             div { dt { "Health" } dd { (health::shown(endpoint, counts, now_ms)) } }
             div { dt { "Delivered in 24 h" } dd { (counts.succeeded) " of " (counts.accepted) } }
             @if !endpoint.description.is_empty() { div { dt { "Name" } dd { (endpoint.description) } } }
-            div { dt { "Application" } dd { a href=(app) { (seen.application.name) } } }
+            @if !visit.is_customer() { div { dt { "Application" } dd { a href=(app) { (seen.application.name) } } } }
             div { dt { "Events" } dd { @if endpoint.event_types.is_empty() { "every event" } @else { (endpoint.event_types.join(", ")) } } }
             div { dt { "Changed" } dd { (moment(endpoint.updated_ms)) } }
         }
-        @if !visit.may(Action::EditEndpoint) { p.soft { "You can look at this webhook. Changing it takes an Admin." } }
+        @if !visit.may(Action::EditEndpoint) {
+            p.soft { "You can look at this webhook. " @if visit.is_customer() { "Changing it takes another link." } @else { "Changing it takes an Admin." } }
+        }
     }
 }
 
-fn buttons(seen: &Seen) -> Markup {
+/// What the visitor may do with it.
+fn buttons(visit: &Visit, seen: &Seen) -> Markup {
     let button = |action: &str, class: &str, name: &str| {
         html! { form method="post" action={ (seen.path) "/" (action) } { button class=(class) type="submit" { (name) } } }
     };
+    let (edits, rotates) = (visit.may(Action::EditEndpoint), visit.may(Action::RotateSecret));
     html! {
-        div.row {
-            a.button.second href={ (seen.path) "/edit" } { "Change" }
-            @if seen.endpoint.state != EndpointState::Enabled { (button("enable", "second", "Enable")) }
-            @else if seen.endpoint.handling.paused { (button("resume", "second", "Resume")) }
-            @else { (button("pause", "second", "Pause")) }
-            (button("rotate", "second", "Rotate secret"))
-            details.confirm {
-                summary { "Delete …" }
-                p { "What waits for it is canceled; its history stays." }
-                (button("delete", "danger", "Delete"))
+        @if edits || rotates {
+            div.row {
+                @if edits {
+                    a.button.second href={ (seen.path) "/edit" } { "Change" }
+                    @if seen.endpoint.state != EndpointState::Enabled { (button("enable", "second", "Enable")) }
+                    @else if seen.endpoint.handling.paused { (button("resume", "second", "Resume")) }
+                    @else { (button("pause", "second", "Pause")) }
+                }
+                @if rotates { (button("rotate", "second", "Rotate secret")) }
+                @if edits {
+                    details.confirm {
+                        summary { "Delete …" }
+                        p { "What waits for it is canceled; its history stays." }
+                        (button("delete", "danger", "Delete"))
+                    }
+                }
             }
         }
     }

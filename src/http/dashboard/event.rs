@@ -39,7 +39,12 @@ pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Respons
     let (environment, page) = (visit.call.caller.environment, asked::<EventId>(&api, &visit, true)?);
     let event_types = Some(find.clone()).filter(|find| !find.is_empty()).into_iter().collect();
     let filter = Filter { event_types, ..Filter::default() };
-    let listed = api.read(move |store| store.all_events(environment, page, &filter)).await?;
+    let own = visit.call.caller.application();
+    let listed = api.read(move |store| match own {
+        Some(application) => store.events(application, page, &filter, false),
+        None => store.all_events(environment, page, &filter),
+    });
+    let listed = listed.await?;
     let ids = api.engine.text();
     let content = html! {
         form.row method="get" role="search" {
@@ -74,7 +79,7 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
     let content = html! {
         dl.facts {
             div { dt { "Event" } dd { code { (id) } } }
-            div { dt { "Application" } dd { @if life.application.deleted { (life.application.name) ", deleted" } @else { a href=(app) { (life.application.name) } } } }
+            @if !visit.is_customer() { div { dt { "Application" } dd { @if life.application.deleted { (life.application.name) ", deleted" } @else { a href=(app) { (life.application.name) } } } } }
             @if let Some(uid) = &life.event.uid { div { dt { "Own id" } dd { code { (uid) } } } }
             @if let Some(arrival) = &life.event.arrival { div { dt { "Came in" } dd { "from a source, repeated " (arrival.duplicates) " times" } } }
         }

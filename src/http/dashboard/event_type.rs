@@ -1,4 +1,4 @@
-//! `/{env}/event-type`: the catalogue of events.
+//! `/{env}/event-type`: the catalogue of events, as far as who looks may know of it.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -9,6 +9,7 @@ use super::frame::Failure;
 use super::visit::Visit;
 use crate::error::Result;
 use crate::event_type::EventType;
+use crate::http::api::event_type::shown;
 use crate::http::state::Api;
 use crate::store::Page;
 
@@ -22,11 +23,13 @@ pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Respons
     let environment = visit.call.caller.environment;
     let after = Some(visit.query().one("after").to_owned()).filter(|after| !after.is_empty());
     let page = Page { after, descending: false, limit: ROWS };
-    let listed = api.read(move |store| store.event_types(environment, page, false)).await?;
+    let flags = visit.call.caller.feature_flags().map(<[String]>::to_vec);
+    let listed = api.read(move |store| shown(store, environment, &page, false, flags.as_deref())).await?;
     let next = listed.rows.last().filter(|_| !listed.done);
     let next = next.map(|row| url::form_urlencoded::byte_serialize(row.name.as_bytes()).collect::<String>());
     let content = html! {
-        @if listed.rows.is_empty() { p { "No event type yet. An application that delivers as a provider brings that provider's; others are made with " code { "POST /api/v1/event-type" } "." } }
+        @if listed.rows.is_empty() && visit.is_customer() { p { "No event type here." } }
+        @else if listed.rows.is_empty() { p { "No event type yet. An application that delivers as a provider brings that provider's; others are made with " code { "POST /api/v1/event-type" } "." } }
         @else {
             table {
                 caption.unseen { "Event types" }

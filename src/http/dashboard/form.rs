@@ -8,6 +8,9 @@ use crate::error::{Error, Kind, Result};
 /// The largest form, in bytes: a webhook may name a thousand event types.
 pub(super) const FORM_BYTES_MAX: usize = 256 * 1_024;
 
+/// The code of what was posted from elsewhere.
+pub(super) const CROSS_ORIGIN: &str = "cross_origin";
+
 /// The fields of a form, in their order.
 pub(super) struct Form(Vec<(String, String)>);
 
@@ -50,7 +53,7 @@ pub(super) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<()> {
         return Ok(());
     }
     let detail = "this did not come from a page of this server; open the page here and try again";
-    Err(Error::new(Kind::Forbidden, "cross_origin", detail))
+    Err(Error::new(Kind::Forbidden, CROSS_ORIGIN, detail))
 }
 
 #[cfg(test)]

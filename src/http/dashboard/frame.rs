@@ -10,27 +10,34 @@ use http::{HeaderValue, StatusCode};
 use maud::{DOCTYPE, Markup, html};
 
 use super::asset::STYLE_PATH;
+use super::form::CROSS_ORIGIN;
+use super::front::Front;
 use super::note::Note;
 use crate::error::{Error, Kind};
 use crate::http::problem;
 
 /// Nothing but our own stylesheet and forms; nobody may frame a page.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
+/// Where the portal's pages are: the same as below an environment, for one application.
+pub(super) const PORTAL: &str = "/portal";
 /// What stands in each environment's navigation: below which path, and its name.
-const PAGES: [(&str, &str); 5] = [
+const PAGES: [(&str, &str); 6] = [
     ("", "Overview"),
     ("app", "Applications"),
     ("event", "Events"),
     ("source", "Sources"),
     ("event-type", "Event types"),
+    ("portal", "Portal"),
 ];
+/// What stands in a customer's.
+const PORTAL_PAGES: [(&str, &str); 3] = [("app", "Webhooks"), ("event", "Events"), ("event-type", "Event types")];
 
-/// What the frame of somebody who is logged in shows.
+/// What the frame shows of who looks at what: somebody who is logged in, or a customer.
 #[derive(Clone)]
 pub(super) struct Nav {
-    /// Who it is: an address, or the beginning of a key.
+    /// Who it is: an address, the beginning of a key, the name of a customer's application.
     pub(super) who: String,
     /// What the person may do, in a word.
     pub(super) role: &'static str,
@@ -40,6 +47,19 @@ pub(super) struct Nav {
     pub(super) environments: Vec<String>,
     /// The one that is looked at.
     pub(super) environment: String,
+    /// How the portal looks to a customer; `None` for an operator.
+    pub(super) front: Option<Front>,
+}
+
+impl Nav {
+    /// What the paths of all pages here begin with.
+    pub(super) fn base(&self) -> String {
+        if self.front.is_some() { PORTAL.to_owned() } else { format!("/{}", self.environment) }
+    }
+
+    fn pages(&self) -> &'static [(&'static str, &'static str)] {
+        if self.front.is_some() { &PORTAL_PAGES } else { &PAGES }
+    }
 }
 
 /// A page.
@@ -52,6 +72,8 @@ pub(super) struct Page<'a> {
     pub(super) nav: Option<&'a Nav>,
     /// What was just done.
     pub(super) note: Option<Note>,
+    /// Who is named in the title of a page without a head.
+    pub(super) by: &'static str,
     /// After how many seconds the page is read anew, while something goes on.
     pub(super) again_secs: Option<u8>,
 }
@@ -59,7 +81,12 @@ pub(super) struct Page<'a> {
 impl<'a> Page<'a> {
     /// A page for somebody who is not logged in.
     pub(super) fn bare(title: &'a str) -> Self {
-        Self { title, section: "", nav: None, note: None, again_secs: None }
+        Self { title, section: "", nav: None, note: None, by: "Posthaste", again_secs: None }
+    }
+
+    /// A page of the portal before it is known whose it is.
+    pub(super) fn anonymous(title: &'a str) -> Self {
+        Self { by: "", ..Self::bare(title) }
     }
 
     /// The answer with this content.
@@ -79,7 +106,8 @@ impl<'a> Page<'a> {
     }
 
     fn document(&self, content: &Markup) -> Markup {
-        let environment = self.nav.map_or("", |nav| nav.environment.as_str());
+        let front = self.nav.and_then(|nav| nav.front.as_ref());
+        let environment = self.nav.filter(|_| front.is_none()).map_or("", |nav| nav.environment.as_str());
         html! {
             (DOCTYPE)
             html lang="en" {
@@ -88,8 +116,12 @@ impl<'a> Page<'a> {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     @if let Some(secs) = self.again_secs { meta http-equiv="refresh" content=(secs); }
-                    title { (self.title) @if !environment.is_empty() { " · " (environment) } " · Posthaste" }
+                    title {
+                        (self.title)
+                        @for part in [environment, front.map_or(self.by, |front| &front.name)] { @if !part.is_empty() { " · " (part) } }
+                    }
                     link rel="stylesheet" href=(*STYLE_PATH);
+                    @if let Some(path) = front.and_then(Front::style) { link rel="stylesheet" href=(path); }
                     link rel="icon" href="data:,";
                 }
                 body class=[(environment == "live").then_some("live")] {
@@ -107,23 +139,11 @@ impl<'a> Page<'a> {
 
     fn header(&self, nav: &Nav) -> Markup {
         html! {
-            header {
-                div.bar {
-                    span.brand { "Posthaste" }
-                    nav.environments aria-label="Environments" {
-                        @for name in &nav.environments {
-                            a href={ "/" (name) "/" } class=(name) aria-current=[(*name == nav.environment).then_some("true")] { (name) }
-                        }
-                    }
-                    div.person {
-                        span { (nav.who) " · " (nav.role) }
-                        @if nav.manages { a href="/settings/user" { "Users" } }
-                        form method="post" action="/logout" { button.plain type="submit" { "Log out" } }
-                    }
-                }
+            header class=[nav.front.is_some().then_some("portal")] {
+                div.bar { @if let Some(front) = &nav.front { (customer_bar(nav, front)) } @else { (operator_bar(nav)) } }
                 nav.pages aria-label="Pages" {
-                    @for (path, name) in PAGES {
-                        a href={ "/" (nav.environment) "/" (path) } aria-current=[(self.section == path).then_some("page")] { (name) }
+                    @for (path, name) in nav.pages() {
+                        a href={ (nav.base()) "/" (path) } aria-current=[(self.section == *path).then_some("page")] { (name) }
                     }
                 }
             }
@@ -146,6 +166,32 @@ impl<'a> Page<'a> {
     }
 }
 
+fn operator_bar(nav: &Nav) -> Markup {
+    html! {
+        span.brand { "Posthaste" }
+        nav.environments aria-label="Environments" {
+            @for name in &nav.environments {
+                a href={ "/" (name) "/" } class=(name) aria-current=[(*name == nav.environment).then_some("true")] { (name) }
+            }
+        }
+        div.person {
+            span { (nav.who) " · " (nav.role) }
+            @if nav.manages { a href="/settings/user" { "Users" } }
+            form method="post" action="/logout" { button.plain type="submit" { "Log out" } }
+        }
+    }
+}
+
+fn customer_bar(nav: &Nav, front: &Front) -> Markup {
+    html! {
+        (front.sign())
+        div.person {
+            span { (nav.who) }
+            @if !front.is_framed { form method="post" action={ (PORTAL) "/logout" } { button.plain type="submit" { "Log out" } } }
+        }
+    }
+}
+
 /// Why something was refused.
 pub(super) fn alert(text: &str) -> Markup {
     html! { p.alert role="alert" { (text) } }
@@ -164,18 +210,16 @@ pub(super) fn go(path: &str) -> Response {
 /// What a page answers instead, when it cannot be shown.
 pub(super) struct Failure(Response);
 
+/// Why it cannot be: rides with the answer, so that the portal tells it to a customer in other words.
+#[derive(Clone)]
+pub(super) struct Failed(pub(super) Error);
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let title = match error.kind {
-            Kind::NotFound => "Not found",
-            Kind::Forbidden => "Not allowed",
-            Kind::Throttled => "Too many attempts",
-            Kind::Internal | Kind::Overloaded => "Something failed",
-            _ => "That does not work",
-        };
-        let detail = words(&error);
-        let content = html! { (alert(&detail)) p { a href="/" { "To the start" } } };
-        Self(Page::bare(title).show(problem::status(&error), &content))
+        let content = html! { (alert(&words(&error))) p { a href="/" { "To the start" } } };
+        let mut response = Page::bare(title(&error)).show(problem::status(&error), &content);
+        response.extensions_mut().insert(Failed(error));
+        Self(response)
     }
 }
 
@@ -191,11 +235,22 @@ impl IntoResponse for Failure {
     }
 }
 
+/// An error in a word or two.
+pub(super) fn title(error: &Error) -> &'static str {
+    match error.kind {
+        Kind::NotFound => "Not found",
+        Kind::Forbidden => "Not allowed",
+        Kind::Throttled => "Too many attempts",
+        Kind::Internal | Kind::Overloaded => "Something failed",
+        _ => "That does not work",
+    }
+}
+
 /// An error in words for a person who looks at a page.
 pub(super) fn words(error: &Error) -> String {
     match error.kind {
         Kind::NotFound => "There is nothing here, or not any more.".to_owned(),
-        Kind::Forbidden if error.code != "cross_origin" => {
+        Kind::Forbidden if error.code != CROSS_ORIGIN => {
             "You can look at this and not change it: that takes an Admin.".to_owned()
         }
         Kind::Internal => {
@@ -211,7 +266,7 @@ pub(super) fn words(error: &Error) -> String {
 
 /// The label of the field that a part of the API's request is on our pages.
 fn label(field: &str) -> &str {
-    const LABELS: [(&str, &str); 9] = [
+    const LABELS: [(&str, &str); 11] = [
         ("code", "The setup code"),
         ("email", "The e-mail"),
         ("password", "The password"),
@@ -219,6 +274,8 @@ fn label(field: &str) -> &str {
         ("url", "The callback URL"),
         ("description", "The name"),
         ("name", "The name"),
+        ("colour", "The colour"),
+        ("logo", "The logo"),
         ("eventTypes", "Events"),
         ("eventType", "The event type"),
     ];

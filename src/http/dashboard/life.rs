@@ -39,11 +39,14 @@ pub(super) struct Leg {
 }
 
 impl Life {
-    /// Reads the event in the path. Error: 404, also for another environment's.
+    /// Reads the event in the path. Error: 404, also for another environment's, and to a customer
+    /// for another application's.
     pub(super) async fn read(api: &Api, visit: &Visit) -> Result<Self> {
         let (environment, id): (_, EventId) = (visit.call.caller.environment, visit.call.id(api, "msg")?);
+        let own = visit.call.caller.application();
         let read = api.read(move |store| {
-            let Some(application) = store.owner(environment, id)? else {
+            let owner = store.owner(environment, id)?;
+            let Some(application) = owner.filter(|owner| own.is_none_or(|own| own == owner.id)) else {
                 return Ok(None);
             };
             let Some(event) = store.event(application.id, id)? else {

@@ -7,9 +7,10 @@ use http::{Request, StatusCode, Uri};
 use maud::html;
 use rand::{Rng as _, SeedableRng as _};
 
+use super::cookie::with_session;
 use super::form::{self, Form};
 use super::frame::{Failure, Page, alert, go, words};
-use super::visit::{TEXT_CHARS, Visit, with_cookie};
+use super::visit::{TEXT_CHARS, Visit};
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Kind, Result};
 use crate::http::call::read_body;
@@ -98,13 +99,13 @@ pub(super) async fn open(api: &Api, holder: Holder, next: &str) -> Result<Respon
     let expires_ms = api.clock.now().wall_ms + SESSION_MS;
     let session = Session { hash: Session::hash(&text), holder, expires_ms };
     set(api, PeopleChange::Session(session)).await?;
-    Ok(with_cookie(api, go(next), &text))
+    Ok(with_session(api, go(next), &text))
 }
 
 /// POST `/logout`
 pub(super) async fn leave(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
     set(&api, PeopleChange::SessionGone(visit.session)).await?;
-    Ok(with_cookie(&api, go("/login"), ""))
+    Ok(with_session(&api, go("/login"), ""))
 }
 
 async fn set(api: &Api, change: PeopleChange) -> Result<()> {

@@ -1,27 +1,35 @@
-//! The operator's dashboard: pages that this server draws itself, for browsers without JavaScript.
+//! The operator's dashboard and the customer's portal: pages that this server draws itself, for browsers without
+//! JavaScript; they share the rooms of webhooks and events.
 //!
 //! ```text
 //! entrance  setup code, failed logins, passwords      setup  login  user      who may come in
-//! visit     a request of somebody who is logged in, in one environment      -> Call, as the API takes it
+//! portal    a link traded for a visit                                       front     the platform's name, colour and logo
+//! visit     a request of somebody who is logged in, or came by a link       -> Call, as the API takes it
 //! overview  application  webhook  endpoint  test  replay  event  source  event_type      the pages of an environment
+//! brand     how the portal looks, for its operator
 //! life      an event and all that happened to it      seen  health  catalogue  list  mask
-//! frame     head, navigation, what was just done      note   form  time  asset
+//! frame     head, navigation, what was just done      note   form  upload  cookie  time  asset
 //! ```
 
 use axum::Router;
+use axum::middleware::map_response_with_state;
 use axum::routing::{get, post};
 
+use self::frame::PORTAL;
 use super::state::Api;
 
 mod application;
 mod asset;
+mod brand;
 mod catalogue;
+mod cookie;
 mod endpoint;
 pub mod entrance;
 mod event;
 mod event_type;
 mod form;
 mod frame;
+mod front;
 mod health;
 mod life;
 mod list;
@@ -30,12 +38,14 @@ mod mask;
 pub mod note;
 mod overview;
 pub mod password;
+mod portal;
 mod replay;
 mod seen;
 mod setup;
 mod source;
 mod test;
 mod time;
+mod upload;
 mod user;
 mod visit;
 mod webhook;
@@ -44,29 +54,49 @@ mod webhook;
 pub fn router(api: Api, has_start: bool) -> Router {
     let start = Router::new().route("/", get(overview::start));
     let pages = Router::new()
-        .route(&asset::STYLE_PATH, get(asset::style))
+        .merge(asset::routes())
         .route("/setup", get(setup::page).post(setup::make))
         .route("/login", get(login::page).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/settings/user", get(user::page).post(user::create))
         .route("/settings/user/{user}/delete", post(user::delete))
         .route("/{env}", get(overview::page))
-        .route("/{env}/app", get(application::list))
-        .route("/{env}/app/{app}", get(application::page))
-        .route("/{env}/app/{app}/endpoint/new", get(webhook::page).post(webhook::create))
-        .route("/{env}/app/{app}/endpoint/{ep}", get(endpoint::page))
-        .route("/{env}/app/{app}/endpoint/{ep}/edit", get(webhook::edit).post(webhook::save))
-        .route("/{env}/app/{app}/endpoint/{ep}/test", post(test::send))
-        .route("/{env}/app/{app}/endpoint/{ep}/replay", post(replay::begin))
-        .route("/{env}/app/{app}/endpoint/{ep}/pause", post(endpoint::pause))
-        .route("/{env}/app/{app}/endpoint/{ep}/resume", post(endpoint::resume))
-        .route("/{env}/app/{app}/endpoint/{ep}/enable", post(endpoint::enable))
-        .route("/{env}/app/{app}/endpoint/{ep}/rotate", post(endpoint::rotate))
-        .route("/{env}/app/{app}/endpoint/{ep}/delete", post(endpoint::delete))
-        .route("/{env}/event", get(event::list))
-        .route("/{env}/event/{msg}", get(event::page))
-        .route("/{env}/event/{msg}/resend", post(event::resend))
         .route("/{env}/source", get(source::list))
-        .route("/{env}/event-type", get(event_type::list));
+        .route("/{env}/portal", get(brand::page).post(brand::save))
+        .merge(webhooks("/{env}"))
+        .merge(portal(api.clone()));
     if has_start { pages.merge(start) } else { pages }.with_state(api)
+}
+
+/// The customer's pages: a way in and out, and the same webhooks, of one application.
+fn portal(api: Api) -> Router<Api> {
+    Router::new()
+        .route(PORTAL, get(portal::page).post(portal::enter))
+        .route("/portal/logout", post(portal::leave))
+        .merge(webhooks(PORTAL))
+        .layer(map_response_with_state(api, portal::finish))
+        .route("/portal/logo/{environment}/{mark}", get(front::logo))
+        .route("/assets/accent/{colour}", get(front::accent))
+}
+
+/// Applications with their webhooks and events: an operator's, or a customer's own.
+fn webhooks(base: &str) -> Router<Api> {
+    let at = |rest: &str| format!("{base}/{rest}");
+    Router::new()
+        .route(&at("app"), get(application::list))
+        .route(&at("app/{app}"), get(application::page))
+        .route(&at("app/{app}/endpoint/new"), get(webhook::page).post(webhook::create))
+        .route(&at("app/{app}/endpoint/{ep}"), get(endpoint::page))
+        .route(&at("app/{app}/endpoint/{ep}/edit"), get(webhook::edit).post(webhook::save))
+        .route(&at("app/{app}/endpoint/{ep}/test"), post(test::send))
+        .route(&at("app/{app}/endpoint/{ep}/replay"), post(replay::begin))
+        .route(&at("app/{app}/endpoint/{ep}/pause"), post(endpoint::pause))
+        .route(&at("app/{app}/endpoint/{ep}/resume"), post(endpoint::resume))
+        .route(&at("app/{app}/endpoint/{ep}/enable"), post(endpoint::enable))
+        .route(&at("app/{app}/endpoint/{ep}/rotate"), post(endpoint::rotate))
+        .route(&at("app/{app}/endpoint/{ep}/delete"), post(endpoint::delete))
+        .route(&at("event"), get(event::list))
+        .route(&at("event/{msg}"), get(event::page))
+        .route(&at("event/{msg}/resend"), post(event::resend))
+        .route(&at("event-type"), get(event_type::list))
 }

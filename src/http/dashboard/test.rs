@@ -31,14 +31,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What the endpoint's page says about tests, and whether one is on its way.
 pub(super) async fn section(api: &Api, visit: &Visit, seen: &Seen) -> Result<(Markup, bool)> {
     let (endpoint, provider) = (seen.endpoint.id, seen.endpoint.provider);
-    let environment = visit.call.caller.environment;
+    let caller = visit.call.caller.clone();
     let (test, types) = api
         .read(move |store| {
-            let types = if providers::test_event(provider).is_none() {
-                catalogue::all(store, environment)?
-            } else {
-                Vec::new()
-            };
+            let types =
+                if providers::test_event(provider).is_none() { catalogue::all(store, &caller)? } else { Vec::new() };
             Ok((store.test(endpoint)?, types))
         })
         .await?;

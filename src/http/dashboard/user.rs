@@ -55,7 +55,7 @@ fn row(api: &Api, visit: &Visit, user: &User) -> Markup {
             td { @if user.role == Role::Admin { "Admin" } @else { "Viewer" } }
             td { (day(user.id.time_ms())) }
             td.end {
-                @if visit.holder == Holder::User(user.id) { span.soft { "you" } }
+                @if visit.holder == Some(Holder::User(user.id)) { span.soft { "you" } }
                 @else {
                     form method="post" action={ (PATH) "/" (id) "/delete" } {
                         button.plain type="submit" aria-label={ "Delete " (user.email) } { "Delete" }
@@ -88,7 +88,7 @@ pub(super) async fn delete(State(api): State<Api>, visit: Visit) -> Result<Respo
 
 async fn remove(api: &Api, visit: &Visit) -> Result<()> {
     let user: UserId = visit.call.id(api, "user")?;
-    if visit.holder == Holder::User(user) {
+    if visit.holder == Some(Holder::User(user)) {
         return Err(Error::conflict("You cannot delete yourself; let another Admin do it."));
     }
     match api.engine.change(Setting { change: Change::People(PeopleChange::UserGone(user)), answer: None }).await {

@@ -1,37 +1,38 @@
-//! A visit: a request of somebody who is logged in, in one environment.
+//! A visit: a request of somebody who is logged in, in one environment; or of a customer, in the portal.
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts as _, RawPathParams};
 use axum::response::Response;
-use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, StatusCode};
 use maud::Markup;
 
+use super::cookie;
 use super::form::{self, Form};
-use super::frame::{self, Failure, Nav, Page, go};
+use super::frame::{self, Failure, Nav, PORTAL, Page, go};
+use super::front::Front;
 use super::note::Note;
+use crate::application::ApplicationRef;
 use crate::environment::{self, Environment};
 use crate::error::{Error, Result};
 use crate::http::call::Call;
 use crate::http::problem::no_route;
 use crate::http::state::Api;
-use crate::key::{Action, Caller};
-use crate::user::{Holder, SESSION_MS, Session};
+use crate::key::{self, Action, Caller};
+use crate::user::{Holder, Session};
 
-/// The cookie that holds a session's text.
-const COOKIE_NAME: &str = "posthaste_session";
 /// How many characters a session's text has: 190 bits.
 pub(super) const TEXT_CHARS: usize = 32;
 
-/// A request of somebody who is logged in.
+/// A request of somebody who is logged in, or came by a link to the portal.
 pub(super) struct Visit {
     /// The request, in the name of its person: what the API takes.
     pub(super) call: Call,
     /// Where it is.
     pub(super) nav: Nav,
-    /// Who is logged in.
-    pub(super) holder: Holder,
-    /// The hash of the session.
+    /// Who is logged in; `None` for a customer.
+    pub(super) holder: Option<Holder>,
+    /// The hash of the session, or of the link's token.
     pub(super) session: [u8; 32],
 }
 
@@ -48,6 +49,10 @@ impl FromRequest<Api> for Visit {
             return Err(no_route().await.into());
         }
         form::check_origin(&parts.method, &parts.headers)?;
+        if is_portal(parts.uri.path()) {
+            let (caller, nav, session) = customer(api, &parts).await?;
+            return Ok(Self { call: Call::of(caller, params, parts, body), nav, holder: None, session });
+        }
         let Some((session, person)) = person(api, &parts.headers).await? else {
             return Err(to_login(&parts.method, parts.uri.path()).into());
         };
@@ -63,9 +68,10 @@ impl FromRequest<Api> for Visit {
             role: caller.role(),
             environments: person.environments.into_iter().map(|known| known.name).collect(),
             environment: here.name,
+            front: None,
         };
         let call = Call::of(caller, params, parts, body);
-        Ok(Self { call, nav, holder: session.holder, session: session.hash })
+        Ok(Self { call, nav, holder: Some(session.holder), session: session.hash })
     }
 }
 
@@ -87,7 +93,7 @@ impl Visit {
 
     /// A page in this environment.
     pub(super) fn page<'a>(&'a self, title: &'a str, section: &'a str) -> Page<'a> {
-        Page { title, section, nav: Some(&self.nav), note: None, again_secs: None }
+        Page { section, nav: Some(&self.nav), ..Page::bare(title) }
     }
 
     /// Shows a page with the note that waits for it.
@@ -101,15 +107,52 @@ impl Visit {
 
     /// Goes on to a page that says what was done, or why not.
     pub(super) fn done(&self, api: &Api, outcome: Result<Note>, path: &str) -> Response {
-        let note = outcome.unwrap_or_else(|error| Note::Refused(frame::words(&error)));
+        let note = outcome.unwrap_or_else(|error| Note::Refused(self.words(&error)));
         api.notes.leave(self.session, note);
         go(path)
     }
 
-    /// A path in this environment.
+    /// A path in this environment, or in the portal.
     pub(super) fn path(&self, rest: &str) -> String {
-        format!("/{}/{rest}", self.nav.environment)
+        format!("{}/{rest}", self.nav.base())
     }
+
+    /// An error in words for who visits: customers learn nothing of the operator's network.
+    pub(super) fn words(&self, error: &Error) -> String {
+        match error.code {
+            "blocked_address" if self.is_customer() => "The callback URL must lead to a public address.".to_owned(),
+            _ => frame::words(error),
+        }
+    }
+
+    /// Whether a customer visits: somebody who knows of one application, and of nothing that operators do.
+    pub(super) fn is_customer(&self) -> bool {
+        self.nav.front.is_some()
+    }
+}
+
+/// Whether a path is the portal's.
+fn is_portal(path: &str) -> bool {
+    path.strip_prefix(PORTAL).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Who came by a link to the portal. Error: 401 when there is no link, or when it has ended.
+async fn customer(api: &Api, parts: &Parts) -> Result<(Caller, Nav, [u8; 32])> {
+    let text = cookie::read(&parts.headers, cookie::PORTAL).ok_or_else(|| key::refused("no link was opened here"))?;
+    let caller = api.auth.of_link(text).await?;
+    let environment = caller.environment;
+    let application = caller.application().map(ApplicationRef::Id).ok_or_else(Error::not_found)?;
+    let read = api.read(move |store| Ok((store.application(environment, &application)?, store.brand(environment)?)));
+    let (application, brand) = read.await?;
+    let nav = Nav {
+        manages: false,
+        who: application.ok_or_else(|| key::refused("its application is gone"))?.name,
+        role: caller.role(),
+        environments: Vec::new(),
+        environment: String::new(),
+        front: Some(Front::new(api, (environment, brand), cookie::is_framed(&parts.headers))),
+    };
+    Ok((caller, nav, Session::hash(text)))
 }
 
 /// Who is logged in, and where the person may look.
@@ -120,7 +163,7 @@ struct Person {
 }
 
 enum Proof {
-    Role(crate::key::Role),
+    Role(key::Role),
     Caller(Caller),
 }
 
@@ -140,7 +183,7 @@ fn is_environment(name: &str) -> bool {
 
 /// The session of a request and its person; `None` when nobody is logged in.
 async fn person(api: &Api, headers: &HeaderMap) -> Result<Option<(Session, Person)>> {
-    let Some(hash) = cookie(headers).map(Session::hash) else {
+    let Some(hash) = cookie::read(headers, cookie::SESSION).map(Session::hash) else {
         return Ok(None);
     };
     let now_ms = api.clock.now().wall_ms;
@@ -173,13 +216,6 @@ async fn person(api: &Api, headers: &HeaderMap) -> Result<Option<(Session, Perso
     Ok(Some((session, person)))
 }
 
-/// The session's text in a request's cookies.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let mut pairs =
-        headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|all| all.split(';'));
-    pairs.find_map(|pair| pair.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('='))
-}
-
 /// Leads to the login, and from there back to the page that was asked for.
 fn to_login(method: &Method, path: &str) -> Response {
     if *method != Method::GET {
@@ -187,13 +223,4 @@ fn to_login(method: &Method, path: &str) -> Response {
     }
     let next: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
     go(&format!("/login?next={next}"))
-}
-
-/// An answer that logs in (with a session's text) or out (with none).
-pub(super) fn with_cookie(api: &Api, mut response: Response, text: &str) -> Response {
-    let secure = if api.public_url.starts_with("https://") { "; Secure" } else { "" };
-    let secs = if text.is_empty() { 0 } else { SESSION_MS / 1_000 };
-    let cookie = format!("{COOKIE_NAME}={text}; Path=/; Max-Age={secs}; HttpOnly; SameSite=Strict{secure}");
-    response.headers_mut().insert(SET_COOKIE, HeaderValue::try_from(cookie).expect("letters and digits"));
-    response
 }

@@ -10,7 +10,7 @@ use rand::SeedableRng as _;
 
 use super::catalogue;
 use super::form::Form;
-use super::frame::{Failure, alert, go, words};
+use super::frame::{Failure, alert, go};
 use super::note::Note;
 use super::seen::{Seen, seen};
 use super::visit::Visit;
@@ -58,14 +58,14 @@ async fn show(
     form: &Form,
     refused: Option<&Error>,
 ) -> Result<Response> {
-    let types = offered(api, application).await?;
+    let types = offered(api, visit, application).await?;
     let here = visit.path(&format!("app/{}", api.engine.text().of(application.id)));
     let path = changed.map_or_else(|| format!("{here}/endpoint/new"), |page| format!("{page}/edit"));
     let (title, button) =
         if changed.is_some() { ("Change webhook", "Save") } else { ("New webhook", "Create webhook") };
     let content = html! {
-        p { "For " a href=(here) { (application.name) } "." }
-        @if let Some(error) = refused { (alert(&words(error))) }
+        @if !visit.is_customer() { p { "For " a href=(here) { (application.name) } "." } }
+        @if let Some(error) = refused { (alert(&visit.words(error))) }
         form.stack.wide method="post" action=(path) {
             // what Enter in a field presses: the first button
             button.unseen type="submit" tabindex="-1" aria-hidden="true" { (button) }
@@ -84,10 +84,10 @@ async fn show(
 }
 
 /// The types that an application's endpoints can want, by their groups.
-async fn offered(api: &Api, application: &Application) -> Result<Vec<EventType>> {
-    let (environment, provider) = (application.environment, application.provider);
+async fn offered(api: &Api, visit: &Visit, application: &Application) -> Result<Vec<EventType>> {
+    let (caller, provider) = (visit.call.caller.clone(), application.provider);
     let known: BTreeSet<&str> = providers::catalogue(provider).iter().map(|row| row.event_type.as_str()).collect();
-    let types = api.read(move |store| catalogue::all(store, environment)).await?;
+    let types = api.read(move |store| catalogue::all(store, &caller)).await?;
     let fits = |row: &EventType| {
         (known.is_empty() || known.contains(row.name.as_str())) && !providers::goes_to_a_url(provider, &row.name)
     };

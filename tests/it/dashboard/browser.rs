@@ -6,8 +6,13 @@ use std::process::Command;
 use super::{ADMIN, PASSWORD, world};
 use crate::world::{Behaviour, Receiver, World};
 
-/// Runs a story in the browser.
+/// Runs a story of the dashboard in the browser.
 fn story(name: &str, world: &World, words: &[&str]) {
+    tell("dashboard.mjs", name, world, words);
+}
+
+/// Runs a story of this file in the browser.
+pub fn tell(file: &str, name: &str, world: &World, words: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let modules: PathBuf = root.join("target/peers/node");
     assert!(
@@ -15,7 +20,7 @@ fn story(name: &str, world: &World, words: &[&str]) {
         "playwright-core is missing; scripts/test installs it"
     );
     let mut node = Command::new("node");
-    node.arg(root.join("tests/peers/dashboard.mjs")).arg(&modules).args([name, &world.url]).args(words);
+    node.arg(root.join("tests/peers").join(file)).arg(&modules).args([name, &world.url]).args(words);
     let output = node.env("NO_PROXY", "127.0.0.1").output().expect("node starts");
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}\n{errors}");
