@@ -82,3 +82,28 @@ fn a_platform_shows_it_in_a_frame_and_a_stranger_cannot() {
 fn an_admin_gives_it_a_name_a_colour_and_a_logo() {
     tell("portal.mjs", "brand", &world(), &[ADMIN, PASSWORD, LOGO]);
 }
+
+/// A page of a platform: runs the script that stands behind the `#` of its own address.
+const SHELL: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<!DOCTYPE html><title>Platform</title>\
+    <link rel=icon href=data:,><div id=root></div>\
+    <script>document.head.append(Object.assign(document.createElement('script'), { src: location.hash.slice(1) }))</script>";
+
+#[test]
+fn svix_hooks_for_react_ask_from_a_page_of_another_origin() {
+    let platform = Receiver::start(|_, _| Behaviour::Bytes(SHELL));
+    let page = platform.url.replace("127.0.0.1", "platform.localhost");
+    let origin = page.trim_end_matches("/hook");
+    let world = World::start_with(&["--allow-network", "127.0.0.0/8", "--portal-frame-ancestors", origin]);
+    let receiver = Receiver::good();
+    let (app, _) = world.subscribe(&receiver.url);
+    world.endpoint(&app, &json!({"url": receiver.url, "description": "second"}));
+    let third = world.endpoint(&app, &json!({"url": receiver.url, "description": "third"}));
+    world.call("POST", "/api/v1/event-type", r#"{"name":"order.paid","description":"Paid"}"#).expect(201);
+    let event = world.publish(&app, "{}");
+    receiver.wait_for(3);
+    world.attempts(&app, &event, 3);
+    let link = url(&world, &app, &json!({}));
+    tell("react.mjs", "hooks", &world, &[&page, &link, &app, &third, &receiver.url, &event]);
+    let saved = world.call("GET", &format!("/api/v1/app/{app}/endpoint/{third}"), "").expect(200);
+    assert_eq!((&saved["description"], &saved["eventTypes"]), (&json!("Saved by a page"), &json!(null)), "{saved}");
+}
