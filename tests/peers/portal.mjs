@@ -160,6 +160,14 @@ const stories = {
     const drawn = await page.locator('img').evaluate(image => image.complete && image.naturalWidth > 0)
     assert.ok(drawn, 'the logo is drawn')
     await look(page, 'portal-brand')
+    await page.getByRole('link', { name: 'Applications' }).click()
+    await page.getByRole('link', { name: 'acme' }).click()
+    await page.getByRole('button', { name: 'Portal link' }).click()
+    await page.getByRole('heading', { name: 'The link' }).waitFor()
+    await look(page, 'portal-link')
+    await page.getByRole('link', { name: 'Open the portal' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Webhooks' }).waitFor()
+    await page.getByText('Acme Pay').waitFor()
   },
 }
 

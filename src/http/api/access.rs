@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::application::{self, ApplicationIn};
 use super::{Api, empty, not_changed};
+use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
 use crate::http::page::time;
@@ -31,9 +32,10 @@ struct AccessIn {
     session_id: Option<String>,
 }
 
+/// A link to the portal, and the token in it.
 #[derive(Serialize)]
-struct AccessOut {
-    url: String,
+pub(in crate::http) struct AccessOut {
+    pub(in crate::http) url: String,
     token: String,
 }
 
@@ -78,9 +80,14 @@ pub(super) async fn portal(State(api): State<Api>, call: Call) -> Result<Respons
         feature_flags: input.feature_flags.unwrap_or_default(),
         session: input.session_id,
     };
+    Ok(answer(StatusCode::OK, &link(&api, &application, grant)?))
+}
+
+/// A link to the portal of an application. Error: the field that breaks a rule.
+pub(in crate::http) fn link(api: &Api, application: &Application, grant: Grant) -> Result<AccessOut> {
     let now_ms = api.clock.now().wall_ms;
     let nonce = rand::rngs::StdRng::from_os_rng().next_u64();
-    let claims = Claims::new(call.caller.environment, application.id, grant, (now_ms, nonce))?;
+    let claims = Claims::new(application.environment, application.id, grant, (now_ms, nonce))?;
     let token = api.auth.signer().sign(&claims);
     if token.len() > LINK_BYTES_MAX {
         let message = format!(
@@ -90,7 +97,7 @@ pub(super) async fn portal(State(api): State<Api>, call: Call) -> Result<Respons
         return Err(Error::field("featureFlags", message));
     }
     let url = format!("{}/portal#key={token}", api.portal_url);
-    Ok(answer(StatusCode::OK, &AccessOut { url, token }))
+    Ok(AccessOut { url, token })
 }
 
 /// POST `/auth/logout`: the token that asks ends. A key stays: `posthaste key revoke` ends it.

@@ -7,17 +7,22 @@ use maud::{Markup, html};
 use super::frame::{Failure, go};
 use super::health;
 use super::list::{asked, more};
+use super::note::Note;
 use super::time::day;
 use super::visit::Visit;
 use crate::count::{Counts, hour};
 use crate::endpoint::Endpoint;
+use crate::http::api::access;
 use crate::http::state::Api;
 use crate::id::{ApplicationId, EndpointId, Id as _};
 use crate::key::Action;
 use crate::provider::Provider;
+use crate::token::Grant;
 
 /// Over how many hours an endpoint's deliveries are counted.
 const HOURS: i64 = 24;
+/// How long a link to the portal lives that is made here, in seconds: an hour.
+const LINK_SECS: i64 = 3_600;
 
 /// GET `/{env}/app`; a customer has one.
 pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
@@ -79,7 +84,10 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
             p.soft { "Delivers as " (form(application.provider)) ". Id " code { (api.engine.text().of(id)) } @if let Some(uid) = &application.uid { ", uid " code { (uid) } } "." }
             h2 { "Webhooks" }
         }
-        @if visit.may(Action::EditEndpoint) { p { a.button href={ (here) "/endpoint/new" } { "New webhook" } } }
+        div.row {
+            @if visit.may(Action::EditEndpoint) { a.button href={ (here) "/endpoint/new" } { "New webhook" } }
+            @if visit.may(Action::Manage) { form method="post" action={ (here) "/portal" } { button.second type="submit" { "Portal link" } } }
+        }
         @if listed.rows.is_empty() { p { "No webhook yet: events go nowhere." } }
         @else {
             table {
@@ -92,6 +100,15 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
     };
     let title = if visit.is_customer() { "Webhooks" } else { &application.name };
     Ok(visit.show(&api, visit.page(title, "app"), &content))
+}
+
+/// POST `/{env}/app/{app}/portal`: a link with which a customer, or who helps one, opens the portal.
+pub(super) async fn portal(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
+    visit.call.may(Action::Manage)?;
+    let application = api.application(&visit.call).await?;
+    let grant = Grant { life_secs: Some(LINK_SECS), ..Grant::default() };
+    let link = access::link(&api, &application, grant).map(|link| Note::Link(link.url));
+    Ok(visit.done(&api, link, &visit.path(&format!("app/{}", api.engine.text().of(application.id)))))
 }
 
 fn endpoint(api: &Api, here: &str, row: &Endpoint, counts: &Counts, now_ms: i64) -> Markup {

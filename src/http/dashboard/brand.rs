@@ -38,7 +38,7 @@ fn show(api: &Api, visit: &Visit, brand: Brand, form: &Form, refused: Option<&Er
     let has_logo = brand.logo.is_some();
     let front = Front::new(api, (visit.call.caller.environment, brand), false);
     let content = html! {
-        p { "Your customers open the portal by a link that " code { "POST /api/v1/auth/app-portal-access/{app}" } " gives. They see the webhooks of their own application and nothing else." }
+        p { "Your customers open the portal by a link that " code { "POST /api/v1/auth/app-portal-access/{app}" } " gives, or an application's page here. They see the webhooks of their own application and nothing else." }
         p { (framers(api)) }
         @if let Some(error) = refused { (alert(&visit.words(error))) }
         p.row.center { "Its head:" (front.sign()) }

@@ -162,6 +162,14 @@ impl<'a> Page<'a> {
                     p { code.whole { (secret) } }
                 }
             },
+            Some(Note::Link(url)) => html! {
+                section.secret aria-labelledby="link-title" {
+                    h2 #link-title { "The link" }
+                    p { "It opens the portal of this application for an hour, to whoever has it. It is shown now and not again." }
+                    p { code.whole { (url) } }
+                    p { a href=(url) rel="noreferrer" { "Open the portal" } }
+                }
+            },
         }
     }
 }

@@ -62,6 +62,7 @@ pub fn router(api: Api, has_start: bool) -> Router {
         .route("/settings/user/{user}/delete", post(user::delete))
         .route("/{env}", get(overview::page))
         .route("/{env}/source", get(source::list))
+        .route("/{env}/app/{app}/portal", post(application::portal))
         .route("/{env}/portal", get(brand::page).post(brand::save))
         .merge(webhooks("/{env}"))
         .merge(portal(api.clone()));

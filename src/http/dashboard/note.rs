@@ -15,6 +15,8 @@ pub(in crate::http) enum Note {
     Refused(String),
     /// A secret that is shown now and not again.
     Secret(String),
+    /// A link to a customer's portal, which is shown as a secret is.
+    Link(String),
 }
 
 /// Notes that wait, each for the session with this hash.

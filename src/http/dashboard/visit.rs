@@ -99,7 +99,7 @@ impl Visit {
     /// Shows a page with the note that waits for it.
     pub(super) fn show(&self, api: &Api, mut page: Page<'_>, content: &Markup) -> Response {
         page.note = api.notes.take(&self.session);
-        if matches!(page.note, Some(Note::Secret(_))) {
+        if matches!(page.note, Some(Note::Secret(_) | Note::Link(_))) {
             page.again_secs = None; // it would be gone before anybody had read it
         }
         page.show(StatusCode::OK, content)

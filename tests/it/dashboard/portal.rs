@@ -240,6 +240,26 @@ fn a_link_that_has_ended_opens_nothing_and_says_so() {
 }
 
 #[test]
+fn an_admin_makes_a_link_in_the_dashboard_and_nobody_else_does() {
+    let world = world();
+    let (app, _) = world.subscribe(&Receiver::good().url);
+    let (page, make) = (format!("/test/app/{app}"), format!("/test/app/{app}/portal"));
+    let mut ana = Person::login(&world, ADMIN);
+    let shown = ana.follow(&make, &[]).body;
+    let (_, token) = shown.split_once("/portal#key=").expect("the link is shown");
+    let token = token.split('<').next().unwrap();
+    assert!(!ana.get(&page).body.contains("appsk_"), "once");
+    let mut cleo = open(&world, token);
+    assert_eq!(cleo.get(&format!("/portal/app/{app}")).status, 200);
+    assert!(!cleo.get(&format!("/portal/app/{app}")).body.contains("Portal link"));
+    assert!(cleo.post(&make, &[]).header("location").starts_with("/login"), "a customer makes none");
+    ana.follow("/settings/user", &[("email", "vera@example.com"), ("password", PASSWORD), ("role", "viewer")]);
+    let mut vera = Person::login(&world, "vera@example.com");
+    assert!(!vera.get(&page).body.contains("Portal link"));
+    assert_eq!((vera.post(&make, &[]).status, ana.post_from("http://evil.example", &make, &[]).status), (403, 403));
+}
+
+#[test]
 fn a_link_is_short_enough_for_browsers_to_keep() {
     let world = world();
     let (app, _) = world.subscribe(&Receiver::good().url);

@@ -79,8 +79,10 @@ fn a_platform_shows_it_in_a_frame_and_a_stranger_cannot() {
 }
 
 #[test]
-fn an_admin_gives_it_a_name_a_colour_and_a_logo() {
-    tell("portal.mjs", "brand", &world(), &[ADMIN, PASSWORD, LOGO]);
+fn an_admin_gives_it_a_name_a_colour_and_a_logo_and_opens_it() {
+    let world = world();
+    world.subscribe(&Receiver::good().url);
+    tell("portal.mjs", "brand", &world, &[ADMIN, PASSWORD, LOGO]);
 }
 
 /// A page of a platform: runs the script that stands behind the `#` of its own address.
