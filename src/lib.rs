@@ -47,6 +47,7 @@ pub mod retry;
 pub mod secret;
 pub mod signature;
 pub mod source;
+pub mod task;
 pub mod token;
 pub mod user;
 // the senders' forms

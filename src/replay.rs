@@ -54,6 +54,15 @@ impl State {
     pub fn from_number(number: i64) -> Option<Self> {
         [Self::Running, Self::Finished, Self::Canceled].into_iter().find(|state| *state as i64 == number)
     }
+
+    /// The status of a background task; the SDKs know no fourth one for what was called off.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Canceled => "failed",
+        }
+    }
 }
 
 /// What the deliveries are narrowed to.

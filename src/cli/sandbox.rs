@@ -73,6 +73,7 @@ impl From<SandboxArgs> for ServeArgs {
             key_rate: None,
             trust_proxy: Vec::new(),
             payload_max: serve::PAYLOAD_BYTES,
+            payload_days: serve::PAYLOAD_DAYS,
             bootstrap_key,
             admin_email: None,
             admin_password: None,

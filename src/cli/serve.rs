@@ -41,6 +41,9 @@ use crate::user;
 /// The largest payload of one event unless --payload-max says otherwise: 1 MiB; and the largest it may say.
 pub(super) const PAYLOAD_BYTES: u64 = 1_024 * 1_024;
 const PAYLOAD_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+/// For how many days payloads are kept unless --payload-days says otherwise; and the most it may say: ten years.
+pub(super) const PAYLOAD_DAYS: u32 = 90;
+const PAYLOAD_DAYS_MAX: i64 = 3_650;
 
 /// How long an attempt of the small providers may take: 10 s, as little as any page says.
 const SANDBOX_TIMEOUT: Duration = Duration::from_secs(10);
@@ -82,6 +85,10 @@ pub struct ServeArgs {
     /// The largest payload of one event, in bytes.
     #[arg(long, env = "POSTHASTE_PAYLOAD_MAX", default_value_t = PAYLOAD_BYTES, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..=PAYLOAD_BYTES_MAX))]
     pub payload_max: u64,
+    /// For how many days the payloads of events are kept that say nothing themselves (payloadRetentionPeriod); then they
+    /// are erased, and whatever waits for them still is canceled.
+    #[arg(long, env = "POSTHASTE_PAYLOAD_DAYS", default_value_t = PAYLOAD_DAYS, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=PAYLOAD_DAYS_MAX))]
+    pub payload_days: u32,
     /// An admin key (`sk_test_…` or `sk_live_…`) that is made, with its environment, when it does not exist yet.
     #[arg(long, env = "POSTHASTE_BOOTSTRAP_KEY", hide_env_values = true, value_name = "KEY")]
     pub bootstrap_key: Option<String>,
@@ -130,6 +137,7 @@ impl ServeArgs {
             key_rate: None,
             trust_proxy: Vec::new(),
             payload_max: PAYLOAD_BYTES,
+            payload_days: PAYLOAD_DAYS,
             bootstrap_key: Some(key.reveal().to_owned()),
             admin_email: None,
             admin_password: None,
@@ -208,6 +216,7 @@ pub struct Server {
     engine: Engine,
     doors: Arc<Doors>,
     watching: tokio::task::JoinHandle<()>,
+    keeping: tokio::task::JoinHandle<()>,
     stop: Option<oneshot::Sender<()>>,
     door: tokio::task::JoinHandle<()>,
     end: oneshot::Receiver<crate::error::Result<()>>,
@@ -263,6 +272,7 @@ impl Server {
         let doors = api.doors();
         let pages = dashboard::router(api.clone(), args.sandbox.is_none());
         let watching = tokio::spawn(api.doors().watch(watch));
+        let keeping = tokio::spawn(http::upkeep::run(api.clone(), args.payload_days));
         let (stop, stopped) = oneshot::channel::<()>();
         let door = tokio::spawn(http::serve(listener, api::router(api).merge(pages).merge(rooms), async move {
             let _ = stopped.await; // a dropped sender is a stop too
@@ -274,6 +284,7 @@ impl Server {
             engine,
             doors,
             watching,
+            keeping,
             stop: Some(stop),
             door,
             end,
@@ -287,6 +298,7 @@ impl Server {
             tracing::error!(%error, "the listener ended badly");
         }
         self.watching.abort();
+        self.keeping.abort();
         self.doors.write_down().await;
         self.engine.stop().await;
         (&mut self.end).await.unwrap_or(Ok(()))

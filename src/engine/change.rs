@@ -1,5 +1,6 @@
 //! Changes: settings pass through the core in the order of their commits, so that what was acknowledged is obeyed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::announce::News;
@@ -10,7 +11,7 @@ use crate::clock::Now;
 use crate::endpoint::{Endpoint, Health, State};
 use crate::error::Error;
 use crate::id::{ApplicationId, EndpointId, EventId};
-use crate::store::{Change, Op, Setting};
+use crate::store::{Change, Erased, Op, Setting};
 
 impl<R> Core<R> {
     /// Puts a setting into the next commit; it is obeyed once that is made.
@@ -54,6 +55,7 @@ impl<R> Core<R> {
                 }
             }
             Change::Expunge(application, events) => self.obey_expunge(*application, events),
+            Change::Erased(erased) => self.obey_erased(erased),
             Change::Environment(environment) => self.directory.settle(environment),
             Change::EventType(_)
             | Change::Catalogue(_)
@@ -61,6 +63,7 @@ impl<R> Core<R> {
             | Change::EventTypeGone(..)
             | Change::Validation(..)
             | Change::ExpungeAttempt(..)
+            | Change::Task(_)
             | Change::EndTokens(_)
             | Change::Key(_)
             | Change::People(_)
@@ -98,6 +101,17 @@ impl<R> Core<R> {
         let lanes = self.directory.lanes_mut(application).map_or_else(Vec::new, |lanes| lanes.clone());
         for lane in lanes {
             self.lanes[lane].backlog.retain(|due| !events.contains(&due.event));
+        }
+    }
+
+    /// The same for many applications.
+    fn obey_erased(&mut self, erased: &Erased) {
+        let mut events = BTreeMap::<ApplicationId, Vec<EventId>>::new();
+        for &(application, event) in &erased.events {
+            events.entry(application).or_default().push(event);
+        }
+        for (application, events) in events {
+            self.obey_expunge(application, &events);
         }
     }
 

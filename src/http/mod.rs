@@ -36,6 +36,7 @@ mod page;
 mod problem;
 mod schemas;
 pub mod state;
+pub mod upkeep;
 
 /// How many connections are open at one time; more wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 8_192;

@@ -148,7 +148,8 @@ fn write(operation: &Operation, tag: &str, shared: &Shared, schemas: &mut Map<St
         "responses": responses,
     });
     if let Some(schema) = &operation.takes {
-        written["requestBody"] = json!({ "required": true, "content": content(&of(&format!("#{schema}"))) });
+        let (schema, required) = schema.strip_suffix('?').map_or((schema.as_str(), true), |schema| (schema, false));
+        written["requestBody"] = json!({ "required": required, "content": content(&of(&format!("#{schema}"))) });
     }
     if operation.deprecated {
         written["deprecated"] = true.into();

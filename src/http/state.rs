@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
 use super::auth::{Admission, Auth};
@@ -58,6 +59,8 @@ pub struct Api {
     pub(super) trusted_proxies: Arc<[Network]>,
     pub(super) entrance: Arc<Entrance>,
     pub(super) notes: Arc<Notes>,
+    /// Wakes the upkeep before its time.
+    pub(super) upkeep: Arc<Notify>,
 }
 
 impl Api {
@@ -91,6 +94,7 @@ impl Api {
             trusted_proxies: limits.trusted_proxies.into(),
             entrance: Arc::new(Entrance::new(limits.setup_code)),
             notes: Arc::default(),
+            upkeep: Arc::default(),
         }
     }
 

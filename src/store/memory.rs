@@ -25,11 +25,13 @@ use crate::key::Key;
 use crate::replay::Replay;
 use crate::resource::Resource;
 use crate::source::{Dedup, Quarantined, Source, SourceRef, SourceStats, token_hash};
+use crate::task::Task;
 use crate::token::{Ended, Which};
 
 mod across;
 mod application;
 mod arrival;
+mod background;
 mod commit;
 mod count;
 mod delivery;
@@ -111,6 +113,9 @@ struct Tables {
     consumers: BTreeMap<(ApplicationId, String, String), EventId>,
     resources: BTreeMap<(String, String, String), Bytes>,
     replays: BTreeMap<TaskId, Replay>,
+    tasks: BTreeMap<TaskId, Task>,
+    /// The payloads of events below are erased, but for those with a time of their own.
+    kept_from: EventId,
     people: user::Tables,
     alive_ms: Option<i64>,
     /// What a process would keep in memory, and what a commit at work adds to it.
@@ -153,6 +158,8 @@ impl Memory {
             consumers: BTreeMap::new(),
             resources: BTreeMap::new(),
             replays: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            kept_from: EventId::new(0),
             people: user::Tables::default(),
             alive_ms: None,
             tail: Tail::new(tail_max, EventId::new(0), []),
@@ -319,10 +326,7 @@ impl Store for Memory {
     }
 
     fn attempt_count(&self, application: ApplicationId, hours: (i64, i64)) -> Result<i64> {
-        let tables = self.tables();
-        let own = tables.endpoints.values().filter(|row| row.application == application);
-        let counts = own.map(|row| count::counts(&tables, row.id, hours));
-        Ok(counts.map(|counts| counts.attempts_succeeded + counts.attempts_failed).sum())
+        Ok(count::attempts(&self.tables(), application, hours))
     }
 
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
@@ -332,12 +336,7 @@ impl Store for Memory {
     }
 
     fn source(&self, environment: EnvironmentId, source: &SourceRef) -> Result<Option<Source>> {
-        let tables = self.tables();
-        let named = |row: &&Source| match source {
-            SourceRef::Id(id) => row.id == *id,
-            SourceRef::Uid(uid) => row.uid.as_ref() == Some(uid),
-        };
-        Ok(source::living(&tables).filter(|row| row.environment == environment).find(named).cloned())
+        Ok(source::find(&self.tables(), environment, source))
     }
 
     fn source_by_token(&self, hash: &[u8; 16]) -> Result<Option<Source>> {

@@ -18,6 +18,7 @@ use crate::source::{Quarantined, Source, SourceRef, SourceStats};
 use crate::token::Ended;
 
 mod across;
+mod background;
 mod hours;
 #[cfg(feature = "sim")]
 pub mod memory;
@@ -28,6 +29,7 @@ mod tally;
 mod write;
 
 pub use across::{Across, Overview, TROUBLED_MAX, Troubled};
+pub use background::{Background, Erased};
 pub use people::{People, PeopleChange};
 pub use write::{
     Answer, Batch, Change, CommitFailed, Consumer, NewRow, Op, Receipt, Refused, Replayed, Setting, Tried, Turned,
@@ -225,7 +227,7 @@ pub enum AttemptsOf {
 }
 
 /// The store: SQLite, PostgreSQL, or the simulator's. Calls block; each failure is [`crate::error::Kind::Internal`].
-pub trait Store: Across + People + Send + Sync + 'static {
+pub trait Store: Across + Background + People + Send + Sync + 'static {
     /// Makes a batch durable, all of it or nothing.
     fn commit(&self, batch: &Batch) -> Result<Durable<Receipt>, CommitFailed>;
 

@@ -1,11 +1,13 @@
 //! What a store is given to write, and what it says became of it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
-use super::PeopleChange;
+use super::{Erased, PeopleChange};
 use crate::application::Application;
 use crate::attempt::Attempt;
-use crate::delivery::{Delivery, Due};
+use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::{Environment, Validation};
 use crate::event::{Event, Once};
@@ -16,6 +18,7 @@ use crate::key::Key;
 use crate::replay::Replay;
 use crate::resource::Resource;
 use crate::source::{Dedup, Quarantined, Source};
+use crate::task::Task;
 use crate::token::Ended;
 
 /// All that becomes durable together, in this order.
@@ -137,6 +140,18 @@ pub struct Tried {
     pub was_due_ms: Option<i64>,
 }
 
+impl Tried {
+    /// As it is written down when the delivery stood so before: one that was canceled while the attempt was on its way
+    /// is not tried again.
+    pub(super) fn after(&self, before: Status) -> Cow<'_, Self> {
+        if before == Status::Canceled && self.delivery.status == Status::Pending {
+            let delivery = Delivery { status: Status::Canceled, due_ms: None, ..self.delivery };
+            return Cow::Owned(Self { delivery, ..self.clone() });
+        }
+        Cow::Borrowed(self)
+    }
+}
+
 /// A slice of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replayed {
@@ -183,6 +198,10 @@ pub enum Change {
     /// The payloads of an application's events are erased, and what still waits for them on disk is canceled; what the
     /// engine has in memory for its first attempt may still be sent.
     Expunge(ApplicationId, Vec<EventId>),
+    /// A slice of payloads is erased behind the requests, as [`Change::Expunge`] erases them.
+    Erased(Erased),
+    /// A new task, or how far one has come, that it is called off. Refused: it has ended, or too many run.
+    Task(Box<Task>),
     /// The response that an attempt brought is erased.
     ExpungeAttempt(EventId, AttemptId),
     /// Tokens end before their time.
@@ -270,6 +289,8 @@ pub enum Refused {
     Duplicate(EventId),
     /// As many as are allowed exist.
     Full(usize),
+    /// As many tasks run as may at one time.
+    Busy(usize),
     /// An application with events or endpoints keeps its provider.
     Fixed,
     /// The same request got this answer before.

@@ -31,6 +31,7 @@ pub mod answers;
 mod application;
 mod arrival;
 mod attempts;
+mod background;
 mod batch;
 mod count;
 mod delivery;

@@ -168,6 +168,7 @@ pub(super) async fn expunge(State(api): State<Api>, call: Call) -> Result<Respon
     let row = find(&api, &call, &event).await?;
     let setting = Setting { change: Change::ExpungeAttempt(event.id, row.attempt.id), answer: None };
     let changed = api.engine.change(setting).await;
+    api.upkeep.notify_one(); // the log has copies
     changed.map(|_| empty()).map_err(|error| not_changed(error, "it cannot be erased now"))
 }
 

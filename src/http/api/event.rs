@@ -96,7 +96,14 @@ impl Envelope<'_> {
         once: Option<Once>,
     ) -> Result<Draft> {
         let keep_ms = self.keep_ms()?;
-        let deliver_at_ms = self.deliver_at_ms(api.clock.now().wall_ms)?;
+        let now_ms = api.clock.now().wall_ms;
+        let (keep_until_ms, deliver_at_ms) = (keep_ms.map(|keep_ms| now_ms + keep_ms), self.deliver_at_ms(now_ms)?);
+        if let (Some(until_ms), Some(at_ms)) = (keep_until_ms, deliver_at_ms)
+            && until_ms <= at_ms
+        {
+            let message = "is when the payload would be gone already; keep it longer";
+            return Err(Error::field("deliverAt", message));
+        }
         if !self.payload.get().starts_with('{') {
             return Err(Error::field(
                 "payload",
@@ -116,7 +123,7 @@ impl Envelope<'_> {
             channels: self.channels,
             uid: self.event_id,
             tags: self.tags.filter(|tags| !tags.is_empty()),
-            keep_until_ms: keep_ms.map(|keep_ms| api.clock.now().wall_ms + keep_ms),
+            keep_until_ms,
             deliver_at_ms,
             body: payload,
             once,

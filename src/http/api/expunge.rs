@@ -7,18 +7,19 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, empty, event, not_changed};
+use super::replay::DryRunOut;
+use super::{Api, background_task, empty, event, not_changed};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
-use crate::http::page::time;
-use crate::id::{ApplicationId, EventId, Id as _, TaskId};
+use crate::id::{ApplicationId, EventId, Id as _};
 use crate::key::Action;
-use crate::store::{Change, Filter, Page, Setting};
+use crate::store::{Change, Setting, Store};
+use crate::task::{Task, Work};
 
 /// How many events one request names.
 const IDS_MAX: usize = 100;
-/// How many events are erased in one commit, so that it never holds the writer up.
-const SLICE: usize = 100;
+/// How many events are read at a time to be counted.
+const COUNTED_AT_ONCE: usize = 5_000;
 
 #[derive(Deserialize)]
 struct BulkIn {
@@ -30,13 +31,11 @@ struct BulkOut {
     results: BTreeMap<String, &'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AllOut {
-    id: String,
-    status: &'static str,
-    task: &'static str,
-    updated_at: String,
+struct AllIn {
+    /// Only count.
+    dry_run: Option<bool>,
 }
 
 /// DELETE `/app/{app}/msg/{msg}/content`
@@ -51,6 +50,7 @@ pub(super) async fn one(State(api): State<Api>, call: Call) -> Result<Response> 
 async fn erase(api: &Api, application: ApplicationId, events: Vec<EventId>) -> Result<()> {
     let setting = Setting { change: Change::Expunge(application, events), answer: None };
     let changed = api.engine.change(setting).await;
+    api.upkeep.notify_one(); // the log has copies
     changed.map(|_| ()).map_err(|error| not_changed(error, "it cannot be erased now"))
 }
 
@@ -88,31 +88,36 @@ pub(super) async fn many(State(api): State<Api>, call: Call) -> Result<Response>
     Ok(answer(StatusCode::OK, &BulkOut { results }))
 }
 
-/// POST `/app/{app}/msg/expunge-all-contents`: all that was accepted until now, slice by slice; 202 when it is done.
+/// POST `/app/{app}/msg/expunge-all-contents`: all that was accepted until now, as a background task.
 pub(super) async fn all(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
-    let (_, body) = call.json::<serde::de::IgnoredAny>().await?;
-    let _ = call.once(&body)?; // erasing twice is erasing once
+    let (input, body) = call.json::<AllIn>().await?;
+    let once = call.once(&body)?;
+    if let Some(response) = api.answered(once).await? {
+        return Ok(response);
+    }
     let application = api.application(&call).await?.id;
-    let last: EventId = api.engine.ids().next(api.clock.now().wall_ms);
-    let until = Filter { below: Some(last.value()), ..Filter::default() };
-    let mut after = None;
+    let now_ms = api.clock.now().wall_ms;
+    let last: EventId = api.engine.ids().next(now_ms);
+    let work = Work::Erase { below: last.value() };
+    if input.dry_run == Some(true) {
+        let id = api.engine.ids().next(now_ms);
+        let task = Task::begin(id, call.caller.environment, Some(application), work, now_ms);
+        let count = api.read(move |store| erasable(store, task)).await?;
+        return Ok(answer(StatusCode::OK, &DryRunOut { dry_run: true, count }));
+    }
+    background_task::begin(&api, &call, once, (Some(application), work), None).await
+}
+
+/// How many payloads a task would erase.
+fn erasable(store: &dyn Store, mut task: Task) -> Result<u64> {
+    let mut count = 0;
     loop {
-        let (page, filter) = (Page { after, descending: false, limit: SLICE }, until.clone());
-        let listed = api.read(move |store| store.events(application, page, &filter, false)).await?;
-        after = listed.rows.last().map(|event| event.id);
-        let kept: Vec<EventId> =
-            listed.rows.iter().filter(|event| !event.is_expunged()).map(|event| event.id).collect();
-        if !kept.is_empty() {
-            erase(&api, application, kept).await?;
-        }
-        if listed.done {
-            break;
+        let erased = store.erasable(&task, COUNTED_AT_ONCE)?;
+        count += u64::try_from(erased.events.len()).unwrap_or(u64::MAX);
+        task.position = erased.position.value();
+        if erased.done {
+            return Ok(count);
         }
     }
-    let now_ms = api.clock.now().wall_ms;
-    let id: TaskId = api.engine.ids().next(now_ms);
-    let id = api.engine.text().of(id);
-    let task = "application.purge_content";
-    Ok(answer(StatusCode::ACCEPTED, &AllOut { id, status: "finished", task, updated_at: time(now_ms) }))
 }

@@ -21,6 +21,7 @@ use crate::store::{Answer, Change, Refused, Setting};
 pub(super) mod access;
 mod application;
 pub(super) mod attempt;
+mod background_task;
 mod batch;
 pub(crate) mod catalogue;
 mod delivery;
@@ -45,7 +46,7 @@ mod secret;
 mod source;
 mod source_config;
 mod source_stats;
-mod stats;
+pub(super) mod stats;
 mod unserved;
 
 /// Where the endpoints are that hear of operations.
@@ -135,9 +136,9 @@ fn environment_routes() -> Router<Api> {
         .route("/api/v1/environment", get(environment::read).patch(environment::patch))
         .route("/api/v1/environment/export", post(environment::export))
         .route("/api/v1/environment/import", post(environment::import))
-        .route("/api/v1/background-task", get(replay::list))
-        .route("/api/v1/background-task/{task}", get(replay::read))
-        .route("/api/v1/background-task/{task}/cancel", post(replay::cancel))
+        .route("/api/v1/background-task", get(background_task::list))
+        .route("/api/v1/background-task/{task}", get(background_task::read))
+        .route("/api/v1/background-task/{task}/cancel", post(background_task::cancel))
         .route("/api/v1/stats/usage/app", post(stats::usage))
         .route("/api/v1/stats/usage/event-types", put(stats::event_types))
         .route(OPERATIONAL, get(endpoint::list).post(endpoint::create))
@@ -278,6 +279,9 @@ pub(super) fn not_changed(error: NotChanged, taken: &str) -> Error {
         NotChanged::Refused(Refused::Full(count)) => {
             let detail = format!("there are {count} already, as many as this provider allows; delete one first");
             Error::new(Kind::Invalid, "limit_reached", detail)
+        }
+        NotChanged::Refused(Refused::Busy(count)) => {
+            Error::conflict(format!("{count} background tasks run already; wait until one has ended, or cancel it"))
         }
         NotChanged::Refused(Refused::Fixed) => {
             Error::conflict("`provider` is fixed once an application has endpoints or events; make a new application")

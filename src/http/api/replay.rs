@@ -9,9 +9,9 @@ use super::{Api, endpoint, not_changed};
 use crate::endpoint::{Endpoint, State as EndpointState};
 use crate::error::{Error, Kind as Failure, Result};
 use crate::http::call::{Call, answer};
-use crate::http::page::{Asked, at_moment, time};
+use crate::http::page::{at_moment, time};
 use crate::http::problem::text;
-use crate::id::{EventId, Id as _, IdText, TaskId, floor_at};
+use crate::id::{EventId, Id as _, IdText, floor_at};
 use crate::key::Action;
 use crate::replay::{Kind, Replay, State as ReplayState, Wanted, check_range};
 use crate::store::Change;
@@ -35,7 +35,7 @@ struct ReplayIn {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TaskOut {
+pub(super) struct TaskOut {
     id: String,
     status: &'static str,
     task: &'static str,
@@ -46,7 +46,7 @@ struct TaskOut {
 /// What a task has come to.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DataOut {
+pub(super) struct DataOut {
     app_id: String,
     endpoint_id: String,
     /// How many deliveries there were when it was asked for; only counted for those that failed.
@@ -58,18 +58,14 @@ struct DataOut {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DryRunOut {
-    dry_run: bool,
-    count: u64,
+pub(super) struct DryRunOut {
+    pub(super) dry_run: bool,
+    pub(super) count: u64,
 }
 
-/// A task as the API shows it; the SDKs know no fourth status for one that was called off.
-fn out(replay: &Replay, ids: &IdText) -> TaskOut {
-    let status = match replay.state {
-        ReplayState::Running => "running",
-        ReplayState::Finished => "finished",
-        ReplayState::Canceled => "failed",
-    };
+/// A replay as a background task.
+pub(super) fn out(replay: &Replay, ids: &IdText) -> TaskOut {
+    let status = replay.state.name();
     let data = DataOut {
         app_id: ids.of(replay.application),
         endpoint_id: ids.of(replay.endpoint),
@@ -162,53 +158,5 @@ impl ReplayIn {
             status: self.status,
             status_class: self.status_code_class,
         }
-    }
-}
-
-/// GET `/background-task`: the newest first.
-pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
-    call.may(Action::Read)?;
-    of_environment(&call)?;
-    let ids = api.engine.text();
-    let environment = call.caller.environment;
-    let asked = Asked::read(&call, true, |text| ids.parse::<TaskId>(text))?;
-    let page = asked.page;
-    let listed = api.read(move |store| store.replays(environment, page)).await?;
-    Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, |replay| replay.id, |replay| out(&replay, ids))))
-}
-
-/// GET `/background-task/{task}`
-pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
-    call.may(Action::Read)?;
-    let replay = find(&api, &call).await?;
-    Ok(answer(StatusCode::OK, &out(&replay, api.engine.text())))
-}
-
-/// POST `/background-task/{task}/cancel`: no more deliveries are made again; those on their way go on.
-pub(super) async fn cancel(State(api): State<Api>, call: Call) -> Result<Response> {
-    call.may(Action::Attempt)?;
-    let replay = find(&api, &call).await?;
-    let updated_ms = api.clock.now().wall_ms;
-    let canceled = Replay { state: ReplayState::Canceled, updated_ms, ..replay };
-    let setting = crate::store::Setting { change: Change::Replay(Box::new(canceled)), answer: None };
-    let changed = api.engine.change(setting).await;
-    changed.map_err(|error| not_changed(error, "the task has ended already"))?;
-    let replay = find(&api, &call).await?;
-    Ok(answer(StatusCode::OK, &out(&replay, api.engine.text())))
-}
-
-/// A task of the caller's environment, and of the caller's application when that is all the caller may see.
-async fn find(api: &Api, call: &Call) -> Result<Replay> {
-    let (environment, task) = (call.caller.environment, call.id(api, "task")?);
-    let found = api.read(move |store| store.replay(environment, task)).await?;
-    let own = |replay: &Replay| call.caller.application().is_none_or(|own| own == replay.application);
-    found.filter(own).ok_or_else(Error::not_found)
-}
-
-/// Whoever is let in for one application alone sees no list of all. Error: 403.
-fn of_environment(call: &Call) -> Result<()> {
-    match call.caller.application() {
-        None => Ok(()),
-        Some(_) => call.may(Action::Manage),
     }
 }

@@ -5,14 +5,16 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, endpoint};
+use super::{Api, background_task, endpoint};
 use crate::application::ApplicationRef;
 use crate::count::{Counts, HOUR_MS, hour};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
-use crate::http::page::{moment, time};
-use crate::id::{ApplicationId, EnvironmentId};
+use crate::http::page::moment;
+use crate::http::problem::text;
+use crate::id::{ApplicationId, EnvironmentId, Id as _, IdText};
 use crate::store::{COUNT_HOURS, Page, Store};
+use crate::task::Work;
 
 /// How far back statistics go unless told otherwise: 28 days, in hours.
 const WINDOW_HOURS: i64 = 28 * 24;
@@ -43,19 +45,6 @@ struct UsageIn {
     since: String,
     until: String,
     app_ids: Option<Vec<String>>,
-}
-
-/// An answer in the shape of a background task that is done already.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TaskOut<T> {
-    id: String,
-    status: &'static str,
-    task: &'static str,
-    updated_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unresolved_app_ids: Option<Vec<String>>,
-    data: T,
 }
 
 #[derive(Serialize)]
@@ -126,41 +115,43 @@ fn span(since_ms: i64, until_ms: i64, place: &[&str]) -> Result<(i64, i64)> {
     Ok((from, to))
 }
 
-/// POST `/stats/usage/app`: how many attempts each application had.
+/// POST `/stats/usage/app`: how many attempts each application had, counted as a background task.
 pub(super) async fn usage(State(api): State<Api>, call: Call) -> Result<Response> {
     call.caller.whole_environment()?;
-    let (input, _) = call.json::<UsageIn>().await?;
+    let (input, body) = call.json::<UsageIn>().await?;
+    let once = call.once(&body)?;
+    if let Some(response) = api.answered(once).await? {
+        return Ok(response);
+    }
     let hours = span(instant("since", &input.since)?, instant("until", &input.until)?, &["body", "since"])?;
     let environment = call.caller.environment;
-    let ids = api.engine.text().clone();
-    let named =
-        input.app_ids.map(|named| named.into_iter().map(|text| (api.application_ref(&text).ok(), text)).collect());
-    let (data, unresolved) = api
-        .read(move |store| {
-            let (applications, unresolved) = chosen(store, environment, named)?;
-            let stats = applications.into_iter().map(|(id, app_uid)| {
-                let message_destinations = store.attempt_count(id, hours)?;
-                Ok(AppUsageOut { app_id: ids.of(id), app_uid, message_destinations })
-            });
-            Ok((UsageOut { app_stats: stats.collect::<Result<_>>()? }, unresolved))
-        })
-        .await?;
-    Ok(done(&api, "application.stats", Some(unresolved), data))
+    let named = input.app_ids.filter(|named| !named.is_empty());
+    let named: Option<Named> =
+        named.map(|named| named.into_iter().map(|text| (api.application_ref(&text).ok(), text)).collect());
+    let (applications, unresolved) = match named {
+        Some(named) => {
+            let (found, unresolved) = api.read(move |store| chosen(store, environment, named)).await?;
+            (Some(found), unresolved)
+        }
+        None => (None, Vec::new()),
+    };
+    let work = Work::Usage { hours, applications };
+    background_task::begin(&api, &call, once, (None, work), Some(unresolved)).await
 }
 
 type Named = Vec<(Option<ApplicationRef>, String)>;
-type Chosen = (Vec<(ApplicationId, Option<String>)>, Vec<String>);
 
-/// The applications that are named, or all; and the names that nobody has.
-fn chosen(store: &dyn Store, environment: EnvironmentId, named: Option<Named>) -> Result<Chosen> {
-    let Some(named) = named.filter(|named| !named.is_empty()) else {
-        return Ok((all(store, environment)?, Vec::new()));
-    };
+/// The applications that are named, and the names that nobody has. Error: they name nobody, or too many.
+fn chosen(store: &dyn Store, environment: EnvironmentId, named: Named) -> Result<(Vec<i64>, Vec<String>)> {
+    if named.len() > APPLICATIONS_MAX {
+        let message = format!("names {} applications; at most {APPLICATIONS_MAX} are allowed", named.len());
+        return Err(Error::field("appIds", message));
+    }
     let (mut found, mut unresolved) = (Vec::new(), Vec::new());
     for (reference, text) in named {
         let known = reference.map_or(Ok(None), |reference| store.application(environment, &reference))?;
         match known {
-            Some(application) => found.push((application.id, application.uid)),
+            Some(application) => found.push(application.id.value()),
             None => unresolved.push(text),
         }
     }
@@ -170,7 +161,36 @@ fn chosen(store: &dyn Store, environment: EnvironmentId, named: Option<Named>) -
     Ok((found, unresolved))
 }
 
-fn all(store: &dyn Store, environment: EnvironmentId) -> Result<Vec<(ApplicationId, Option<String>)>> {
+/// How many attempts these applications, or all, had in these hours, as the task's result.
+pub(in crate::http) fn usage_of(
+    store: &dyn Store,
+    ids: &IdText,
+    environment: EnvironmentId,
+    hours: (i64, i64),
+    applications: Option<Vec<i64>>,
+) -> Result<String> {
+    let applications = match applications {
+        None => all(store, environment)?,
+        Some(named) => {
+            named.into_iter().filter_map(|id| living(store, environment, id).transpose()).collect::<Result<_>>()?
+        }
+    };
+    let stats = applications.into_iter().map(|(id, app_uid)| {
+        let message_destinations = store.attempt_count(id, hours)?;
+        Ok(AppUsageOut { app_id: ids.of(id), app_uid, message_destinations })
+    });
+    Ok(text(&UsageOut { app_stats: stats.collect::<Result<_>>()? }))
+}
+
+/// An application and its uid.
+type Known = (ApplicationId, Option<String>);
+
+fn living(store: &dyn Store, environment: EnvironmentId, id: i64) -> Result<Option<Known>> {
+    let found = store.application(environment, &ApplicationRef::Id(ApplicationId::new(id)))?;
+    Ok(found.map(|application| (application.id, application.uid)))
+}
+
+fn all(store: &dyn Store, environment: EnvironmentId) -> Result<Vec<Known>> {
     let mut found = Vec::new();
     loop {
         let after = found.last().map(|(id, _)| *id);
@@ -182,21 +202,20 @@ fn all(store: &dyn Store, environment: EnvironmentId) -> Result<Vec<(Application
     }
 }
 
-/// PUT `/stats/usage/event-types`: which event types the endpoints of each application name.
+/// PUT `/stats/usage/event-types`: which event types the endpoints of each application name, as a background task.
 pub(super) async fn event_types(State(api): State<Api>, call: Call) -> Result<Response> {
     call.caller.whole_environment()?;
-    let (environment, ids) = (call.caller.environment, api.engine.text().clone());
-    let data = api
-        .read(move |store| {
-            let each = all(store, environment)?.into_iter().map(|(id, app_uid)| {
-                let (explicitly_subscribed_event_types, has_catch_all_endpoint) = subscribed(store, id)?;
-                let app_id = ids.of(id);
-                Ok(AppTypesOut { app_id, app_uid, explicitly_subscribed_event_types, has_catch_all_endpoint })
-            });
-            Ok(SubscribedOut { event_types: each.collect::<Result<_>>()? })
-        })
-        .await?;
-    Ok(done(&api, "event-type.aggregate", None, data))
+    background_task::begin(&api, &call, None, (None, Work::EventTypes), None).await
+}
+
+/// Which event types are named, application by application, as the task's result.
+pub(in crate::http) fn subscriptions(store: &dyn Store, ids: &IdText, environment: EnvironmentId) -> Result<String> {
+    let each = all(store, environment)?.into_iter().map(|(id, app_uid)| {
+        let (explicitly_subscribed_event_types, has_catch_all_endpoint) = subscribed(store, id)?;
+        let app_id = ids.of(id);
+        Ok(AppTypesOut { app_id, app_uid, explicitly_subscribed_event_types, has_catch_all_endpoint })
+    });
+    Ok(text(&SubscribedOut { event_types: each.collect::<Result<_>>()? }))
 }
 
 /// The event types that an application's endpoints name, and whether one of them takes all.
@@ -213,16 +232,6 @@ fn subscribed(store: &dyn Store, application: ApplicationId) -> Result<(Vec<Stri
             return Ok((names.into_iter().collect(), takes_all));
         }
     }
-}
-
-fn done<T: Serialize>(api: &Api, task: &'static str, unresolved_app_ids: Option<Vec<String>>, data: T) -> Response {
-    let now_ms = api.clock.now().wall_ms;
-    let id: crate::id::TaskId = api.engine.ids().next(now_ms);
-    let id = api.engine.text().of(id);
-    answer(
-        StatusCode::ACCEPTED,
-        &TaskOut { id, status: "finished", task, updated_at: time(now_ms), unresolved_app_ids, data },
-    )
 }
 
 fn instant(field: &str, text: &str) -> Result<i64> {

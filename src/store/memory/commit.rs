@@ -1,7 +1,7 @@
 //! The one write: all of a batch, or nothing of it.
 
 use super::count::Sums;
-use super::{EventRow, FirstRow, KeyRow, Tables, arrival, count, replay, setting, user};
+use super::{EventRow, FirstRow, KeyRow, Tables, arrival, background, count, replay, setting, user};
 use crate::attempt::Trigger;
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Health, State};
@@ -57,8 +57,10 @@ fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<
     match op {
         Op::Event(row) => return event(tables, sums, row, wall_ms),
         Op::Tried(tried) => {
-            hours.tried(tried, status(tables, tried));
-            self::tried(tables, tried);
+            let before = status(tables, tried);
+            let tried = tried.after(before);
+            hours.tried(&tried, before);
+            self::tried(tables, &tried);
             if tried.delivery.status == Status::Success && is_a_sources(tables, tried.endpoint) {
                 arrival::taken(tables, tally, tried.event);
             }
@@ -245,6 +247,7 @@ fn forget(tables: &mut Tables, wall_ms: i64) {
         tables.recent_keys.remove(&event);
     }
     count::forget(tables, wall_ms);
+    background::forget(tables, wall_ms);
     let mut old: Vec<_> = tables.ended_tokens.iter().filter(|(_, row)| row.forget_ms < wall_ms).collect();
     old.sort_by_key(|(_, row)| row.forget_ms);
     let old: Vec<_> = old.into_iter().take(FORGET_ROWS_MAX).map(|(key, _)| key.clone()).collect();

@@ -2,7 +2,7 @@
 
 use super::Tables;
 use crate::count::{Counts, hour};
-use crate::id::EndpointId;
+use crate::id::{ApplicationId, EndpointId};
 use crate::store::hours::Hours;
 use crate::store::tally::Tally;
 use crate::store::{COUNT_HOURS, FORGET_ROWS_MAX};
@@ -26,6 +26,13 @@ pub(super) fn counts(tables: &Tables, endpoint: EndpointId, (from, to): (i64, i6
         sum.add(counts);
     }
     sum
+}
+
+/// How many attempts an application's endpoints, deleted ones too, had in these hours.
+pub(super) fn attempts(tables: &Tables, application: ApplicationId, hours: (i64, i64)) -> i64 {
+    let own = tables.endpoints.values().filter(|row| row.application == application);
+    let counts = own.map(|row| counts(tables, row.id, hours));
+    counts.map(|counts| counts.attempts_succeeded + counts.attempts_failed).sum()
 }
 
 /// Lets hours go that nobody may ask for any more, the oldest first.

@@ -20,6 +20,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         tables.keys.last_key_value().map(|(id, _)| id.value()),
         tables.sources.last_key_value().map(|(id, _)| id.value()),
         tables.replays.last_key_value().map(|(id, _)| id.value()),
+        tables.tasks.last_key_value().map(|(id, _)| id.value()),
         tables.deliveries.values().filter_map(|row| row.first.as_ref()).map(|first| first.id.value()).max(),
     ];
     let due = due_heads(tables);

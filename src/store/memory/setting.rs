@@ -1,7 +1,7 @@
 //! Changes of settings, and the answers kept for retried requests.
 
 use super::count::Sums;
-use super::{AnswerRow, Tables, application, arrival, expunge, replay, source, user};
+use super::{AnswerRow, Tables, application, arrival, background, expunge, replay, source, user};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::Environment;
 use crate::event::Once;
@@ -20,7 +20,7 @@ pub(super) fn apply(tables: &mut Tables, sums: &mut Sums, setting: &Setting, wal
         let same = kept.once.request == answer.once.request;
         return Some(if same { Refused::Answered(kept) } else { Refused::KeyReused });
     }
-    let refused = change(tables, sums, &setting.change);
+    let refused = change(tables, sums, &setting.change, wall_ms);
     if let (None, Some(answer)) = (&refused, &setting.answer) {
         let key = (day(wall_ms), answer.once.key);
         tables.answers.insert(key, AnswerRow { answer: answer.clone(), at_ms: wall_ms });
@@ -28,7 +28,7 @@ pub(super) fn apply(tables: &mut Tables, sums: &mut Sums, setting: &Setting, wal
     refused
 }
 
-fn change(tables: &mut Tables, sums: &mut Sums, change: &Change) -> Option<Refused> {
+fn change(tables: &mut Tables, sums: &mut Sums, change: &Change, wall_ms: i64) -> Option<Refused> {
     let changed = match change {
         Change::Environment(environment) => insert_environment(tables, environment),
         Change::Application(application) => return application::put(tables, application),
@@ -36,9 +36,7 @@ fn change(tables: &mut Tables, sums: &mut Sums, change: &Change) -> Option<Refus
         Change::Endpoint(endpoint) => return update_endpoint(tables, endpoint),
         Change::EventType(event_type) => put_event_type(tables, event_type),
         Change::EventTypes(event_types) => {
-            for event_type in event_types {
-                replace_event_type(tables, event_type);
-            }
+            event_types.iter().for_each(|event_type| replace_event_type(tables, event_type));
             true
         }
         Change::EventTypeGone(environment, name) => {
@@ -57,14 +55,17 @@ fn change(tables: &mut Tables, sums: &mut Sums, change: &Change) -> Option<Refus
             }
             true
         }
+        Change::Erased(erased) => {
+            background::erase(tables, &mut sums.hours, erased, wall_ms);
+            true
+        }
+        Change::Task(task) => return background::put(tables, task),
         Change::ExpungeAttempt(event, attempt) => {
             expunge::attempt(tables, *event, *attempt);
             true
         }
         Change::EndTokens(all) => {
-            for ended in all {
-                end_tokens(tables, ended);
-            }
+            all.iter().for_each(|ended| end_tokens(tables, ended));
             true
         }
         Change::Catalogue(event_types) => {
@@ -77,9 +78,7 @@ fn change(tables: &mut Tables, sums: &mut Sums, change: &Change) -> Option<Refus
         Change::Source(source, application) => return source::put(tables, source, application.as_deref()),
         Change::Replay(replay) => replay::put(tables, replay),
         Change::Resources(resources) => {
-            for resource in resources {
-                put_resource(tables, resource);
-            }
+            resources.iter().for_each(|resource| put_resource(tables, resource));
             true
         }
         Change::Consumer(consumer) => {

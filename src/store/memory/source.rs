@@ -4,8 +4,18 @@ use std::collections::BTreeSet;
 
 use super::{Tables, application};
 use crate::application::Application;
-use crate::source::{Source, token_hash};
+use crate::id::EnvironmentId;
+use crate::source::{Source, SourceRef, token_hash};
 use crate::store::Refused;
+
+/// A living source of an environment.
+pub(super) fn find(tables: &Tables, environment: EnvironmentId, source: &SourceRef) -> Option<Source> {
+    let named = |row: &&Source| match source {
+        SourceRef::Id(id) => row.id == *id,
+        SourceRef::Uid(uid) => row.uid.as_ref() == Some(uid),
+    };
+    living(tables).filter(|row| row.environment == environment).find(named).cloned()
+}
 
 /// Makes or changes a source with all that hangs on it, or changes nothing.
 pub(super) fn put(tables: &mut Tables, source: &Source, application: Option<&Application>) -> Option<Refused> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::delivery::move_due;
 use super::rows::optional_list;
-use super::{Added, Hours, Tally, Writer, Writing, arrival, count, replay, setting, taken, token, user};
+use super::{Added, Hours, Tally, Writer, Writing, arrival, background, count, replay, setting, taken, token, user};
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
@@ -21,7 +21,7 @@ type Sql<T> = rusqlite::Result<T>;
 
 /// Writes the batch; after `Ok` it has reached the disk.
 pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Result<Receipt, CommitFailed> {
-    let Writer { connection, takers, remembered } = writer;
+    let Writer { connection, takers, remembered, unscrubbed } = writer;
     let db = &*connection;
     let mut work = Writing {
         db,
@@ -32,8 +32,10 @@ pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Res
         takers,
         remembered,
         added: Added::default(),
+        erases: false,
     };
     let outcome = write(&mut work, batch);
+    *unscrubbed |= work.erases;
     let added = work.added;
     match outcome {
         Ok(receipt) => {
@@ -82,9 +84,10 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
         Op::Event(row) => return event(work, row),
         Op::Tried(tried) => {
             let before = status(db, tried)?;
-            self::tried(db, tried)?;
-            work.hours.tried(tried, before);
-            taken::moved(work, tried, before)?;
+            let tried = tried.after(before);
+            self::tried(db, &tried)?;
+            work.hours.tried(&tried, before);
+            taken::moved(work, &tried, before)?;
         }
         Op::Park(due) => park(db, due)?,
         Op::Resend { event, endpoint, due_ms } => resend(work, *event, *endpoint, *due_ms)?,
@@ -359,6 +362,7 @@ fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
     )?;
     sql.execute(params![crate::id::floor_at(wall_ms - BRIEF_KEY_MS), FORGET_ROWS_MAX])?;
     count::forget(db, wall_ms)?;
+    background::forget(db, wall_ms)?;
     token::forget(db, wall_ms)?;
     user::forget(db, wall_ms)
 }

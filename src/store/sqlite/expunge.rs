@@ -1,20 +1,33 @@
 //! What is erased: the payloads of events, the responses that attempts brought.
+//!
+//! SQLite leaves old bytes on the pages they stood on until something else is written there; `secure_delete` overwrites
+//! them, and [`Writer::scrub`] empties the log beside the file, which has copies of its pages.
+
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::Writing;
 use super::delivery::move_due;
+use super::open::WRITER_WAIT;
+use super::{Writer, Writing};
 use crate::delivery::Status;
+use crate::error::Result;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EventId, Id};
 use crate::store::EXPUNGED;
 
 type Sql<T> = rusqlite::Result<T>;
 
+/// How many rows are moved together in one commit.
+const PACK_ROWS: usize = 200;
+/// How many erased rows stand between those that are moved together and the next payload that is kept. When SQLite
+/// joins pages it leaves stale copies of what it moves, and looks at two pages on each side: at most some 200 rows.
+const PACK_DISTANCE: usize = 512;
+
 /// Erases payloads, on the pages of the file too.
-pub(super) fn events(work: &mut Writing<'_>, application: ApplicationId, events: &[EventId]) -> Sql<()> {
-    // without it the bytes would stand on freed pages until something else is written there
+pub(super) fn events(work: &mut Writing<'_>, events: &[(ApplicationId, EventId)]) -> Sql<()> {
+    work.erases = true;
     work.db.pragma_update(None, "secure_delete", true)?;
-    let erased = events.iter().try_for_each(|&id| event(work, application, id));
+    let erased = events.iter().try_for_each(|&(application, id)| event(work, application, id));
     work.db.pragma_update(None, "secure_delete", false)?;
     erased
 }
@@ -49,11 +62,56 @@ fn event(work: &mut Writing<'_>, application: ApplicationId, event: EventId) -> 
     Ok(())
 }
 
-/// Erases the response that an attempt brought.
-pub(super) fn attempt(db: &Connection, event: EventId, attempt: AttemptId) -> Sql<()> {
+/// Moves rows whose payloads are past their time together, so that the pages they leave are used again: a row that
+/// only becomes shorter keeps its page. While a payload among them is kept they stay where they are.
+pub(super) fn pack(work: &mut Writing<'_>) -> Sql<()> {
+    let db = work.db;
+    let mut sql = db.prepare_cached(
+        "select id from event where id > (select packed from engine) and id < (select kept_from from engine)
+         order by id limit ?1",
+    )?;
+    let found = sql.query_map((PACK_ROWS + PACK_DISTANCE,), |row| row.get(0))?;
+    let rows: Vec<i64> = found.collect::<Sql<_>>()?;
+    let Some(ready) = rows.len().checked_sub(PACK_DISTANCE).filter(|&ready| ready > 0) else {
+        return Ok(());
+    };
+    let mut sql = db.prepare_cached(
+        "select 1 from event left join event_extra on event_extra.event = event.id
+         where id >= coalesce((select id from event where id < ?1 order by id desc limit 1 offset ?3), 0) and id <= ?2
+         and coalesce(expunged, 0) = 0",
+    )?;
+    if sql.exists((rows[0], rows[rows.len() - 1], PACK_DISTANCE))? {
+        return Ok(());
+    }
+    db.prepare_cached("update engine set packed = ?1")?.execute((rows[ready - 1],))?;
     db.pragma_update(None, "secure_delete", true)?;
-    let erased = response(db, event, attempt);
+    let packed = rows[..ready].iter().try_for_each(|&row| write_anew(db, row));
     db.pragma_update(None, "secure_delete", false)?;
+    packed
+}
+
+/// Deleting joins pages that have become empty enough.
+fn write_anew(db: &Connection, event: i64) -> Sql<()> {
+    let mut sql =
+        db.prepare_cached("select application, event_type, channels, uid, sha256, fan_out from event where id = ?1")?;
+    type Kept = (i64, String, Option<String>, Option<String>, Vec<u8>, Vec<u8>);
+    let kept: Kept = sql.query_row((event,), |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+    })?;
+    db.prepare_cached("delete from event where id = ?1")?.execute((event,))?;
+    let mut sql = db.prepare_cached(
+        "insert into event (id, application, event_type, channels, uid, sha256, fan_out, payload)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, x'')",
+    )?;
+    sql.execute((event, kept.0, kept.1, kept.2, kept.3, kept.4, kept.5)).map(|_| ())
+}
+
+/// Erases the response that an attempt brought.
+pub(super) fn attempt(work: &mut Writing<'_>, event: EventId, attempt: AttemptId) -> Sql<()> {
+    work.erases = true;
+    work.db.pragma_update(None, "secure_delete", true)?;
+    let erased = response(work.db, event, attempt);
+    work.db.pragma_update(None, "secure_delete", false)?;
     erased
 }
 
@@ -64,4 +122,19 @@ fn response(db: &Connection, event: EventId, attempt: AttemptId) -> Sql<()> {
         sql.execute(params![event.value(), attempt.value(), EXPUNGED])?;
     }
     Ok(())
+}
+
+impl Writer {
+    /// Copies the log into the file and empties it, when anything was erased since; waits for no reader.
+    pub(super) fn scrub(&mut self) -> Result<bool> {
+        if !self.unscrubbed {
+            return Ok(true);
+        }
+        let db = &self.connection;
+        db.busy_timeout(Duration::ZERO)?;
+        let busy = db.query_row("pragma wal_checkpoint(truncate)", (), |row| row.get::<_, bool>(0));
+        db.busy_timeout(WRITER_WAIT)?;
+        self.unscrubbed = busy?;
+        Ok(!self.unscrubbed)
+    }
 }

@@ -33,6 +33,7 @@ use crate::token::Ended;
 mod across;
 mod application;
 mod arrival;
+mod background;
 mod brand;
 mod commit;
 mod count;
@@ -70,6 +71,8 @@ struct Writer {
     connection: Connection,
     takers: Takers,
     remembered: Remembered,
+    /// Whether the log may still hold what was erased.
+    unscrubbed: bool,
 }
 
 /// A transaction at work.
@@ -86,6 +89,8 @@ struct Writing<'a> {
     remembered: &'a Remembered,
     /// What it adds to that when it is committed.
     added: Added,
+    /// Whether it erases anything.
+    erases: bool,
 }
 
 impl Sqlite {
@@ -98,7 +103,7 @@ impl Sqlite {
         token::make_key(&connection, &sealer)?;
         let takers = Takers::load(&connection)?;
         let remembered = Remembered::load(&connection)?;
-        let writer = Writer { connection, takers, remembered };
+        let writer = Writer { connection, takers, remembered, unscrubbed: true };
         Ok(Self { path: path.to_owned(), sealer, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
     }
 

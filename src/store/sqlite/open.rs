@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, Kind, Result};
 
 /// The schema's steps, oldest first; the database's `user_version` counts those taken.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_receive.sql"),
     include_str!("../../../migrations/sqlite/0003_inbound_keys.sql"),
@@ -18,13 +18,14 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/sqlite/0006_handling_replay.sql"),
     include_str!("../../../migrations/sqlite/0007_people.sql"),
     include_str!("../../../migrations/sqlite/0008_brand.sql"),
+    include_str!("../../../migrations/sqlite/0009_background.sql"),
 ];
 /// Marks the file as ours (`post`), so that another program's database is not taken over.
 const APPLICATION_ID: i32 = 0x706f_7374;
 /// SQLite before 3.51.3 can lose a commit when the write-ahead log is reset under a reader.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long the writer waits for another process that holds the lock (a `key create` beside a server).
-const WRITER_WAIT: Duration = Duration::from_secs(10);
+pub(super) const WRITER_WAIT: Duration = Duration::from_secs(10);
 const READER_WAIT: Duration = Duration::from_secs(5);
 /// The write-ahead log is copied into the database after so many pages of 8 KiB: 32 MiB.
 const CHECKPOINT_PAGES: i32 = 4_096;

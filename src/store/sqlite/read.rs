@@ -76,7 +76,7 @@ fn highest_id(db: &Connection) -> Result<i64> {
         "select max(coalesce((select max(id) from event), 0), coalesce((select max(id) from attempt), 0),
          coalesce((select max(id) from application), 0), coalesce((select max(id) from endpoint), 0),
          coalesce((select max(id) from environment), 0), coalesce((select max(id) from key), 0),
-         coalesce((select max(id) from source), 0), coalesce((select max(id) from replay), 0),
+         coalesce((select max(id) from source), 0), coalesce((select max(id) from replay), 0), coalesce((select max(id) from task), 0),
          coalesce((select max(first) from (select (select max(attempt) from delivery
              where delivery.endpoint = endpoint.id and attempt is not null) as first from endpoint)), 0))",
         (),

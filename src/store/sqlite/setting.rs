@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kept::json;
 use super::kept::{seal_headers, seal_secrets};
-use super::{Writing, application, event_type, expunge, replay, resource, source, taken, token, user};
+use super::{Writing, application, background, event_type, expunge, replay, resource, source, taken, token, user};
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::event::Once;
@@ -56,10 +56,7 @@ fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {
         }
         Change::EventType(event_type) => taken_if_none(event_type::revive(db, event_type)?),
         Change::EventTypes(event_types) => {
-            for event_type in event_types {
-                event_type::put(db, event_type)?;
-            }
-            None
+            event_types.iter().try_for_each(|event_type| event_type::put(db, event_type).map(drop)).map(|()| None)?
         }
         Change::EventTypeGone(environment, name) => {
             (event_type::delete(db, *environment, name)? == 0).then_some(Refused::Stale)
@@ -69,19 +66,16 @@ fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {
             sql.execute((environment.value(), i64::from(*validation as u8)))?;
             None
         }
-        Change::Expunge(application, events) => expunge::events(work, *application, events).map(|()| None)?,
-        Change::ExpungeAttempt(event, attempt) => expunge::attempt(db, *event, *attempt).map(|()| None)?,
-        Change::EndTokens(all) => {
-            for ended in all {
-                token::end(db, ended)?;
-            }
-            None
+        Change::Expunge(application, events) => {
+            let events: Vec<_> = events.iter().map(|&event| (*application, event)).collect();
+            expunge::events(work, &events).map(|()| None)?
         }
+        Change::ExpungeAttempt(event, attempt) => expunge::attempt(work, *event, *attempt).map(|()| None)?,
+        Change::Erased(erased) => background::erase(work, erased).map(|()| None)?,
+        Change::Task(task) => background::put(db, task)?,
+        Change::EndTokens(all) => all.iter().try_for_each(|ended| token::end(db, ended)).map(|()| None)?,
         Change::Catalogue(event_types) => {
-            for event_type in event_types {
-                event_type::insert(db, event_type)?;
-            }
-            None
+            event_types.iter().try_for_each(|event_type| event_type::insert(db, event_type).map(drop)).map(|()| None)?
         }
         Change::Source(source, application) => source::put(db, sealer, source, application.as_deref())?,
         Change::Replay(replay) => replay::put(db, replay)?,

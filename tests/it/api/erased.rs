@@ -8,9 +8,21 @@ fn payload(world: &World, app: &str, event: &str) -> Value {
     world.call("GET", &format!("/api/v1/app/{app}/msg/{event}"), "").expect(200)["payload"].clone()
 }
 
+/// A background task, once it has ended.
+pub fn ended(world: &World, task: &Value) -> Value {
+    let path = format!("/api/v1/background-task/{}", task["id"].as_str().unwrap());
+    eventually(|| Some(world.call("GET", &path, "").expect(200)).filter(|task| task["status"] != "running"))
+}
+
+/// Whether these bytes stand in the database or the log beside it.
+fn stands(world: &World, bytes: &[u8]) -> bool {
+    let beside = |rest: &str| std::fs::read(format!("{}{rest}", world.database().display())).unwrap_or_default();
+    [beside(""), beside("-wal")].concat().windows(bytes.len()).any(|found| found == bytes)
+}
+
 #[test]
 fn an_erased_payload_is_shown_nowhere_and_cannot_be_sent_again() {
-    let (mut world, receiver) = (World::start(), Receiver::good());
+    let (world, receiver) = (World::start(), Receiver::good());
     let (app, endpoint) = world.subscribe(&receiver.url);
     let event = world.publish(&app, &format!(r#"{{"card":"4242","long":"{}"}}"#, "4242".repeat(10_000)));
     world.publish(&app, "{}");
@@ -23,14 +35,7 @@ fn an_erased_payload_is_shown_nowhere_and_cannot_be_sent_again() {
     }
     let resend = world.call("POST", &format!("/api/v1/app/{app}/msg/{event}/endpoint/{endpoint}/resend"), "");
     assert_eq!(resend.expect(400)["code"], "missing_payload");
-    assert!(world.terminate().success());
-    // whatever the log still holds goes into the file
-    let database = rusqlite::Connection::open(world.database()).unwrap();
-    database.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(())).unwrap();
-    let file = std::fs::read(world.database()).unwrap();
-    let stands =
-        file.windows(8).any(|bytes| bytes == b"42424242") || file.windows(7).any(|bytes| bytes == b"card\":\"");
-    assert!(!stands, "it stands in the file still");
+    eventually(|| (!stands(&world, b"42424242") && !stands(&world, b"card\":\"")).then_some(()));
 }
 
 #[test]
@@ -68,8 +73,13 @@ fn many_are_erased_at_once_each_with_its_result() {
     for number in 0..120 {
         world.publish(&other, &format!(r#"{{"n":{number}}}"#));
     }
-    let task = world.call("POST", &format!("/api/v1/app/{other}/msg/expunge-all-contents"), "").expect(202);
-    assert_eq!((&task["task"], &task["status"]), (&json!("application.purge_content"), &json!("finished")));
+    let path = format!("/api/v1/app/{other}/msg/expunge-all-contents");
+    let counted = world.call("POST", &path, json!({"dryRun": true})).expect(200);
+    assert_eq!(counted, json!({"dryRun": true, "count": 121}));
+    let task = world.call("POST", &path, "").expect(202);
+    assert_eq!((&task["task"], &task["data"]["appId"]), (&json!("application.purge_content"), &json!(other)));
+    let ended = ended(&world, &task);
+    assert_eq!((&ended["status"], &ended["data"]["done"]), (&json!("finished"), &json!(121)));
     let list = world.call("GET", &format!("/api/v1/app/{other}/msg?limit=250"), "").expect(200);
     let rows = list["data"].as_array().unwrap();
     assert!(rows.len() == 121 && rows.iter().all(|row| row["payload"] == json!({"expired": true})), "{list}");
@@ -107,12 +117,95 @@ fn a_payload_may_be_kept_for_a_shorter_time() {
     ] {
         publish(good).expect(202);
     }
+    let now_ms = posthaste::clock::Clock::now(&posthaste::clock::SystemClock::start()).wall_ms;
+    let in_two_hours = posthaste::providers::written_moment(now_ms + 2 * 3_600_000);
     for (wrong, field) in [
         (json!({"payloadRetentionPeriod": 4}), "payloadRetentionPeriod"),
         (json!({"payloadRetentionPeriod": 91}), "payloadRetentionPeriod"),
         (json!({"payloadRetentionHours": 0}), "payloadRetentionHours"),
         (json!({"payloadRetentionHours": 24, "payloadRetentionPeriod": 5}), "payloadRetentionHours"),
+        (json!({"payloadRetentionHours": 1, "deliverAt": in_two_hours}), "deliverAt"),
     ] {
         assert_eq!(publish(wrong).expect(422)["detail"][0]["loc"], json!(["body", field]));
+    }
+}
+
+/// Makes all events older, as if the server had been down for so many days.
+fn age(world: &World, days: i64) {
+    let database = rusqlite::Connection::open(world.database()).unwrap();
+    let by = days * 86_400_000;
+    for (table, column) in [("event", "id"), ("event_extra", "event"), ("delivery", "event"), ("due", "event")] {
+        let sql = format!("update {table} set {column} = {column} - ?1");
+        database.execute(&sql, (by << 22,)).unwrap();
+    }
+    database.execute("update event_extra set keep_until_ms = keep_until_ms - ?1", (by,)).unwrap();
+}
+
+#[test]
+fn a_payload_past_its_time_is_erased_the_event_stays_and_what_waited_for_it_is_canceled() {
+    let mut world = World::start_with(&["--allow-network", "127.0.0.0/8", "--payload-days", "30"]);
+    let failing = Receiver::start(|_, _| Behaviour::Status(500));
+    let (app, endpoint) = world.subscribe(&failing.url);
+    let publish = |world: &World, rest: Value| {
+        let mut event = json!({"eventType": "a", "payload": {"iban": "CANARY-CL93"}});
+        event.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        let answer = world.call("POST", &format!("/api/v1/app/{app}/msg"), event).expect(202);
+        answer["id"].as_str().unwrap().to_owned()
+    };
+    for rest in [json!({}), json!({"payloadRetentionHours": 24}), json!({"payloadRetentionPeriod": 90})] {
+        let event = publish(&world, rest);
+        world.attempts(&app, &event, 1);
+    }
+    eventually(|| {
+        let rows =
+            world.call("GET", &format!("/api/v1/app/{app}/endpoint/{endpoint}/msg"), "").expect(200)["data"].clone();
+        (rows.as_array().unwrap().iter().filter(|row| row["statusText"] == "pending").count() == 3).then_some(())
+    });
+    let all = format!("/api/v1/app/{app}/msg?after=2020-01-01T00:00:00Z");
+    let shown = |world: &World| -> Vec<Value> {
+        let list = world.call("GET", &all, "").expect(200);
+        list["data"].as_array().unwrap().iter().rev().map(|row| row["payload"].clone()).collect()
+    };
+    let (kept, gone) = (json!({"iban": "CANARY-CL93"}), json!({"expired": true}));
+    for (days, expected) in [(2, [&kept, &gone, &kept]), (30, [&gone, &gone, &kept]), (60, [&gone, &gone, &gone])] {
+        assert!(world.terminate().success());
+        age(&world, days);
+        world.restart();
+        eventually(|| (shown(&world).iter().collect::<Vec<_>>() == expected).then_some(()));
+    }
+    eventually(|| (!stands(&world, b"CANARY")).then_some(()));
+    let list = world.call("GET", &all, "").expect(200);
+    for row in list["data"].as_array().unwrap() {
+        let path = format!("/api/v1/app/{app}/msg/{}/endpoint", row["id"].as_str().unwrap());
+        let standing = world.call("GET", &path, "").expect(200)["data"][0].clone();
+        assert_eq!((&standing["statusText"], &standing["nextAttempt"]), (&json!("canceled"), &Value::Null));
+        let resend = world.call("POST", &format!("{path}/{endpoint}/resend"), "").expect(400);
+        assert_eq!(resend["code"], "missing_payload");
+    }
+}
+
+#[test]
+fn a_long_job_is_seen_and_kept_over_a_crash_and_one_that_has_ended_cannot_be_called_off() {
+    let mut world = World::start();
+    let app = world.call("POST", "/api/v1/app", r#"{"name":"a"}"#).expect(201)["id"].as_str().unwrap().to_owned();
+    let usage = json!({"since": "2026-11-01T00:00:00Z", "until": "2026-12-31T00:00:00Z"});
+    let begun = [
+        world.call("POST", &format!("/api/v1/app/{app}/msg/expunge-all-contents"), "").expect(202),
+        world.call("POST", "/api/v1/stats/usage/app", usage).expect(202),
+        world.call("PUT", "/api/v1/stats/usage/event-types", "").expect(202),
+    ];
+    assert!(begun.iter().all(|task| task["status"] == "running"));
+    world.kill_and_restart();
+    let done = begun.each_ref().map(|task| ended(&world, task));
+    assert_eq!(done[1]["data"]["appStats"][0]["appId"], app);
+    assert_eq!(done[2]["data"]["event_types"][0]["hasCatchAllEndpoint"], false);
+    let list = world.call("GET", "/api/v1/background-task?limit=2", "").expect(200);
+    let ids = |list: &Value| list["data"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect::<Vec<_>>();
+    assert_eq!((ids(&list), &list["done"]), (vec![begun[2]["id"].clone(), begun[1]["id"].clone()], &json!(false)));
+    let rest = format!("/api/v1/background-task?iterator={}", list["iterator"].as_str().unwrap());
+    assert_eq!(ids(&world.call("GET", &rest, "").expect(200)), [begun[0]["id"].clone()]);
+    for task in done {
+        let path = format!("/api/v1/background-task/{}/cancel", task["id"].as_str().unwrap());
+        assert_eq!((&task["status"], world.call("POST", &path, "").status), (&json!("finished"), 409));
     }
 }

@@ -15,6 +15,7 @@ use posthaste::secret::Sealer;
 use posthaste::source::SourceRef;
 use posthaste::store::sqlite::Sqlite;
 use posthaste::store::{Answer, Change, Op, PeopleChange, Setting};
+use posthaste::task::{Task, Work};
 use posthaste::user::{Holder, Test};
 use rusqlite::Connection;
 
@@ -29,14 +30,15 @@ mod receiving;
 /// Writes what stands in a kept database.
 type Fill = fn(&Subject) -> Topics;
 /// The schemas that were released, by the number of their last step, and what stands in each.
-const RELEASED: [(&str, Fill); 7] = [
+const RELEASED: [(&str, Fill); 8] = [
     ("0001", fill_sending),
     ("0002", fill_receiving),
     ("0003", fill_waiting),
     ("0004", fill_sandbox),
     ("0006", fill_handling),
     ("0007", fill_people),
-    ("0008", fill),
+    ("0008", fill_brand),
+    ("0009", fill),
 ];
 /// Names the one that is to be written: `POSTHASTE_TEST_WRITE_SCHEMA=0003 cargo test --test it released`.
 const WRITE: &str = "POSTHASTE_TEST_WRITE_SCHEMA";
@@ -73,7 +75,7 @@ fn every_released_schema_is_opened_and_read() {
 /// Under schema 2 the key of each was indexed as it came; under schema 3 some keys may wait.
 #[test]
 fn what_came_in_under_an_earlier_schema_is_still_known() {
-    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1, 1]) {
+    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1, 1, 1]) {
         let (_fresh_folder, fresh_path) = a_folder();
         let topics = fill(&open(&fresh_path));
         let (_folder, path) = a_folder();
@@ -109,6 +111,18 @@ fn schema(path: &Path) -> Vec<(String, Option<String>)> {
 /// Writes something of everything; gives what there is to ask about. It must not change once a schema was released with it:
 /// what a new schema holds beyond the one before is written by a function of its own.
 pub fn fill(subject: &Subject) -> Topics {
+    let topics = fill_brand(subject);
+    let (environment, application) = (topics.environments[0], topics.applications[0]);
+    for state in [ReplayState::Running, ReplayState::Finished] {
+        let work = Work::Erase { below: i64::MAX };
+        let task = Task::begin(subject.id(), environment, Some(application), work, NOON_MS);
+        subject.done(set(Change::Task(Box::new(Task { state, ..task }))));
+    }
+    topics
+}
+
+/// What schema 8 can hold.
+fn fill_brand(subject: &Subject) -> Topics {
     let topics = fill_people(subject);
     subject.done(user::people(PeopleChange::Brand(topics.environments[0], user::brand())));
     topics

@@ -8,7 +8,7 @@ use posthaste::delivery::Status;
 use posthaste::endpoint::Endpoint;
 use posthaste::event::{Event, Once};
 use posthaste::event_type::EventType;
-use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id, SourceId};
+use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id, SourceId, floor_at};
 use posthaste::inbound::Credentials;
 use posthaste::source::{Quarantined, Source, SourceRef, token_hash};
 use posthaste::store::{AttemptRow, AttemptsOf, DeliveryRow, Filter, Listed, Page, Store};
@@ -56,8 +56,15 @@ fn answers(store: &dyn Store, topics: &Topics) -> Vec<String> {
             line(&mut lines, "replayable", store.replay_count(replay).unwrap());
         }
         line(&mut lines, "replays", replays);
+        line(&mut lines, "tasks", store.tasks(environment, page).unwrap().rows);
     }
     line(&mut lines, "running", store.opening(0).unwrap().replays);
+    for task in store.running_tasks().unwrap() {
+        line(&mut lines, "erasable", store.erasable(&task, 2).unwrap());
+    }
+    for &moment in &topics.moments {
+        line(&mut lines, "expired", store.expired(moment, EventId::new(floor_at(moment)), 2).unwrap());
+    }
     lines
 }
 

@@ -39,6 +39,8 @@ enum Step {
     Outage { of: Index },
     Alive,
     Expunge { of: Index, attempt: bool },
+    Expire { days: i64 },
+    Task { of: Index, ends: bool },
     Validation { of: Index, validation: usize },
     EndTokens { of: Index, which: u8 },
     Used { of: Index },
@@ -62,6 +64,8 @@ fn a_setting() -> impl Strategy<Value = Step> {
         1 => (of(), 0..3_usize).prop_map(|(of, validation)| Step::Validation { of, validation }),
         1 => (of(), 0..6_u8).prop_map(|(of, which)| Step::EndTokens { of, which }),
         2 => (of(), any_bool()).prop_map(|(of, attempt)| Step::Expunge { of, attempt }),
+        1 => (0..3_i64).prop_map(|days| Step::Expire { days }),
+        2 => (of(), any_bool()).prop_map(|(of, ends)| Step::Task { of, ends }),
         1 => (of(), any_bool()).prop_map(|(of, revoke)| Step::Key { of, revoke }),
         5 => (of(), any_bool(), seldom(), maybe(0..3_u8), seldom())
             .prop_map(|(of, fresh, deleted, uid, missed)| Step::Source { of, fresh, deleted, uid, missed }),

@@ -9,12 +9,14 @@ use posthaste::environment::{Environment, Validation};
 use posthaste::event::{Extra, Once};
 use posthaste::event_type::EventType;
 use posthaste::fan_out;
-use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, KeyId};
+use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, KeyId, floor_at};
 use posthaste::inbound::{Flags, Refusal};
 use posthaste::key::Role;
 use posthaste::provider::Provider;
+use posthaste::replay;
 use posthaste::source::{Source, SourceRef};
 use posthaste::store::{Answer, AttemptsOf, Change, Consumer, Filter, Op, Page, Refused, Setting, Turned};
+use posthaste::task::{Task, Work};
 use posthaste::token::{Ended, Which};
 use proptest::sample::Index;
 
@@ -180,6 +182,8 @@ impl<'a> Writer<'a> {
             Step::Validation { of, validation } => Change::Validation(environment(of)?, Validation::ALL[validation].1),
             Step::EndTokens { of, which } => self.end_tokens(of, which)?,
             Step::Expunge { of, attempt } => self.expunge(of, attempt)?,
+            Step::Expire { days } => self.expire(days),
+            Step::Task { of, ends } => self.task(of, ends)?,
             Step::Source { .. } => return self.source(step),
             Step::Consumer { of, to, name, commits } => Change::Consumer(Consumer {
                 application: *pick(of, &self.topics.applications)?,
@@ -218,6 +222,28 @@ impl<'a> Writer<'a> {
         let page = Page { after: None, descending: true, limit: 1 };
         let listed = self.subject.attempts(AttemptsOf::Event(event), page, &Filter::default()).unwrap();
         Some(Change::ExpungeAttempt(event, listed.rows.first()?.attempt.id))
+    }
+
+    fn expire(&self, days: i64) -> Change {
+        let wall_ms = self.subject.wall_ms();
+        let below = EventId::new(floor_at(wall_ms - days * DAY_MS));
+        Change::Erased(self.subject.expired(wall_ms, below, 3).unwrap())
+    }
+
+    /// The end of a task, the next slice of one, or a new one.
+    fn task(&self, of: Index, ends: bool) -> Option<Change> {
+        let running = self.subject.running_tasks().unwrap();
+        let Some(task) = pick(of, &running) else {
+            let application = pick(of, &self.applications)?;
+            let work = Work::Erase { below: self.subject.id::<EventId>().value() };
+            let (environment, wall_ms) = (application.environment, self.subject.wall_ms());
+            let task = Task::begin(self.subject.id(), environment, Some(application.id), work, wall_ms);
+            return Some(Change::Task(Box::new(task)));
+        };
+        if ends {
+            return Some(Change::Task(Box::new(Task { state: replay::State::Canceled, ..task.clone() })));
+        }
+        Some(Change::Erased(self.subject.erasable(task, 2).unwrap()))
     }
 
     /// A new source, or one that exists with the revision its next change must have.

@@ -1,0 +1,87 @@
+//! Upkeep: what goes on behind requests, slice by slice. Payloads past their time are erased, tasks are done, and
+//! what was erased leaves the log.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::api::stats;
+use super::state::Api;
+use crate::error::{Error, Result};
+use crate::id::{EventId, Id as _, floor_at};
+use crate::replay::State;
+use crate::store::{Change, Erased, Setting};
+use crate::task::{Task, Work};
+
+/// How often it looks whether the time of any payload has come.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How many events one slice looks at, so that it holds the writer up for some milliseconds at most.
+const SLICE: usize = 100;
+/// A reader that stands in the way of emptying the log has gone after this.
+const SCRUB_AGAIN: Duration = Duration::from_millis(250);
+const DAY_MS: i64 = 86_400_000;
+
+/// Goes on until it is aborted. `days` is for how long payloads are kept of events that say nothing themselves.
+pub async fn run(api: Api, days: u32) {
+    loop {
+        if let Err(error) = round(&api, days).await {
+            tracing::warn!(%error, "upkeep stopped halfway; it goes on in a minute");
+        }
+        let _ = timeout(LOOK_EVERY, api.upkeep.notified()).await; // whether asked for or in its own time
+    }
+}
+
+/// Does all that there is to do: a slice for whatever is past its time and one for each task, in turn.
+async fn round(api: &Api, days: u32) -> Result<()> {
+    loop {
+        let now_ms = api.clock.now().wall_ms;
+        let below = EventId::new(floor_at(now_ms - i64::from(days) * DAY_MS));
+        let expired = api.read(move |store| store.expired(now_ms, below, SLICE)).await?;
+        let mut done = expired.done;
+        if !expired.events.is_empty() || !expired.done {
+            change(api, Change::Erased(expired)).await?;
+        }
+        for task in api.read(|store| store.running_tasks()).await? {
+            done = false;
+            change(api, step(api, task).await?).await?;
+        }
+        if done {
+            break;
+        }
+    }
+    while !api.read(|store| store.scrub()).await? {
+        sleep(SCRUB_AGAIN).await;
+    }
+    Ok(())
+}
+
+/// What a task does next.
+async fn step(api: &Api, task: Task) -> Result<Change> {
+    let (environment, ids) = (task.environment, api.engine.text().clone());
+    let result = match &task.work {
+        Work::Erase { .. } => {
+            let erased: Erased = api.read(move |store| store.erasable(&task, SLICE)).await?;
+            return Ok(Change::Erased(erased));
+        }
+        Work::Usage { hours, applications } => {
+            let (hours, applications) = (*hours, applications.clone());
+            api.read(move |store| stats::usage_of(store, &ids, environment, hours, applications)).await?
+        }
+        Work::EventTypes => api.read(move |store| stats::subscriptions(store, &ids, environment)).await?,
+    };
+    let updated_ms = api.clock.now().wall_ms;
+    Ok(Change::Task(Box::new(Task { state: State::Finished, result: Some(result), updated_ms, ..task })))
+}
+
+/// Writes a slice down, then leaves the writer to others for as long as that took.
+async fn change(api: &Api, change: Change) -> Result<()> {
+    let begun = Instant::now();
+    let is_task = matches!(change, Change::Task(_));
+    match api.engine.change(Setting { change, answer: None }).await {
+        Ok(_) => {}
+        Err(_) if is_task => {} // called off meanwhile
+        Err(error) => return Err(Error::internal(format!("{error:?}"))),
+    }
+    sleep(begun.elapsed()).await;
+    Ok(())
+}
