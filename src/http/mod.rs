@@ -37,6 +37,7 @@ mod problem;
 mod schemas;
 pub mod state;
 pub mod upkeep;
+mod yaml;
 
 /// How many connections are open at one time; more wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 8_192;

@@ -14,12 +14,15 @@ use crate::error::{Error, Kind, Result};
 use crate::event_type::EventType;
 use crate::http::call::{Call, answer};
 use crate::http::schemas::Schema;
+use crate::http::yaml;
 use crate::id::EnvironmentId;
 use crate::key::Action;
 use crate::store::{Page, Store};
 
 /// How deep references are followed: those that go round in circles end here.
 const DEPTH_MAX: usize = 32;
+/// How many values the schemas may have once their references are followed.
+const VALUES_MAX: usize = 200_000;
 /// How many event types one document brings.
 const TYPES_MAX: usize = 1_000;
 /// How many event types are read at a time.
@@ -87,9 +90,11 @@ pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Respons
 fn document(spec: Option<Map<String, Value>>, raw: Option<&str>) -> Result<Value> {
     match (spec, raw) {
         (Some(spec), None) => Ok(Value::Object(spec)),
-        (None, Some(raw)) => serde_json::from_str(raw).map_err(|error| {
-            Error::field("specRaw", format!("is no JSON ({error}); YAML is not read: convert it first"))
-        }),
+        (None, Some(raw)) if raw.trim_start().starts_with('{') => serde_json::from_str(raw)
+            .map_err(|error| Error::field("specRaw", format!("begins like JSON and is none: {error}"))),
+        (None, Some(raw)) => {
+            yaml::read(raw).map_err(|why| Error::field("specRaw", format!("is neither JSON nor YAML: {why}")))
+        }
         _ => {
             let detail = "give either `spec` or `specRaw`, and not both";
             Err(Error::new(Kind::Invalid, "generic_error", detail))
@@ -104,6 +109,7 @@ fn event_types(spec: &Value, environment: EnvironmentId, now_ms: i64) -> Result<
     if webhooks.len() > TYPES_MAX {
         return Err(Error::field("spec", format!("has {} webhooks; at most {TYPES_MAX} are read", webhooks.len())));
     }
+    let mut left = VALUES_MAX;
     let read = |(key, item): (&String, &Value)| {
         let operation = item.get("post").or_else(|| item.get("put")).unwrap_or(item);
         let text = |name: &str| operation.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -112,7 +118,7 @@ fn event_types(spec: &Value, environment: EnvironmentId, now_ms: i64) -> Result<
             environment,
             name: text("operationId").filter(|id| id.contains('.')).unwrap_or_else(|| key.clone()),
             description: text("description").or_else(|| text("summary")).unwrap_or_default(),
-            schemas: schema(spec, operation).map(|schema| json!({ "1": schema }).to_string()),
+            schemas: schema(spec, operation, &mut left).map(|schema| json!({ "1": schema }).to_string()),
             archived: false,
             deprecated: operation.get("deprecated").and_then(Value::as_bool).unwrap_or(false),
             feature_flags: flags.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -121,13 +127,19 @@ fn event_types(spec: &Value, environment: EnvironmentId, now_ms: i64) -> Result<
             updated_ms: now_ms,
         }
     };
-    Ok(webhooks.iter().map(read).collect())
+    let found = webhooks.iter().map(read).collect();
+    if left == 0 {
+        let message = format!("has more than {VALUES_MAX} values once its references are followed");
+        return Err(Error::field("spec", message));
+    }
+    Ok(found)
 }
 
 /// The schema of what is sent, with an example that stands beside it.
-fn schema(spec: &Value, operation: &Value) -> Option<Value> {
-    let content = resolved(spec, operation.get("requestBody")?, 0).get("content")?.get("application/json")?.clone();
-    let mut schema = resolved(spec, content.get("schema")?, 0);
+fn schema(spec: &Value, operation: &Value, left: &mut usize) -> Option<Value> {
+    let body = resolved(spec, operation.get("requestBody")?, 0, left);
+    let content = body.get("content")?.get("application/json")?.clone();
+    let mut schema = resolved(spec, content.get("schema")?, 0, left);
     let example = content.get("example").or_else(|| schema.get("example")).cloned();
     if let (Some(fields), Some(example)) = (schema.as_object_mut(), example) {
         fields.entry("examples").or_insert_with(|| json!([example]));
@@ -135,25 +147,27 @@ fn schema(spec: &Value, operation: &Value) -> Option<Value> {
     Some(schema)
 }
 
-/// A value with the references in it replaced by what they refer to, within the document.
-fn resolved(spec: &Value, value: &Value, depth: usize) -> Value {
+/// A value with the references in it replaced by what they refer to, within the document; nothing more once no values
+/// are `left`.
+fn resolved(spec: &Value, value: &Value, depth: usize, left: &mut usize) -> Value {
+    *left = left.saturating_sub(1);
+    if depth >= DEPTH_MAX || *left == 0 {
+        return match value {
+            Value::Object(_) => json!({}),
+            Value::Array(_) => json!([]),
+            other => other.clone(),
+        };
+    }
     match value {
         Value::Object(fields) => {
             let target = fields.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
-            match target {
-                Some(_) if depth >= DEPTH_MAX => json!({}),
-                Some(pointer) => {
-                    spec.pointer(pointer).map_or_else(|| json!({}), |found| resolved(spec, found, depth + 1))
-                }
-                None => {
-                    let each = fields.iter().map(|(name, value)| (name.clone(), resolved(spec, value, depth + 1)));
-                    if depth >= DEPTH_MAX { json!({}) } else { Value::Object(each.collect()) }
-                }
+            if let Some(pointer) = target {
+                return spec.pointer(pointer).map_or_else(|| json!({}), |found| resolved(spec, found, depth + 1, left));
             }
+            let each = fields.iter().map(|(name, value)| (name.clone(), resolved(spec, value, depth + 1, left)));
+            Value::Object(each.collect())
         }
-        Value::Array(values) if depth < DEPTH_MAX => {
-            values.iter().map(|value| resolved(spec, value, depth + 1)).collect()
-        }
+        Value::Array(values) => values.iter().map(|value| resolved(spec, value, depth + 1, left)).collect(),
         other => other.clone(),
     }
 }

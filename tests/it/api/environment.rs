@@ -111,3 +111,38 @@ fn the_webhooks_of_an_openapi_document_become_event_types() {
     }
     assert_eq!(import(json!({"spec": {}})).status, 422);
 }
+
+#[test]
+fn an_openapi_document_in_yaml_is_read_and_one_that_grows_beyond_all_bounds_is_refused() {
+    let world = World::start();
+    let import = |body: Value| world.call("POST", "/api/v1/event-type/import/openapi", body);
+    let yaml = "openapi: 3.1.0\nwebhooks:\n  refund.made:\n    post: &post\n      description: >-\n        Money went\n        back\n      requestBody:\n        content:\n          application/json:\n            schema: {type: object, required: [amount]}\n  refund.failed:\n    post:\n      <<: *post\n      deprecated: true\n";
+    let done = import(json!({ "specRaw": yaml })).expect(200);
+    assert_eq!(done["data"]["modified"], json!(["refund.made", "refund.failed"]));
+    let made = world.call("GET", "/api/v1/event-type/refund.made", "").expect(200);
+    assert_eq!((&made["description"], &made["deprecated"]), (&json!("Money went back"), &json!(false)));
+    assert_eq!(made["schemas"]["1"], json!({"type": "object", "required": ["amount"]}));
+    let failed = world.call("GET", "/api/v1/event-type/refund.failed", "").expect(200);
+    assert_eq!((&failed["description"], &failed["deprecated"]), (&json!("Money went back"), &json!(true)));
+
+    let lines = |line: &dyn Fn(usize) -> String| (1..12).map(line).collect::<String>();
+    let laughs = lines(&|level| format!("l{level}: &l{level} [{}]\n", vec![format!("*l{}", level - 1); 10].join(",")));
+    let turns = (1..12).map(|level| {
+        let again = json!({"$ref": format!("#/s/l{}", level - 1)});
+        (format!("l{level}"), json!({"allOf": vec![again; 10]}))
+    });
+    let mut named: serde_json::Map<String, Value> = turns.collect();
+    named.insert("l0".to_owned(), json!({"type": "object"}));
+    let content = json!({"application/json": {"schema": {"$ref": "#/s/l11"}}});
+    let round = json!({"s": named, "webhooks": {"a": {"post": {"requestBody": {"content": content}}}}});
+    for (body, field, why) in [
+        (json!({ "specRaw": format!("l0: &l0 [a]\n{laughs}") }), "specRaw", "more than 100000 values"),
+        (json!({ "specRaw": "{\"a\": " }), "specRaw", "begins like JSON"),
+        (json!({ "specRaw": "a: [1\nb: 2" }), "specRaw", "neither JSON nor YAML"),
+        (json!({ "spec": round }), "spec", "more than 200000 values"),
+    ] {
+        let detail = import(body).expect(422)["detail"][0].clone();
+        assert_eq!(detail["loc"], json!(["body", field]));
+        assert!(detail["msg"].as_str().unwrap().contains(why), "{detail}");
+    }
+}
