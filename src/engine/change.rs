@@ -77,22 +77,21 @@ impl<R> Core<R> {
     fn obey_application(&mut self, now: Now, application: &Application) {
         if !application.deleted {
             self.directory.put(application);
-            self.obey_wire(application);
+            self.obey_settings(application);
             return;
         }
         self.close(now, application.id);
     }
 
-    /// Its endpoints carry the names of its headers.
-    fn obey_wire(&mut self, application: &Application) {
-        let Some(lanes) = self.directory.lanes_mut(application.id) else {
-            return;
-        };
-        for &lane in lanes.iter() {
+    /// Its endpoints carry the names of its headers, and ask anew whether its rate holds them back.
+    fn obey_settings(&mut self, application: &Application) {
+        let lanes = self.directory.lanes_mut(application.id).map_or_else(Vec::new, |lanes| lanes.clone());
+        for lane in lanes {
             let endpoint = &mut self.lanes[lane].endpoint;
             if endpoint.wire != application.wire {
                 Arc::make_mut(endpoint).wire = application.wire;
             }
+            self.make_ready(lane);
         }
     }
 

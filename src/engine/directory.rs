@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::pace::Pace;
 use crate::application::{Application, ApplicationRef};
 use crate::environment::{Environment, ORG_PREFIX};
 use crate::id::{ApplicationId, EnvironmentId, SourceId};
@@ -28,6 +29,8 @@ pub(super) struct Resident {
 pub(super) struct Directory {
     residents: HashMap<ApplicationId, Resident>,
     uids: HashMap<(EnvironmentId, String), ApplicationId>,
+    /// How fast those are sent to that have a rate, and that rate.
+    paces: HashMap<ApplicationId, (u32, Pace)>,
     /// The names of environments that Svix tokens name.
     orgs: HashMap<EnvironmentId, String>,
 }
@@ -76,9 +79,33 @@ impl Directory {
         self.residents.get_mut(&application).map(|resident| &mut resident.lanes)
     }
 
+    /// When an endpoint of this application may send again by the application's rate, in ms; `None` for now. Those that
+    /// wait take turns.
+    pub(super) fn turn(&mut self, application: ApplicationId, now_ms: i64) -> Option<i64> {
+        if self.paces.is_empty() {
+            return None;
+        }
+        let (rate, pace) = self.paces.get_mut(&application)?;
+        pace.turn(*rate, now_ms)
+    }
+
+    /// One more was sent to an endpoint of this application.
+    pub(super) fn spend(&mut self, application: ApplicationId, now_ms: i64) {
+        if self.paces.is_empty() {
+            return;
+        }
+        if let Some((rate, pace)) = self.paces.get_mut(&application) {
+            pace.spend(*rate, now_ms);
+        }
+    }
+
     /// Takes a new or changed application.
     pub(super) fn put(&mut self, application: &Application) {
+        let pace = self.paces.get(&application.id).map(|(_, pace)| *pace).unwrap_or_default();
         let lanes = self.remove(application.id);
+        if let Some(rate) = application.throttle_rate {
+            self.paces.insert(application.id, (rate, pace));
+        }
         if let Some(uid) = &application.uid {
             self.uids.insert((application.environment, uid.clone()), application.id);
         }
@@ -100,6 +127,7 @@ impl Directory {
 
     /// Forgets an application; gives the lanes it had.
     pub(super) fn remove(&mut self, application: ApplicationId) -> Vec<usize> {
+        self.paces.remove(&application);
         let Some(resident) = self.residents.remove(&application) else {
             return Vec::new();
         };

@@ -75,8 +75,11 @@ impl<R> Core<R> {
                 return;
             };
             self.lanes[lane].queued = false;
-            if let Some(until_ms) = self.lanes[lane].throttled_until(now.steady_ms) {
+            let application = self.lanes[lane].endpoint.application;
+            let own_ms = self.lanes[lane].throttled_until(now.steady_ms);
+            if let Some(until_ms) = own_ms.or_else(|| self.directory.turn(application, now.steady_ms)) {
                 self.throttled.insert((until_ms, lane));
+                self.lanes[lane].hold_back();
                 self.lanes.set_unhealthy(lane, true);
                 continue;
             }
@@ -89,6 +92,7 @@ impl<R> Core<R> {
             let Some(flight) = self.lanes.take_off(lane, self.leases, now.steady_ms) else {
                 continue;
             };
+            self.directory.spend(application, now.steady_ms);
             self.in_flight += 1;
             let endpoint = self.lanes[lane].endpoint.clone();
             let lease = Lease { event: flight.event, endpoint: endpoint.id, number: flight.number };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
+use super::pace::Pace;
 use crate::attempt::{Outcome, Report};
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::{Endpoint, Health, State};
@@ -14,8 +15,6 @@ use crate::replay::Replay;
 const IN_FLIGHT_FIRST: usize = 16;
 /// An answer that takes longer than this is no reason to send more at one time.
 const FAST_MS: u32 = 1_000;
-/// A throttled lane that was woken late may catch up with so much of its rate, in µs.
-const CATCH_UP_US: i64 = 20_000;
 /// After so many failures in a row one attempt at a time probes the endpoint; each success doubles that again.
 const FAILURES_UNTIL_PROBING: u32 = 5;
 /// After so many failures in a row what waits is kept on disk instead of in memory.
@@ -77,9 +76,8 @@ pub(super) struct Lane {
     pub(super) unhealthy: bool,
     failures: u32,
     slots: usize,
-    /// When its rate allows the next attempt, in µs.
-    next_us: i64,
-    /// Whether its rate holds it back: what waits for it does not hold publishers up.
+    pace: Pace,
+    /// Whether its rate, or its application's, holds it back: what waits for it does not hold publishers up.
     throttled: bool,
     /// Whether the last flight came from the backlog, for taking turns when there is one slot.
     last_was_retry: bool,
@@ -102,7 +100,7 @@ impl Lane {
             unhealthy: false,
             failures: 0,
             slots: IN_FLIGHT_FIRST.min(slots_max),
-            next_us: 0,
+            pace: Pace::default(),
             throttled: false,
             last_was_retry: false,
         }
@@ -113,19 +111,20 @@ impl Lane {
         self.slots = self.slots.min(self.endpoint.handling.in_flight_max());
     }
 
-    /// When it may send again, in ms; `None` when its rate allows it now.
-    pub(super) fn throttled_until(&mut self, now_ms: i64) -> Option<i64> {
-        self.endpoint.handling.throttle_rate?;
-        let until_ms = (self.next_us > now_ms * 1_000).then(|| (self.next_us + 999) / 1_000);
-        self.throttled |= until_ms.is_some();
-        until_ms
+    /// When its own rate lets it send again, in ms; `None` for now.
+    pub(super) fn throttled_until(&self, now_ms: i64) -> Option<i64> {
+        self.endpoint.handling.throttle_rate.and_then(|_| self.pace.until(now_ms))
+    }
+
+    /// A rate holds it back.
+    pub(super) fn hold_back(&mut self) {
+        self.throttled = true;
     }
 
     /// One more was sent.
     fn spend(&mut self, now_ms: i64) {
         if let Some(rate) = self.endpoint.handling.throttle_rate {
-            let step_us = 1_000_000 / i64::from(rate.max(1));
-            self.next_us = self.next_us.max(now_ms * 1_000 - CATCH_UP_US.max(step_us)) + step_us;
+            self.pace.spend(u32::from(rate), now_ms);
         }
         if self.fresh.len() < WINDOW / 2 {
             self.throttled = false;

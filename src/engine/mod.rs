@@ -17,6 +17,7 @@ mod group;
 mod lanes;
 pub mod message;
 mod outcome;
+mod pace;
 mod payloads;
 mod recent;
 mod recover;

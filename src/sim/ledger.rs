@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use crate::application::ApplicationRef;
+use crate::application::{Application, ApplicationRef};
 use crate::clock::Now;
 use crate::endpoint::{Endpoint, State};
 use crate::event::Once;
@@ -31,6 +31,23 @@ pub(super) const CHANNELS: [&str; 2] = ["north", "south"];
 pub(super) struct ApplicationBook {
     pub(super) id: ApplicationId,
     pub(super) deleted: bool,
+    /// How many attempts a second its endpoints may have together.
+    rate: Option<u32>,
+    begun_ms: VecDeque<i64>,
+}
+
+impl ApplicationBook {
+    pub(super) fn new(application: &Application) -> Self {
+        let Application { id, throttle_rate: rate, .. } = *application;
+        Self { id, deleted: false, rate, begun_ms: VecDeque::new() }
+    }
+
+    /// When its rate allows the next attempt of one of its endpoints, at the latest: when each of them had its turn.
+    fn free_again_ms(&self, endpoints: usize) -> i64 {
+        let turns = i64::try_from(endpoints).unwrap_or(i64::MAX) + 1;
+        let (rate, begun_ms) = (self.rate.map_or(i64::MAX, i64::from), self.begun_ms.back());
+        begun_ms.map_or(i64::MIN, |begun_ms| begun_ms + turns * (1_000 / rate + 1))
+    }
 }
 
 /// An endpoint as clients were last told it is.
@@ -280,6 +297,9 @@ impl Ledger {
     pub(super) fn crashed(&mut self) {
         for endpoint in &mut self.endpoints {
             endpoint.begun_ms.clear();
+        }
+        for application in &mut self.applications {
+            application.begun_ms.clear();
         }
         for delivery in &mut self.deliveries {
             delivery.standing = delivery.durable;

@@ -31,8 +31,9 @@ impl World {
         put(super::door::source(self.ledger.environment));
         for _ in 0..self.options.applications {
             let id = self.ids.next(wall_ms);
-            put(Change::Application(self.application(id, false)));
-            self.ledger.applications.push(super::ledger::ApplicationBook { id, deleted: false });
+            let application = self.application(id, false);
+            self.ledger.applications.push(super::ledger::ApplicationBook::new(&application));
+            put(Change::Application(application));
         }
         for _ in 0..self.options.endpoints {
             let endpoint = self.endpoint();
@@ -53,7 +54,7 @@ impl World {
             uid: Some(id.value().to_string()),
             name: "a".to_owned(),
             metadata: std::collections::BTreeMap::new(),
-            throttle_rate: None,
+            throttle_rate: (id.value() % 3 == 0).then_some(400),
             wire: crate::application::Wire::Webhook,
             provider: crate::provider::Provider::Standard,
             source: None,

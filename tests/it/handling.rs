@@ -42,6 +42,40 @@ fn a_rate_means_what_it_says() {
 }
 
 #[test]
+fn an_applications_rate_holds_for_all_its_endpoints_together_which_take_turns() {
+    let world = World::start();
+    let receivers = [Receiver::good(), Receiver::good(), Receiver::good()];
+    let secs = soak("SOAK_SECS", 4);
+    let app = world.call("POST", "/api/v1/app", json!({ "name": "a", "throttleRate": 15 })).expect(201)["id"].clone();
+    let app = app.as_str().unwrap();
+    receivers.iter().for_each(|receiver| drop(world.endpoint(app, &json!({ "url": receiver.url }))));
+    for nth in 0..5 * secs + 15 {
+        world.publish(app, &json!({ "nth": nth }).to_string());
+    }
+    let first = receivers.iter().map(|receiver| receiver.wait_for(1)[0].at).min().unwrap();
+    std::thread::sleep(Duration::from_secs(secs));
+    let until = first + Duration::from_secs(secs);
+    let counts = receivers.map(|receiver| receiver.received().iter().filter(|request| request.at < until).count());
+    show(&format!("{counts:?} in {secs} s at 15 a second together"));
+    let (count, expected) = (counts.iter().sum::<usize>(), usize::try_from(15 * secs).unwrap());
+    let off = if strict() { expected / 20 } else { expected / 4 + 2 };
+    assert!(count.abs_diff(expected) <= off, "{counts:?} in {secs} s at 15 a second");
+    let each = expected / 3;
+    assert!(counts.iter().all(|count| count.abs_diff(each) <= off / 3 + 2), "{counts:?}: they take turns");
+    world.call("PATCH", &format!("/api/v1/app/{app}"), json!({ "throttleRate": null })).expect(200);
+    let all = usize::try_from(3 * (5 * secs + 15)).unwrap();
+    eventually(|| {
+        let path = format!("/api/v1/app/{app}/endpoint");
+        let endpoints = world.call("GET", &path, "").expect(200)["data"].clone();
+        let done = |row: &Value| {
+            let stats = world.call("GET", &format!("{path}/{}/stats", row["id"].as_str().unwrap()), "").expect(200);
+            stats["success"].as_u64().unwrap()
+        };
+        (endpoints.as_array().unwrap().iter().map(done).sum::<u64>() == all as u64).then_some(())
+    });
+}
+
+#[test]
 fn what_is_paused_waits_and_goes_on_over_a_restart() {
     let mut world = World::start();
     let receiver = Receiver::good();

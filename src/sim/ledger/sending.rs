@@ -1,5 +1,7 @@
 //! Sending: what is on the wire, whether it may be, and what each attempt makes of its delivery.
 
+use std::collections::VecDeque;
+
 use super::Ledger;
 use super::standing::Kind;
 use crate::attempt::{Cause, Lease, Order};
@@ -67,21 +69,17 @@ impl Ledger {
         self.blame(wrong);
     }
 
-    /// No second sees more attempts begin than the endpoint's rate allows, but for what a late timer catches up with.
+    /// No second sees more attempts begin than the rate of the endpoint or of its application allows.
     fn check_rate(&mut self, target: usize) {
         let now_ms = self.now.steady_ms;
         let book = &mut self.endpoints[target];
-        let Some(rate) = book.seen.handling.throttle_rate.map(usize::from) else {
-            return;
-        };
-        book.begun_ms.push_back(now_ms);
-        while book.begun_ms.front().is_some_and(|&begun_ms| begun_ms <= now_ms - 1_000) {
-            book.begun_ms.pop_front();
-        }
-        if book.begun_ms.len() > rate + rate / 50 + 2 {
-            let wrong =
-                format!("{} attempts in a second at {:?}, whose rate is {rate}", book.begun_ms.len(), book.seen.id);
-            self.blame(wrong);
+        let (endpoint, application) = (book.seen.id, book.seen.application);
+        let own =
+            book.seen.handling.throttle_rate.map(u32::from).and_then(|rate| above(rate, &mut book.begun_ms, now_ms));
+        let all = self.applications.iter_mut().find(|book| book.id == application);
+        let all = all.and_then(|book| above(book.rate?, &mut book.begun_ms, now_ms));
+        if let Some(wrong) = own.or(all) {
+            self.blame(format!("{wrong}, at {endpoint:?} or all of {application:?}"));
         }
     }
 
@@ -90,6 +88,7 @@ impl Ledger {
         let book = &self.deliveries[delivery];
         let (standing, event) = (book.standing, &self.events[book.event]);
         let endpoint = &self.endpoints[book.endpoint];
+        let application = self.applications.iter().find(|book| book.id == endpoint.seen.application);
         let now_ms = self.now.steady_ms;
         if now_ms < standing.earliest_ms {
             let early_ms = standing.earliest_ms - now_ms;
@@ -109,6 +108,7 @@ impl Ledger {
             endpoint.readable_since_ms,
             endpoint.enabled_since_ms,
             endpoint.free_again_ms(),
+            application.map_or(i64::MIN, |book| book.free_again_ms(self.endpoints.len())),
             self.ready_since_ms,
             disk_since_ms,
         ];
@@ -183,4 +183,14 @@ impl Ledger {
             self.blame(format!("I13: {:?} has deliveries without rows after {age_ms} ms", event.id));
         }
     }
+}
+
+/// One more attempt began; whether that is more than so many a second, but for what a late timer catches up with.
+fn above(rate: u32, begun_ms: &mut VecDeque<i64>, now_ms: i64) -> Option<String> {
+    begun_ms.push_back(now_ms);
+    while begun_ms.front().is_some_and(|&begun_ms| begun_ms <= now_ms - 1_000) {
+        begun_ms.pop_front();
+    }
+    let most = usize::try_from(rate + rate / 50 + 2).unwrap_or(usize::MAX);
+    (begun_ms.len() > most).then(|| format!("{} attempts in a second at a rate of {rate}", begun_ms.len()))
 }
