@@ -10,11 +10,11 @@ use super::state::Api;
 use crate::error::{Error, Result};
 use crate::id::{EventId, Id as _, floor_at};
 use crate::replay::State;
-use crate::store::{Change, Erased, Setting};
+use crate::store::{Background, Change, Erased, Setting};
 use crate::task::{Task, Work};
 
 /// How often it looks whether the time of any payload has come.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// How many events one slice looks at, so that it holds the writer up for some milliseconds at most.
 const SLICE: usize = 100;
 /// A reader that stands in the way of emptying the log has gone after this.
@@ -41,7 +41,7 @@ async fn round(api: &Api, days: u32) -> Result<()> {
         if !expired.events.is_empty() || !expired.done {
             change(api, Change::Erased(expired)).await?;
         }
-        for task in api.read(|store| store.running_tasks()).await? {
+        for task in api.read(Background::running_tasks).await? {
             done = false;
             change(api, step(api, task).await?).await?;
         }
@@ -49,7 +49,7 @@ async fn round(api: &Api, days: u32) -> Result<()> {
             break;
         }
     }
-    while !api.read(|store| store.scrub()).await? {
+    while !api.read(Background::scrub).await? {
         sleep(SCRUB_AGAIN).await;
     }
     Ok(())

@@ -48,7 +48,9 @@ fn an_applications_rate_holds_for_all_its_endpoints_together_which_take_turns() 
     let secs = soak("SOAK_SECS", 4);
     let app = world.call("POST", "/api/v1/app", json!({ "name": "a", "throttleRate": 15 })).expect(201)["id"].clone();
     let app = app.as_str().unwrap();
-    receivers.iter().for_each(|receiver| drop(world.endpoint(app, &json!({ "url": receiver.url }))));
+    for receiver in &receivers {
+        world.endpoint(app, &json!({ "url": receiver.url }));
+    }
     for nth in 0..5 * secs + 15 {
         world.publish(app, &json!({ "nth": nth }).to_string());
     }

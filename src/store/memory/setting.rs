@@ -36,7 +36,7 @@ fn change(tables: &mut Tables, sums: &mut Sums, change: &Change, wall_ms: i64) -
         Change::Endpoint(endpoint) => return update_endpoint(tables, endpoint),
         Change::EventType(event_type) => put_event_type(tables, event_type),
         Change::EventTypes(event_types) => {
-            event_types.iter().for_each(|event_type| replace_event_type(tables, event_type));
+            replace_event_types(tables, event_types);
             true
         }
         Change::EventTypeGone(environment, name) => {
@@ -65,7 +65,7 @@ fn change(tables: &mut Tables, sums: &mut Sums, change: &Change, wall_ms: i64) -
             true
         }
         Change::EndTokens(all) => {
-            all.iter().for_each(|ended| end_tokens(tables, ended));
+            end_tokens(tables, all);
             true
         }
         Change::Catalogue(event_types) => {
@@ -78,7 +78,7 @@ fn change(tables: &mut Tables, sums: &mut Sums, change: &Change, wall_ms: i64) -
         Change::Source(source, application) => return source::put(tables, source, application.as_deref()),
         Change::Replay(replay) => replay::put(tables, replay),
         Change::Resources(resources) => {
-            resources.iter().for_each(|resource| put_resource(tables, resource));
+            put_resources(tables, resources);
             true
         }
         Change::Consumer(consumer) => {
@@ -106,10 +106,12 @@ fn insert_key(tables: &mut Tables, key: &Key) -> bool {
     !taken && tables.keys.insert(key.id, key.clone()).is_none()
 }
 
-fn end_tokens(tables: &mut Tables, ended: &Ended) {
-    let key = (ended.application, ended.which.clone(), ended.issued_until_ms);
-    let row = tables.ended_tokens.entry(key).or_insert_with(|| ended.clone());
-    (row.from_ms, row.forget_ms) = (row.from_ms.min(ended.from_ms), row.forget_ms.max(ended.forget_ms));
+fn end_tokens(tables: &mut Tables, all: &[Ended]) {
+    for ended in all {
+        let key = (ended.application, ended.which.clone(), ended.issued_until_ms);
+        let row = tables.ended_tokens.entry(key).or_insert_with(|| ended.clone());
+        (row.from_ms, row.forget_ms) = (row.from_ms.min(ended.from_ms), row.forget_ms.max(ended.forget_ms));
+    }
 }
 
 fn uid_taken(tables: &Tables, endpoint: &Endpoint) -> bool {
@@ -176,20 +178,23 @@ fn put_event_type(tables: &mut Tables, event_type: &EventType) -> bool {
     true
 }
 
-/// An event type as it is given; one of that name keeps the moment of its making.
-fn replace_event_type(tables: &mut Tables, event_type: &EventType) {
-    let key = (event_type.environment, event_type.name.clone());
-    let created_ms = tables.event_types.get(&key).map_or(event_type.created_ms, |row| row.created_ms);
-    tables.event_types.insert(key, EventType { created_ms, ..event_type.clone() });
+/// Event types as they are given; one whose name is known keeps the moment of its making.
+fn replace_event_types(tables: &mut Tables, event_types: &[EventType]) {
+    for event_type in event_types {
+        let key = (event_type.environment, event_type.name.clone());
+        let created_ms = tables.event_types.get(&key).map_or(event_type.created_ms, |row| row.created_ms);
+        tables.event_types.insert(key, EventType { created_ms, ..event_type.clone() });
+    }
 }
 
-/// Puts a resource of the sandbox in its place, or takes it away.
-fn put_resource(tables: &mut Tables, resource: &Resource) {
-    let Resource { world, kind, id, value } = resource.clone();
-    match value {
-        Some(value) => tables.resources.insert((world, kind, id), value),
-        None => tables.resources.remove(&(world, kind, id)),
-    };
+/// Puts resources of the sandbox in their places, or takes them away.
+fn put_resources(tables: &mut Tables, resources: &[Resource]) {
+    for Resource { world, kind, id, value } in resources.iter().cloned() {
+        match value {
+            Some(value) => tables.resources.insert((world, kind, id), value),
+            None => tables.resources.remove(&(world, kind, id)),
+        };
+    }
 }
 
 /// Moves a poller's place; what it has taken since the one before is processed.

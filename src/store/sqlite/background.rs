@@ -161,23 +161,19 @@ fn erasable(db: &Connection, task: &Task, limit: usize) -> Sql<Erased> {
 /// Erases a slice; nothing of it when its task has ended meanwhile.
 pub(super) fn erase(work: &mut Writing<'_>, erased: &Erased) -> Sql<()> {
     let db = work.db;
-    match erased.task {
-        Some(task) => {
-            let mut sql = db.prepare_cached(
-                "update task set position = ?2, done = done + ?3, state = ?4, updated_ms = ?5 where id = ?1 and state = 0",
-            )?;
-            let state = if erased.done { State::Finished } else { State::Running };
-            let place = params![task.value(), erased.position.value(), erased.events.len(), state as i64, work.wall_ms];
-            if sql.execute(place)? == 0 {
-                return Ok(());
-            }
-            expunge::events(work, &erased.events)
+    if let Some(task) = erased.task {
+        let mut sql = db.prepare_cached(
+            "update task set position = ?2, done = done + ?3, state = ?4, updated_ms = ?5 where id = ?1 and state = 0",
+        )?;
+        let state = if erased.done { State::Finished } else { State::Running };
+        let place = params![task.value(), erased.position.value(), erased.events.len(), state as i64, work.wall_ms];
+        if sql.execute(place)? == 0 {
+            return Ok(());
         }
-        None => {
-            let mut sql = db.prepare_cached("update engine set kept_from = max(kept_from, ?1)")?;
-            sql.execute((erased.position.value(),))?;
-            expunge::events(work, &erased.events)?;
-            expunge::pack(work)
-        }
+        return expunge::events(work, &erased.events);
     }
+    let mut sql = db.prepare_cached("update engine set kept_from = max(kept_from, ?1)")?;
+    sql.execute((erased.position.value(),))?;
+    expunge::events(work, &erased.events)?;
+    expunge::pack(work)
 }

@@ -17,6 +17,9 @@ use crate::store::EXPUNGED;
 
 type Sql<T> = rusqlite::Result<T>;
 
+/// A row of an event, but for its id and payload.
+type Kept = (i64, String, Option<String>, Option<String>, Vec<u8>, Vec<u8>);
+
 /// How many rows are moved together in one commit.
 const PACK_ROWS: usize = 200;
 /// How many erased rows stand between those that are moved together and the next payload that is kept. When SQLite
@@ -94,7 +97,6 @@ pub(super) fn pack(work: &mut Writing<'_>) -> Sql<()> {
 fn write_anew(db: &Connection, event: i64) -> Sql<()> {
     let mut sql =
         db.prepare_cached("select application, event_type, channels, uid, sha256, fan_out from event where id = ?1")?;
-    type Kept = (i64, String, Option<String>, Option<String>, Vec<u8>, Vec<u8>);
     let kept: Kept = sql.query_row((event,), |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
     })?;
