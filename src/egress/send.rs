@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -13,24 +13,15 @@ use super::dial::{self, NotConnected};
 use super::guard::{Refused, Target};
 use super::pool::{Connection, Pool};
 use super::resolve::{Lookup, ResolveError, Resolver};
-use crate::application::Wire;
 use crate::attempt::{Answer, Cause, EXCERPT_BYTES_MAX, EXCERPT_SUCCESS_BYTES_MAX, Order, Report, Sender, Wish};
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::id::{EndpointId, IdText};
-use crate::provider::Provider;
-use crate::providers::{self, Signing};
+use crate::providers::{Signing, request};
 use crate::retry;
 
-/// Who we say we are.
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("Posthaste/", env!("CARGO_PKG_VERSION")));
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// Responses are never decompressed, so none is asked for.
-const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 /// By which a receiver says what is to become of its deliveries.
 const WEBHOOK_DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
-const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-const SVIX_ID: HeaderName = HeaderName::from_static("svix-id");
 
 /// Carries attempts to their endpoints.
 pub struct Courier<L, C> {
@@ -63,10 +54,11 @@ impl<L: Lookup + Send + Sync + 'static, C: Clock> Sender for Courier<L, C> {
     async fn send(&self, order: Order) -> Report {
         let begun = self.inner.clock.now();
         let timeout = order.endpoint.handling.timeout().unwrap_or(self.inner.timeout);
-        let answer = match tokio::time::timeout(timeout, self.inner.attempt(&order)).await {
-            Ok(answer) => answer,
-            Err(_) => failure(Cause::Timeout, format!("no complete response within {} s", timeout.as_secs())),
-        };
+        let answer =
+            match tokio::time::timeout(timeout, self.inner.attempt(&order, begun.wall_ms.div_euclid(1_000))).await {
+                Ok(answer) => answer,
+                Err(_) => failure(Cause::Timeout, format!("no complete response within {} s", timeout.as_secs())),
+            };
         let took_ms = self.inner.clock.now().steady_ms - begun.steady_ms;
         Report { started_ms: begun.wall_ms, duration_ms: u32::try_from(took_ms).unwrap_or(0), answer }
     }
@@ -80,14 +72,14 @@ enum Exchange {
 }
 
 impl<L: Lookup, C: Clock> Inner<L, C> {
-    async fn attempt(&self, order: &Order) -> Answer {
+    async fn attempt(&self, order: &Order, at_secs: i64) -> Answer {
         let endpoint = &order.endpoint;
         let target = match self.target(endpoint) {
             Ok(target) => target,
             Err(refused) => return blocked(&refused),
         };
         if let Some(connection) = self.pool.take(endpoint.id)
-            && let Exchange::Answered(answer) = self.exchange(order, &target, connection).await
+            && let Exchange::Answered(answer) = self.exchange(order, &target, connection, at_secs).await
         {
             return answer;
         }
@@ -96,7 +88,7 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
             Ok(connection) => connection,
             Err(answer) => return answer,
         };
-        match self.exchange(order, &target, connection).await {
+        match self.exchange(order, &target, connection, at_secs).await {
             Exchange::Answered(answer) => answer,
             Exchange::Stale => failure(Cause::Connect, "the connection was closed before a response came".to_owned()),
         }
@@ -120,49 +112,33 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
         Ok(target)
     }
 
-    /// The signed request; time stamp and signature are of this moment.
-    fn request(&self, order: &Order, target: &Target) -> http::Result<Request<Full<Bytes>>> {
+    /// The signed request; time stamp and signature are of the second in which the attempt began, which its row keeps.
+    fn request(&self, order: &Order, target: &Target, at_secs: i64) -> http::Result<Request<Full<Bytes>>> {
         let endpoint = &order.endpoint;
         let (body, carried) = order.payload.as_ref().map_or_else(Default::default, |payload| {
             (payload.body.clone(), payload.headers.as_deref().unwrap_or_default())
         });
         let id = self.text.of(order.lease.event);
-        let at_secs = self.clock.now().wall_ms.div_euclid(1_000);
         let signing = Signing { id: &id, at_secs, body: &body };
-        let proofs: &[Provider] = match (endpoint.provider, endpoint.wire) {
-            (Provider::Standard, Wire::Svix) => &[Provider::Svix],
-            (Provider::Standard, Wire::Both) => &[Provider::Standard, Provider::Svix],
-            (provider, _) => &[provider],
-        };
         let mut request = Request::post(target.path_and_query()).body(Full::new(body.clone()))?;
         let headers = request.headers_mut();
-        headers.reserve(8 + carried.len() + endpoint.headers.len());
+        let carried = request::headers(endpoint, carried, signing);
+        headers.reserve(1 + carried.len());
         headers.insert(HOST, HeaderValue::try_from(target.authority())?);
-        headers.insert(USER_AGENT, AGENT);
-        headers.insert(CONTENT_TYPE, JSON);
-        headers.insert(ACCEPT_ENCODING, IDENTITY);
         for (name, value) in carried {
-            headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
-        }
-        if proofs != [Provider::Svix] {
-            headers.insert(WEBHOOK_ID, HeaderValue::try_from(&id)?);
-        }
-        for &provider in proofs {
-            if provider == Provider::Svix {
-                headers.insert(SVIX_ID, HeaderValue::try_from(&id)?);
-            }
-            for (name, value) in providers::sign(provider, &endpoint.secrets, signing) {
-                headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
-            }
-        }
-        for (name, value) in &endpoint.headers {
-            headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+            headers.insert(HeaderName::try_from(&*name)?, HeaderValue::try_from(&*value)?);
         }
         Ok(request)
     }
 
-    async fn exchange(&self, order: &Order, target: &Arc<Target>, mut connection: Connection) -> Exchange {
-        let request = match self.request(order, target) {
+    async fn exchange(
+        &self,
+        order: &Order,
+        target: &Arc<Target>,
+        mut connection: Connection,
+        at_secs: i64,
+    ) -> Exchange {
+        let request = match self.request(order, target, at_secs) {
             Ok(request) => request,
             Err(error) => {
                 return Exchange::Answered(failure(Cause::Internal, format!("the request cannot be written: {error}")));

@@ -33,6 +33,7 @@ mod json;
 mod moment;
 mod play;
 mod proof;
+pub mod request;
 mod standard;
 mod template;
 mod time;

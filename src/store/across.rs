@@ -1,6 +1,6 @@
 //! What is asked across all applications of an environment.
 
-use super::{Filter, Listed, Page};
+use super::{Filter, Listed, Page, SCAN_ROWS_MAX};
 use crate::application::Application;
 use crate::count::Counts;
 use crate::endpoint::State;
@@ -10,6 +10,11 @@ use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId};
 
 /// How many troubled endpoints are told of; all are counted.
 pub const TROUBLED_MAX: usize = 20;
+
+/// How many events a search for a text looks at before it answers with what it has.
+pub const SEARCHED_ROWS_MAX: usize = 20_000;
+/// How many bytes of their payloads: 16 MiB.
+pub const SEARCHED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
 /// An endpoint to which nothing is delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,12 +46,42 @@ pub struct Overview {
     pub troubled_count: u64,
 }
 
+/// Which events are looked for across an environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// By type, channel, tag and time; with a status: those with a delivery that stands so, one that nobody tried yet
+    /// waits.
+    pub filter: Filter,
+    /// This application's alone.
+    pub application: Option<ApplicationId>,
+    /// With these bytes in their payload.
+    pub text: Option<Vec<u8>>,
+}
+
+impl Search {
+    /// Whether so many events, with so many bytes of payload, were enough to look at before there is an answer.
+    pub(super) fn ends(&self, events: usize, bytes: usize) -> bool {
+        // whether an event's deliveries stand so is a look at each of them
+        let quick = self.text.is_some() && self.filter.status.is_none();
+        events >= if quick { SEARCHED_ROWS_MAX } else { SCAN_ROWS_MAX } || bytes >= SEARCHED_BYTES_MAX
+    }
+}
+
+/// What a search came to.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The events, without their bodies.
+    pub listed: Listed<Event>,
+    /// How many were looked at.
+    pub looked_at: usize,
+}
+
 /// What is asked across an environment.
 pub trait Across {
     /// How it does, with the counts of these hours since 1970, the last one included.
     fn overview(&self, environment: EnvironmentId, hours: (i64, i64)) -> Result<Overview>;
-    /// Events of all its applications, sources' too, without their bodies.
-    fn all_events(&self, environment: EnvironmentId, page: Page<EventId>, filter: &Filter) -> Result<Listed<Event>>;
+    /// Events of all its applications, sources' too, that a search asks for.
+    fn search(&self, environment: EnvironmentId, page: Page<EventId>, search: &Search) -> Result<Found>;
     /// The application, deleted or not, of an event.
     fn owner(&self, environment: EnvironmentId, event: EventId) -> Result<Option<Application>>;
 }

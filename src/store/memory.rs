@@ -317,8 +317,7 @@ impl Store for Memory {
     }
 
     fn destinations(&self, event: EventId) -> Result<Vec<(EndpointId, Option<Delivery>)>> {
-        let written = self.deliveries(event)?;
-        Ok(delivery::destinations(&self.tables(), event, written))
+        Ok(delivery::destinations(&self.tables(), event))
     }
 
     fn counts(&self, endpoint: EndpointId, hours: (i64, i64)) -> Result<Counts> {
@@ -330,9 +329,7 @@ impl Store for Memory {
     }
 
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
-        let tables = self.tables();
-        let rows = tables.deliveries.range((event, EndpointId::new(i64::MIN))..=(event, EndpointId::new(i64::MAX)));
-        Ok(rows.map(|((_, endpoint), row)| (*endpoint, row.delivery)).collect())
+        Ok(delivery::deliveries(&self.tables(), event))
     }
 
     fn source(&self, environment: EnvironmentId, source: &SourceRef) -> Result<Option<Source>> {

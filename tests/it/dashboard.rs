@@ -4,14 +4,15 @@ use crate::world::{Answer, World};
 
 #[cfg(feature = "peers")]
 mod browser;
+mod events;
 mod overview;
 mod pages;
 mod people;
 mod portal;
 
 /// The Admin of every story, and the password of everybody.
-const ADMIN: &str = "ana@example.com";
-const PASSWORD: &str = "correct horse battery";
+pub const ADMIN: &str = "ana@example.com";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// A server with an Admin.
 fn world() -> World {
@@ -19,9 +20,9 @@ fn world() -> World {
 }
 
 /// Somebody with a browser that keeps one cookie and sends forms as browsers do.
-struct Person<'a> {
+pub struct Person<'a> {
     world: &'a World,
-    cookie: String,
+    pub cookie: String,
 }
 
 impl<'a> Person<'a> {
@@ -31,7 +32,7 @@ impl<'a> Person<'a> {
     }
 
     /// Logs in by address and password.
-    fn login(world: &'a World, email: &str) -> Self {
+    pub fn login(world: &'a World, email: &str) -> Self {
         let mut person = Self::new(world);
         let answer = person.post("/login", &[("email", email), ("password", PASSWORD)]);
         assert_eq!((answer.status, answer.header("location")), (303, "/test/"), "{answer:?}");

@@ -17,7 +17,7 @@ fn path(app: &str, endpoint: &str, rest: &str) -> String {
     format!("/api/v1/app/{app}/endpoint/{endpoint}/{rest}")
 }
 
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     posthaste::clock::Clock::now(&posthaste::clock::SystemClock::start()).wall_ms
 }
 

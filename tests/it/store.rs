@@ -46,6 +46,7 @@ mod recovery;
 mod replay;
 pub mod resource;
 mod scan;
+mod search;
 mod setting;
 mod source;
 pub mod subject;

@@ -31,6 +31,15 @@ export async function person() {
 /** Why something was refused. */
 export const alert = page => page.getByRole('alert').textContent()
 
+/** Logs somebody in. */
+export async function login(page, email, password) {
+  await page.goto(`${url}/login`)
+  await page.getByLabel('E-mail').fill(email)
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: 'Log in', exact: true }).click()
+  await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+}
+
 /** Looks at the page as it stands: light, dark, narrow; judged by axe-core in both colours. */
 export async function look(page, name) {
   for (const [colour, width] of [['light', 1180], ['dark', 1180], ['light', 390], ['dark', 390]]) {

@@ -128,9 +128,15 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
 
 /// POST `/background-task/{task}/cancel`: no more is done; what is done stays done.
 pub(super) async fn cancel(State(api): State<Api>, call: Call) -> Result<Response> {
+    call_off(&api, &call).await?;
+    read(State(api), call).await
+}
+
+/// Calls the task in the path off. Error: 404, or it has ended already.
+pub(in crate::http) async fn call_off(api: &Api, call: &Call) -> Result<()> {
     call.may(Action::Attempt)?;
     let updated_ms = api.clock.now().wall_ms;
-    let change = match find(&api, &call).await? {
+    let change = match find(api, call).await? {
         Either::Replay(replay) => {
             Change::Replay(Box::new(Replay { state: ReplayState::Canceled, updated_ms, ..replay }))
         }
@@ -140,8 +146,7 @@ pub(super) async fn cancel(State(api): State<Api>, call: Call) -> Result<Respons
         }
     };
     let changed = api.engine.change(Setting { change, answer: None }).await;
-    changed.map_err(|error| not_changed(error, "the task has ended already"))?;
-    read(State(api), call).await
+    changed.map(|_| ()).map_err(|error| not_changed(error, "the task has ended already"))
 }
 
 /// A task of the caller's environment, and of the caller's application when that is all the caller may see.

@@ -21,7 +21,7 @@ use crate::store::{Answer, Change, Refused, Setting};
 pub(super) mod access;
 mod application;
 pub(super) mod attempt;
-mod background_task;
+pub(super) mod background_task;
 mod batch;
 pub(crate) mod catalogue;
 mod delivery;

@@ -5,6 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use rand::SeedableRng as _;
 
+use super::failure;
 use super::frame::Failure;
 use super::health;
 use super::note::Note;
@@ -28,19 +29,17 @@ use crate::store::{AttemptRow, AttemptsOf, Filter, Page};
 const ATTEMPTS: usize = 20;
 /// Over how many hours deliveries are counted.
 const HOURS: i64 = 24;
-/// How often the page is read anew while a test is on its way or a replay runs.
-const AGAIN_SECS: u8 = 2;
 
 /// GET `/{env}/app/{app}/endpoint/{ep}`
 pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
     let seen = seen(&api, &visit).await?;
     let (id, now_ms) = (seen.endpoint.id, api.clock.now().wall_ms);
     let hours = (hour(now_ms) - HOURS + 1, hour(now_ms));
-    let (counts, attempts) = api
+    let (counts, attempts, failed) = api
         .read(move |store| {
             let page = Page { after: None::<AttemptId>, descending: true, limit: ATTEMPTS };
             let attempts = store.attempts(AttemptsOf::Endpoint(id), page, &Filter::default())?;
-            Ok((store.counts(id, hours)?, attempts.rows))
+            Ok((store.counts(id, hours)?, attempts.rows, failure::last(store, AttemptsOf::Endpoint(id))?))
         })
         .await?;
     let (tested, waits) = test::section(&api, &visit, &seen).await?;
@@ -50,13 +49,14 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
         (buttons(&visit, &seen))
         (tested)
         (replayed)
+        (failure::section(&api, &visit, &seen, &failed, !runs && replay::may_begin(&visit, &seen)))
         section aria-labelledby="attempts-title" {
             h2 #attempts-title { "Last attempts" }
             (table(&api, &visit, &attempts))
         }
     };
     let mut page = visit.page(&seen.endpoint.url, "app");
-    page.again_secs = (waits || runs).then_some(AGAIN_SECS);
+    page.again_secs = (waits || runs).then_some(replay::AGAIN_SECS);
     Ok(visit.show(&api, page, &content))
 }
 

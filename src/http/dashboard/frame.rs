@@ -9,24 +9,29 @@ use http::header::{
 use http::{HeaderValue, StatusCode};
 use maud::{DOCTYPE, Markup, html};
 
-use super::asset::STYLE_PATH;
+use super::asset::{MOTION_PATH, STYLE_PATH};
 use super::form::CROSS_ORIGIN;
 use super::front::Front;
 use super::note::Note;
 use crate::error::{Error, Kind};
 use crate::http::problem;
 
-/// Nothing but our own stylesheet and forms; nobody may frame a page.
+/// Nothing but our own stylesheet and forms, no script; nobody may frame a page.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+/// The same with our own script, for pages that move.
+const MOVING_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 /// Where the portal's pages are: the same as below an environment, for one application.
 pub(super) const PORTAL: &str = "/portal";
 /// What stands in each environment's navigation: below which path, and its name.
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 7] = [
     ("", "Overview"),
     ("app", "Applications"),
     ("event", "Events"),
+    ("replay", "Replays"),
     ("source", "Sources"),
     ("event-type", "Event types"),
     ("portal", "Portal"),
@@ -76,12 +81,14 @@ pub(super) struct Page<'a> {
     pub(super) by: &'static str,
     /// After how many seconds the page is read anew, while something goes on.
     pub(super) again_secs: Option<u8>,
+    /// Which page is read then, when it is not this one.
+    pub(super) then: Option<String>,
 }
 
 impl<'a> Page<'a> {
     /// A page for somebody who is not logged in.
     pub(super) fn bare(title: &'a str) -> Self {
-        Self { title, section: "", nav: None, note: None, by: "Posthaste", again_secs: None }
+        Self { title, section: "", nav: None, note: None, by: "Posthaste", again_secs: None, then: None }
     }
 
     /// A page of the portal before it is known whose it is.
@@ -96,7 +103,7 @@ impl<'a> Page<'a> {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+        headers.insert(CONTENT_SECURITY_POLICY, if self.moves() { MOVING_POLICY } else { POLICY });
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         // browsers would hide the origin of our own forms otherwise
@@ -115,16 +122,17 @@ impl<'a> Page<'a> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
-                    @if let Some(secs) = self.again_secs { meta http-equiv="refresh" content=(secs); }
+                    @if let Some(again) = self.again() { noscript { meta http-equiv="refresh" content=(again); } }
                     title {
                         (self.title)
                         @for part in [environment, front.map_or(self.by, |front| &front.name)] { @if !part.is_empty() { " · " (part) } }
                     }
                     link rel="stylesheet" href=(*STYLE_PATH);
                     @if let Some(path) = front.and_then(Front::style) { link rel="stylesheet" href=(path); }
+                    @if self.moves() { script src=(*MOTION_PATH) defer {} }
                     link rel="icon" href="data:,";
                 }
-                body class=[(environment == "live").then_some("live")] {
+                body class=[(environment == "live").then_some("live")] data-again=[self.again_secs] data-then=[self.then.as_deref()] {
                     a.skip href="#content" { "Skip to content" }
                     @if let Some(nav) = self.nav { (self.header(nav)) }
                     main #content class=[self.nav.is_none().then_some("narrow")] {
@@ -135,6 +143,17 @@ impl<'a> Page<'a> {
                 }
             }
         }
+    }
+
+    /// Whether it holds what our script sets in motion.
+    fn moves(&self) -> bool {
+        self.again_secs.is_some() || matches!(self.note, Some(Note::Secret(_)))
+    }
+
+    /// When and where a browser without scripts reads on by itself, as it is told.
+    fn again(&self) -> Option<String> {
+        let secs = self.again_secs?;
+        Some(self.then.as_ref().map_or_else(|| secs.to_string(), |path| format!("{secs};url={path}")))
     }
 
     fn header(&self, nav: &Nav) -> Markup {
@@ -159,7 +178,7 @@ impl<'a> Page<'a> {
                 section.secret aria-labelledby="secret-title" {
                     h2 #secret-title { "The secret" }
                     p { "Keep it where your receiver verifies signatures. It is shown now and not again." }
-                    p { code.whole { (secret) } }
+                    p.row.center { span #secret { code.whole { (secret) } } button.second type="button" data-copies="secret" hidden { "Copy" } }
                 }
             },
             Some(Note::Link(url)) => html! {

@@ -10,9 +10,9 @@ use crate::http::state::Api;
 use crate::id::{AttemptId, EndpointId, EventId};
 use crate::store::{AttemptRow, AttemptsOf, Filter, Page};
 
-/// How many endpoints and how many attempts are shown.
+/// How many endpoints are shown, and how many attempts, the newest.
 const LEGS_MAX: usize = 50;
-const ATTEMPTS_MAX: usize = 250;
+const ATTEMPTS_MAX: usize = 100;
 
 /// An event and all that happened to it.
 pub(super) struct Life {
@@ -22,7 +22,7 @@ pub(super) struct Life {
     pub(super) event: Event,
     /// Its deliveries.
     pub(super) legs: Vec<Leg>,
-    /// Whether there are more.
+    /// Whether there are more, or earlier attempts.
     pub(super) more: bool,
 }
 
@@ -52,10 +52,12 @@ impl Life {
             let Some(event) = store.event(application.id, id)? else {
                 return Ok(None);
             };
-            let page = Page { after: None::<AttemptId>, descending: false, limit: ATTEMPTS_MAX };
-            let attempts = store.attempts(AttemptsOf::Event(id), page, &Filter::default())?.rows;
+            let page = Page { after: None::<AttemptId>, descending: true, limit: ATTEMPTS_MAX };
+            let mut listed = store.attempts(AttemptsOf::Event(id), page, &Filter::default())?;
+            listed.rows.reverse();
+            let attempts = listed.rows;
             let destinations = store.destinations(id)?;
-            let more = destinations.len() > LEGS_MAX;
+            let more = destinations.len() > LEGS_MAX || !listed.done;
             let leg = |(endpoint, delivery)| {
                 let attempts = attempts.iter().filter(|row| row.endpoint == endpoint).cloned().collect();
                 Ok(Leg { id: endpoint, endpoint: store.endpoint(application.id, endpoint)?, delivery, attempts })
@@ -64,5 +66,12 @@ impl Life {
             Ok(Some(Self { application, event, legs, more }))
         });
         read.await?.ok_or_else(Error::not_found)
+    }
+
+    /// The attempt with this id, and its way; without one, the newest.
+    pub(super) fn attempt(&self, wanted: Option<AttemptId>) -> Option<(&Leg, &AttemptRow)> {
+        let all = self.legs.iter().flat_map(|leg| leg.attempts.iter().map(move |row| (leg, row)));
+        all.filter(|(_, row)| wanted.is_none_or(|wanted| wanted == row.attempt.id))
+            .max_by_key(|(_, row)| row.attempt.id)
     }
 }

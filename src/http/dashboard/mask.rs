@@ -24,6 +24,11 @@ pub(super) fn masked(payload: &[u8]) -> Option<String> {
     found.then(|| serde_json::to_string(&value).expect("it was JSON"))
 }
 
+/// A header's value, masked when it opens doors.
+pub(super) fn header<'a>(name: &str, value: &'a str) -> &'a str {
+    if is_secret(name) || opens(value) { MASK } else { value }
+}
+
 /// Masks what is below a name that says so; whether anything was.
 fn mask(value: &mut Value, named: bool) -> bool {
     match value {

@@ -1,13 +1,13 @@
-//! The operator's dashboard and the customer's portal: pages that this server draws itself, for browsers without
+//! The operator's dashboard and the customer's portal: pages that this server draws itself, and that need no
 //! JavaScript; they share the rooms of webhooks and events.
 //!
 //! ```text
 //! entrance  setup code, failed logins, passwords      setup  login  user      who may come in
 //! portal    a link traded for a visit                                       front     the platform's name, colour and logo
 //! visit     a request of somebody who is logged in, or came by a link       -> Call, as the API takes it
-//! overview  application  webhook  endpoint  test  replay  event  source  event_type      the pages of an environment
+//! overview  application  webhook  endpoint  test  replay  failure  search  event  source  event_type      the pages of an environment
 //! brand     how the portal looks, for its operator
-//! life      an event and all that happened to it      seen  health  catalogue  list  mask
+//! life  exchange      an event and all that happened to it      seen  health  catalogue  list  mask
 //! frame     head, navigation, what was just done      note   form  upload  cookie  time  asset
 //! ```
 
@@ -27,6 +27,8 @@ mod endpoint;
 pub mod entrance;
 mod event;
 mod event_type;
+mod exchange;
+mod failure;
 mod form;
 mod frame;
 mod front;
@@ -40,6 +42,7 @@ mod overview;
 pub mod password;
 mod portal;
 mod replay;
+mod search;
 mod seen;
 mod setup;
 mod source;
@@ -61,6 +64,7 @@ pub fn router(api: Api, has_start: bool) -> Router {
         .route("/settings/user", get(user::page).post(user::create))
         .route("/settings/user/{user}/delete", post(user::delete))
         .route("/{env}", get(overview::page))
+        .route("/{env}/replay", get(replay::list))
         .route("/{env}/source", get(source::list))
         .route("/{env}/app/{app}/portal", post(application::portal))
         .route("/{env}/portal", get(brand::page).post(brand::save))
@@ -96,7 +100,8 @@ fn webhooks(base: &str) -> Router<Api> {
         .route(&at("app/{app}/endpoint/{ep}/enable"), post(endpoint::enable))
         .route(&at("app/{app}/endpoint/{ep}/rotate"), post(endpoint::rotate))
         .route(&at("app/{app}/endpoint/{ep}/delete"), post(endpoint::delete))
-        .route(&at("event"), get(event::list))
+        .route(&at("replay/{task}/cancel"), post(replay::call_off))
+        .route(&at("event"), get(search::page))
         .route(&at("event/{msg}"), get(event::page))
         .route(&at("event/{msg}/resend"), post(event::resend))
         .route(&at("event-type"), get(event_type::list))

@@ -1,17 +1,19 @@
-//! `…/endpoint/{ep}/replay`: deliveries made again: how many there would be, and how far it is.
+//! Deliveries made again: what an endpoint's page offers and says of it, and `/{env}/replay`, all of them.
 
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
+use super::failure;
 use super::frame::Failure;
+use super::list::{asked, more};
 use super::note::Note;
 use super::seen::{Seen, seen};
 use super::time::moment;
 use super::visit::Visit;
 use crate::endpoint::State as EndpointState;
 use crate::error::{Error, Result};
-use crate::http::api::{not_changed, replay};
+use crate::http::api::{background_task, not_changed, replay};
 use crate::http::state::Api;
 use crate::id::{Id as _, TaskId};
 use crate::key::Action;
@@ -20,6 +22,8 @@ use crate::store::{Change, Page, Setting};
 
 /// Among how many of the environment's last tasks the endpoint's own is looked for.
 const TASKS: usize = 100;
+/// How often a page is read anew while a replay runs, in seconds.
+pub(super) const AGAIN_SECS: u8 = 2;
 /// What is made again: the word in the form, and for people.
 const WHICH: [(&str, &str); 3] = [
     ("failed", "Deliveries that failed"),
@@ -41,12 +45,15 @@ pub(super) async fn section(api: &Api, visit: &Visit, seen: &Seen) -> Result<(Ma
     let listed = api.read(move |store| store.replays(environment, page)).await?;
     let last = listed.rows.into_iter().find(|row| row.endpoint == endpoint);
     let runs = last.as_ref().is_some_and(|row| row.state == ReplayState::Running);
-    let may = visit.may(Action::Attempt) && seen.endpoint.state == EndpointState::Enabled;
     let content = html! {
         section aria-labelledby="replay-title" {
             h2 #replay-title { "Replay" }
-            @if let Some(replay) = &last { (progress(replay)) } @else { p { "Nothing was replayed yet." } }
-            @if may && !runs {
+            @if let Some(replay) = &last {
+                (progress(replay))
+                @if runs && visit.may(Action::Attempt) { (cancel(api, visit, replay, "endpoint")) }
+            }
+            @else { p { "Nothing was replayed yet." } }
+            @if !runs && may_begin(visit, seen) {
                 form.row method="post" action={ (seen.path) "/replay" } {
                     label { "What" select name="which" { @for (word, text) in WHICH { option value=(word) { (text) } } } }
                     label { "Of" select name="since" { @for (word, text, _) in SINCE { option value=(word) { (text) } } } }
@@ -59,15 +66,39 @@ pub(super) async fn section(api: &Api, visit: &Visit, seen: &Seen) -> Result<(Ma
     Ok((content, runs))
 }
 
+/// Whether this person may have deliveries of this endpoint made again.
+pub(super) fn may_begin(visit: &Visit, seen: &Seen) -> bool {
+    visit.may(Action::Attempt) && seen.endpoint.state == EndpointState::Enabled
+}
+
+/// How far a replay is: of the deliveries that were counted, else of the time that it goes through.
 fn progress(replay: &Replay) -> Markup {
     let state = match replay.state {
         ReplayState::Running => "runs",
         ReplayState::Finished => "has ended",
         ReplayState::Canceled => "was called off",
     };
+    let (value, max) = match replay.state {
+        ReplayState::Finished => (1, 1),
+        _ if replay.total > 0 => (replay.done, replay.total),
+        _ => {
+            let passed = |to_ms: i64| u64::try_from(to_ms - replay.first.time_ms()).unwrap_or(0);
+            (passed(replay.position.time_ms()), passed(replay.last.time_ms()).max(1))
+        }
+    };
     html! {
         p role="status" { "The replay of " (moment(replay.id.time_ms())) " " (state) ": " (replay.done) @if replay.total > 0 { " of " (replay.total) } " deliveries." }
-        @if replay.total > 0 { progress max=(replay.total) value=(replay.done) aria-label="Replay" {} }
+        progress max=(max) value=(value) aria-label="Replay" {}
+    }
+}
+
+/// The button that calls a replay off; `at` says which page comes next.
+fn cancel(api: &Api, visit: &Visit, replay: &Replay, at: &str) -> Markup {
+    html! {
+        form method="post" action=(visit.path(&format!("replay/{}/cancel", api.engine.text().of(replay.id)))) {
+            input type="hidden" name="at" value=(at);
+            button.second type="submit" { "Cancel" }
+        }
     }
 }
 
@@ -82,23 +113,89 @@ pub(super) async fn begin(State(api): State<Api>, visit: Visit) -> Result<Respon
 }
 
 async fn run(api: &Api, visit: &Visit, seen: &Seen, (which, since): (&str, &str), count: bool) -> Result<String> {
-    let none = || Error::field("since", "is none that the form offers");
-    let (_, text, ago_ms) = SINCE.into_iter().find(|(word, ..)| *word == since).ok_or_else(none)?;
+    let none = |field: &str| Error::field(field, "is none that the form offers");
+    let (_, text, ago_ms) = SINCE.into_iter().find(|(word, ..)| *word == since).ok_or_else(|| none("since"))?;
     let (kind, wanted) = match which {
         "failed" => (Kind::Recover, Wanted::default()),
         "all" => (Kind::Bulk, Wanted::default()),
         "missing" => (Kind::Missing, Wanted::default()),
-        _ => return Err(none()),
+        cause => (Kind::Bulk, failure::wanted(cause).ok_or_else(|| none("which"))?),
     };
     let since_ms = api.clock.now().wall_ms - ago_ms;
     let mut replay = replay::fresh(api, &visit.call, &seen.endpoint, (kind, since_ms, None, wanted))?;
-    let asked = replay.clone();
-    replay.total = api.read(move |store| store.replay_count(&asked)).await?;
+    // what failed is counted along an index of its own; all else only when that is asked
+    if count || kind == Kind::Recover {
+        let asked = replay.clone();
+        replay.total = api.read(move |store| store.replay_count(&asked)).await?;
+    }
     if count {
         return Ok(format!("A replay of {text} would make {} deliveries again.", replay.total));
     }
-    let total = replay.total;
     let begun = api.engine.change(Setting { change: Change::Replay(Box::new(replay)), answer: None }).await;
     begun.map_err(|error| not_changed(error, replay::RUNNING))?;
-    Ok(format!("The replay has begun: {total} deliveries."))
+    Ok("The replay has begun.".to_owned())
+}
+
+/// GET `/{env}/replay`: those that run and those that ended, the newest first.
+pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
+    let (environment, page) = (visit.call.caller.environment, asked::<TaskId>(&api, &visit, true)?);
+    let (listed, urls) = api
+        .read(move |store| {
+            let listed = store.replays(environment, page)?;
+            let url = |row: &Replay| Ok(store.endpoint(row.application, row.endpoint)?.map(|endpoint| endpoint.url));
+            let urls = listed.rows.iter().map(url).collect::<Result<Vec<_>>>()?;
+            Ok((listed, urls))
+        })
+        .await?;
+    let runs = listed.rows.iter().any(|row| row.state == ReplayState::Running);
+    let content = html! {
+        p.soft { "Deliveries made again, each with its whole ladder, at the pace of their endpoint. One begins on the page of its webhook." }
+        @if listed.rows.is_empty() { p { "Nothing was replayed yet." } }
+        @for (row, url) in listed.rows.iter().zip(&urls) {
+            section.card aria-labelledby=(api.engine.text().of(row.id)) {
+                h2 #(api.engine.text().of(row.id)) {
+                    @match url {
+                        Some(url) => a href=(of_endpoint(&api, &visit, row)) { (url) },
+                        None => "A deleted webhook",
+                    }
+                }
+                p { (what(row)) }
+                (progress(row))
+                @if row.state == ReplayState::Running && visit.may(Action::Attempt) { (cancel(&api, &visit, row, "")) }
+            }
+        }
+        (more(&api, &listed, |row| row.id, &[]))
+    };
+    let mut page = visit.page("Replays", "replay");
+    page.again_secs = runs.then_some(AGAIN_SECS);
+    Ok(visit.show(&api, page, &content))
+}
+
+/// What a replay makes again, for people.
+fn what(replay: &Replay) -> Markup {
+    let what = match replay.kind {
+        Kind::Recover => WHICH[0].1,
+        Kind::Bulk if replay.wanted.status_class.is_some() => "Deliveries that failed for one cause",
+        Kind::Bulk => WHICH[1].1,
+        Kind::Missing => WHICH[2].1,
+    };
+    html! { (what) ", from " (moment(replay.first.time_ms())) " to " (moment(replay.last.time_ms())) }
+}
+
+fn of_endpoint(api: &Api, visit: &Visit, replay: &Replay) -> String {
+    let ids = api.engine.text();
+    visit.path(&format!("app/{}/endpoint/{}", ids.of(replay.application), ids.of(replay.endpoint)))
+}
+
+/// POST `/{env}/replay/{task}/cancel`
+pub(super) async fn call_off(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
+    visit.call.may(Action::Attempt)?;
+    let (environment, task) = (visit.call.caller.environment, visit.call.id::<TaskId>(&api, "task")?);
+    let (found, own) = (api.read(move |store| store.replay(environment, task)).await?, visit.call.caller.application());
+    let replay = found.filter(|found| own.is_none_or(|own| own == found.application)).ok_or_else(Error::not_found)?;
+    let form = visit.form().await?;
+    let path = if form.one("at") == "endpoint" { of_endpoint(&api, &visit, &replay) } else { visit.path("replay") };
+    let done = background_task::call_off(&api, &visit.call).await;
+    let said = "Called off: what is on its way goes on, no more is made again.";
+    Ok(visit.done(&api, done.map(|()| Note::Done(said.to_owned())), &path))
 }

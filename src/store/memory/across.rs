@@ -2,32 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use super::list::{matches_event, scan, within};
+use bytes::Bytes;
+
+use super::delivery::destinations;
+use super::list::{matches_event, within};
 use super::{Memory, Tables};
 use crate::application::Application;
 use crate::count::Counts;
+use crate::delivery::Status;
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::event::Event;
 use crate::id::{EnvironmentId, EventId, Id as _};
-use crate::store::{Across, Filter, Listed, Overview, Page, SCAN_ROWS_MAX, TROUBLED_MAX, Troubled};
+use crate::store::{Across, Found, Listed, Overview, Page, Search, TROUBLED_MAX, Troubled};
 
 impl Across for Memory {
     fn overview(&self, environment: EnvironmentId, hours: (i64, i64)) -> Result<Overview> {
         Ok(overview(&self.tables(), environment, hours))
     }
 
-    fn all_events(&self, environment: EnvironmentId, page: Page<EventId>, filter: &Filter) -> Result<Listed<Event>> {
+    fn search(&self, environment: EnvironmentId, page: Page<EventId>, search: &Search) -> Result<Found> {
         let tables = self.tables();
-        let all = tables.events.values().map(|row| &row.event).collect();
-        let rows = within(all, page, filter, |event: &Event| event.id.value());
         let is_here = |event: &Event| {
-            tables.applications.get(&event.application).is_some_and(|row| row.environment == environment)
+            let owner = tables.applications.get(&event.application);
+            owner.is_some_and(|row| row.environment == environment)
+                && search.application.is_none_or(|application| application == event.application)
         };
-        let fits = |event: &Event| matches_event(filter, event) && is_here(event);
-        let mut listed = scan(&rows, (&page, SCAN_ROWS_MAX), |event| event.id.value(), fits);
-        listed.rows.iter_mut().for_each(|event| event.body = bytes::Bytes::new());
-        Ok(listed)
+        let all = tables.events.values().map(|row| &row.event).filter(|event| is_here(event)).collect();
+        let rows = within(all, page, &search.filter, |event: &Event| event.id.value());
+        Ok(searched(&tables, &rows, page.limit, search))
     }
 
     fn owner(&self, environment: EnvironmentId, event: EventId) -> Result<Option<Application>> {
@@ -35,6 +38,41 @@ impl Across for Memory {
         let owner = tables.events.get(&event).and_then(|row| tables.applications.get(&row.event.application));
         Ok(owner.filter(|row| row.environment == environment).cloned())
     }
+}
+
+fn searched(tables: &Tables, rows: &[&Event], limit: usize, search: &Search) -> Found {
+    let mut found = Found { listed: Listed { rows: Vec::new(), done: true, stopped_at: None }, looked_at: 0 };
+    let mut bytes = 0;
+    for event in rows {
+        found.looked_at += 1;
+        let is_looked_into = matches_event(&search.filter, event);
+        if is_looked_into && search.text.is_some() {
+            bytes += event.body.len();
+        }
+        if is_looked_into && fits(tables, event, search) {
+            if found.listed.rows.len() == limit {
+                found.listed.done = false;
+                break;
+            }
+            found.listed.rows.push(Event { body: Bytes::new(), ..Event::clone(event) });
+        }
+        if search.ends(found.looked_at, bytes) {
+            found.listed.done = false;
+            found.listed.stopped_at = Some(event.id.value());
+            break;
+        }
+    }
+    found
+}
+
+fn fits(tables: &Tables, event: &Event, search: &Search) -> bool {
+    let holds = |text: &Vec<u8>| event.body.windows(text.len()).any(|part| part == text);
+    let stands = |wanted: Status| {
+        destinations(tables, event.id)
+            .iter()
+            .any(|(_, delivery)| delivery.map_or(Status::Pending, |delivery| delivery.status) == wanted)
+    };
+    search.text.as_ref().is_none_or(holds) && search.filter.status.is_none_or(stands)
 }
 
 fn overview(tables: &Tables, environment: EnvironmentId, (from, to): (i64, i64)) -> Overview {

@@ -57,14 +57,15 @@ pub(super) fn attempted(
     listed
 }
 
-pub(super) fn destinations(
-    tables: &Tables,
-    event: EventId,
-    written: Vec<(EndpointId, Delivery)>,
-) -> Vec<(EndpointId, Option<Delivery>)> {
+pub(super) fn deliveries(tables: &Tables, event: EventId) -> Vec<(EndpointId, Delivery)> {
+    let rows = tables.deliveries.range((event, EndpointId::new(i64::MIN))..=(event, EndpointId::new(i64::MAX)));
+    rows.map(|((_, endpoint), row)| (*endpoint, row.delivery)).collect()
+}
+
+pub(super) fn destinations(tables: &Tables, event: EventId) -> Vec<(EndpointId, Option<Delivery>)> {
     let packed = tables.events.get(&event).map_or(&[][..], |row| &row.fan_out);
     let fan_out = fan_out::unpack(packed).unwrap_or_default();
     let mut found: BTreeMap<_, _> = fan_out.into_iter().map(|endpoint| (endpoint, None)).collect();
-    found.extend(written.into_iter().map(|(endpoint, delivery)| (endpoint, Some(delivery))));
+    found.extend(deliveries(tables, event).into_iter().map(|(endpoint, delivery)| (endpoint, Some(delivery))));
     found.into_iter().collect()
 }

@@ -1,6 +1,6 @@
 //! Counts: what a batch adds to the hours of endpoints, and what they come to.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::Writing;
 use crate::count::{Counts, hour};
@@ -41,16 +41,19 @@ pub(super) fn counts(db: &Connection, endpoint: EndpointId, (from, to): (i64, i6
          coalesce(sum(attempts_succeeded), 0), coalesce(sum(attempts_failed), 0)
          from endpoint_hour where endpoint = ?1 and hour between ?2 and ?3",
     )?;
-    Ok(sql.query_row((endpoint.value(), from, to), |row| {
-        Ok(Counts {
-            accepted: row.get(0)?,
-            succeeded: row.get(1)?,
-            failed: row.get(2)?,
-            canceled: row.get(3)?,
-            attempts_succeeded: row.get(4)?,
-            attempts_failed: row.get(5)?,
-        })
-    })?)
+    Ok(sql.query_row((endpoint.value(), from, to), |row| read(row, 0))?)
+}
+
+/// Counts from six columns of a row, this one the first.
+pub(super) fn read(row: &Row<'_>, first: usize) -> Sql<Counts> {
+    Ok(Counts {
+        accepted: row.get(first)?,
+        succeeded: row.get(first + 1)?,
+        failed: row.get(first + 2)?,
+        canceled: row.get(first + 3)?,
+        attempts_succeeded: row.get(first + 4)?,
+        attempts_failed: row.get(first + 5)?,
+    })
 }
 
 pub(super) fn attempts(db: &Connection, application: ApplicationId, (from, to): (i64, i64)) -> Result<i64> {

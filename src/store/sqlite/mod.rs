@@ -48,6 +48,7 @@ mod remembered;
 mod replay;
 mod resource;
 mod rows;
+mod search;
 mod setting;
 mod source;
 mod taken;

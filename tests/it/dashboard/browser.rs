@@ -1,5 +1,7 @@
 //! The dashboard in a real Chromium: `tests/peers/dashboard.mjs` tells each story; here its worlds are made.
 
+mod events;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

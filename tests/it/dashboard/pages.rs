@@ -7,7 +7,7 @@ use super::{ADMIN, PASSWORD, Person, alert, world};
 use crate::world::{Answer, Behaviour, Receiver, World, eventually};
 
 /// Logs a Viewer in whom the Admin made.
-fn viewer<'a>(world: &'a World, admin: &mut Person<'_>) -> Person<'a> {
+pub fn viewer<'a>(world: &'a World, admin: &mut Person<'_>) -> Person<'a> {
     let fields = [("email", "vera@example.com"), ("password", PASSWORD), ("role", "viewer")];
     admin.follow("/settings/user", &fields);
     Person::login(world, "vera@example.com")
@@ -186,10 +186,18 @@ fn what_failed_is_counted_and_replayed() {
     assert!(count.contains("A replay of the last hour would make 3 deliveries again."), "{count}");
     assert!(count.contains("Nothing was replayed yet."));
     let begun = ana.follow(&format!("{path}/replay"), &[("which", "all"), ("since", "hour")]).body;
-    assert!(begun.contains("The replay has begun: 3 deliveries."), "{begun}");
+    assert!(begun.contains("The replay has begun."), "{begun}");
     let page = eventually(|| Some(ana.get(&path).body).filter(|page| page.contains("has ended")));
-    assert!(page.contains("<progress max=\"3\" value=\"3\"") && !page.contains("http-equiv=\"refresh\""), "{page}");
-    assert!(alert(&ana.follow(&format!("{path}/replay"), &[("which", "x"), ("since", "hour")])).contains("offers"));
+    assert!(
+        page.contains("has ended: 3 deliveries.")
+            && page.contains("<progress max=\"1\" value=\"1\"")
+            && !page.contains("http-equiv=\"refresh\""),
+        "{page}"
+    );
+    for (which, since, field) in [("x", "hour", "which "), ("all", "x", "since ")] {
+        let refused = ana.follow(&format!("{path}/replay"), &[("which", which), ("since", since)]);
+        assert!(alert(&refused).starts_with(field) && alert(&refused).contains("offers"), "{refused:?}");
+    }
 }
 
 #[test]
@@ -209,6 +217,7 @@ fn a_viewer_sees_every_page_and_changes_nothing() {
         &format!("/test/app/{app}"),
         &webhook,
         "/test/event",
+        "/test/replay",
         "/test/source",
         "/test/event-type",
     ] {

@@ -11,7 +11,7 @@ use posthaste::event_type::EventType;
 use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id, SourceId, floor_at};
 use posthaste::inbound::Credentials;
 use posthaste::source::{Quarantined, Source, SourceRef, token_hash};
-use posthaste::store::{AttemptRow, AttemptsOf, DeliveryRow, Filter, Listed, Page, Store};
+use posthaste::store::{AttemptRow, AttemptsOf, DeliveryRow, Filter, Listed, Page, Search, Store};
 
 /// More answers than any small world has: a list that does not end is found out.
 const LINES_MAX: usize = 1_000_000;
@@ -284,9 +284,11 @@ fn history(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
     }
     counts(store, topics, lines);
     for &environment in &topics.environments {
-        for filter in &filters[..6] {
-            let list = |page| store.all_events(environment, page, filter).unwrap();
-            pages(lines, "all events", |row: &Event| row.id, |id| Some(Id::new(id)), list);
+        for search in searches(topics, &filters) {
+            let list = |page| store.search(environment, page, &search).unwrap().listed;
+            pages(lines, "search", |row: &Event| row.id, |id| Some(Id::new(id)), list);
+            let page = Page { after: None, descending: true, limit: 3 };
+            line(lines, "looked at", store.search(environment, page, &search).unwrap().looked_at);
         }
         for &event in &topics.events {
             line(lines, "owner", store.owner(environment, event).unwrap());
@@ -309,6 +311,18 @@ fn counts(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
             line(lines, "attempt count", store.attempt_count(application, hours).unwrap());
         }
     }
+}
+
+fn searches(topics: &Topics, filters: &[Filter]) -> Vec<Search> {
+    let all = Search::default();
+    let mut searches: Vec<_> =
+        filters[..7].iter().map(|filter| Search { filter: filter.clone(), ..all.clone() }).collect();
+    searches.extend(topics.applications.iter().take(2).map(|id| Search { application: Some(*id), ..all.clone() }));
+    let text = Some(b"1".to_vec());
+    searches.push(Search { text: text.clone(), ..all });
+    let filter = Filter { status: Some(Status::Pending), ..Filter::default() };
+    searches.push(Search { text, filter, application: None });
+    searches
 }
 
 fn filters(topics: &Topics) -> Vec<Filter> {

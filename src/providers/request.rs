@@ -1,0 +1,45 @@
+//! What an attempt's request carries beside its body: the same for the courier who sends it and the page that shows it.
+
+use std::borrow::Cow;
+
+use super::{Signing, id_header, sign};
+use crate::application::Wire;
+use crate::endpoint::Endpoint;
+use crate::provider::Provider;
+
+/// Who we say we are.
+const AGENT: &str = concat!("Posthaste/", env!("CARGO_PKG_VERSION"));
+/// Every delivery has its id in this header, whatever proves it.
+const WEBHOOK_ID: &str = "webhook-id";
+
+/// A header: its name, its value.
+pub type Header<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// The headers of a request to this endpoint, signed by the secrets that sign at that moment; `carried` came with the
+/// event. A later one replaces an earlier one of its name.
+pub fn headers<'a>(endpoint: &'a Endpoint, carried: &'a [(String, String)], signing: Signing<'a>) -> Vec<Header<'a>> {
+    let proofs: &[Provider] = match (endpoint.provider, endpoint.wire) {
+        (Provider::Standard, Wire::Svix) => &[Provider::Svix],
+        (Provider::Standard, Wire::Both) => &[Provider::Standard, Provider::Svix],
+        (provider, _) => &[provider],
+    };
+    let given = |(name, value): (&'a String, &'a String)| (Cow::from(name.as_str()), Cow::from(value.as_str()));
+    let mut headers = Vec::with_capacity(8 + carried.len() + endpoint.headers.len());
+    headers.push((Cow::from("user-agent"), Cow::from(AGENT)));
+    headers.push((Cow::from("content-type"), Cow::from("application/json")));
+    // responses are never decompressed, so none is asked for
+    headers.push((Cow::from("accept-encoding"), Cow::from("identity")));
+    headers.extend(carried.iter().map(|(name, value)| given((name, value))));
+    if proofs != [Provider::Svix] {
+        headers.push((Cow::from(WEBHOOK_ID), Cow::from(signing.id)));
+    }
+    for &provider in proofs {
+        if let Some(name) = id_header(provider).filter(|name| *name != WEBHOOK_ID) {
+            headers.push((Cow::from(name), Cow::from(signing.id)));
+        }
+        let proofs = sign(provider, &endpoint.secrets, signing);
+        headers.extend(proofs.into_iter().map(|(name, value)| (Cow::from(name), Cow::from(value))));
+    }
+    headers.extend(endpoint.headers.iter().map(given));
+    headers
+}
