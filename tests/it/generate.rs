@@ -1,4 +1,4 @@
-//! A large backlog, written into a database directly instead of being published.
+//! Many events, written into a database directly instead of being published.
 
 use std::path::Path;
 
@@ -12,6 +12,8 @@ use posthaste::id::{ApplicationId, AttemptId, EndpointId, EventId, Id as _, IdSo
 use posthaste::secret::Sealer;
 use posthaste::store::sqlite::Sqlite;
 use posthaste::store::{Batch, NewRow, Op, Store as _, Tried};
+
+pub mod past;
 
 /// How many events one commit carries.
 const EVENTS_PER_COMMIT: u64 = 5_000;

@@ -14,6 +14,7 @@ mod door;
 mod generate;
 mod guard;
 mod handling;
+mod history;
 mod idle;
 mod isolation;
 mod kill;
