@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use super::auth::{Admission, Auth};
 use super::dashboard::entrance::Entrance;
 use super::dashboard::note::Notes;
+use super::dashboard::viewers::Viewers;
 use super::doors::Doors;
 use super::openapi;
 use super::schemas::Schemas;
@@ -61,6 +62,7 @@ pub struct Api {
     pub(super) notes: Arc<Notes>,
     /// Wakes the upkeep before its time.
     pub(super) upkeep: Arc<Notify>,
+    pub(super) viewers: Arc<Viewers>,
 }
 
 impl Api {
@@ -95,6 +97,7 @@ impl Api {
             entrance: Arc::new(Entrance::new(limits.setup_code)),
             notes: Arc::default(),
             upkeep: Arc::default(),
+            viewers: Arc::default(),
         }
     }
 

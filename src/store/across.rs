@@ -33,6 +33,24 @@ pub struct Troubled {
     pub since_ms: i64,
 }
 
+/// How many of the endpoints with the most failed attempts are told of.
+pub const WORST_MAX: usize = 10;
+
+/// An endpoint with failed attempts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worst {
+    /// Whose it is.
+    pub application: ApplicationId,
+    /// That application's name.
+    pub name: String,
+    /// Which it is.
+    pub endpoint: EndpointId,
+    /// Where it is.
+    pub url: String,
+    /// What its deliveries and attempts came to.
+    pub counts: Counts,
+}
+
 /// How an environment does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overview {
@@ -44,6 +62,8 @@ pub struct Overview {
     pub troubled: Vec<Troubled>,
     /// How many there are.
     pub troubled_count: u64,
+    /// Living endpoints with failed attempts in those hours, those with the most first, [`WORST_MAX`] at most.
+    pub worst: Vec<Worst>,
 }
 
 /// Which events are looked for across an environment.

@@ -28,7 +28,9 @@ mod tail;
 mod tally;
 mod write;
 
-pub use across::{Across, Found, Overview, SEARCHED_BYTES_MAX, SEARCHED_ROWS_MAX, Search, TROUBLED_MAX, Troubled};
+pub use across::{
+    Across, Found, Overview, SEARCHED_BYTES_MAX, SEARCHED_ROWS_MAX, Search, TROUBLED_MAX, Troubled, WORST_MAX, Worst,
+};
 pub use background::{Background, Erased};
 pub use people::{People, PeopleChange};
 pub use write::{

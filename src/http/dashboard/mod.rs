@@ -7,7 +7,7 @@
 //! visit     a request of somebody who is logged in, or came by a link       -> Call, as the API takes it
 //! overview  application  webhook  endpoint  test  replay  failure  search  event  source  event_type      the pages of an environment
 //! brand     how the portal looks, for its operator
-//! life  exchange      an event and all that happened to it      seen  health  catalogue  list  mask
+//! life  exchange      an event and all that happened to it      seen  health  latency  viewers  catalogue  list  mask
 //! frame     head, navigation, what was just done      note   form  upload  cookie  time  asset
 //! ```
 
@@ -33,6 +33,7 @@ mod form;
 mod frame;
 mod front;
 mod health;
+mod latency;
 mod life;
 mod list;
 mod login;
@@ -50,6 +51,7 @@ mod test;
 mod time;
 mod upload;
 mod user;
+pub mod viewers;
 mod visit;
 mod webhook;
 

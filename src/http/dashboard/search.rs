@@ -12,6 +12,7 @@ use super::frame::{Failure, go};
 use super::list::asked;
 use super::mask;
 use super::time::moment;
+use super::viewers::VIEWERS_MAX;
 use super::visit::Visit;
 use crate::delivery::{Delivery, Status};
 use crate::error::{Error, Result};
@@ -65,7 +66,9 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
             None => return Err(Error::not_found().into()),
         });
     }
-    let wanted = Wanted::read(form, visit.call.caller.application())?;
+    let mut wanted = Wanted::read(form, visit.call.caller.application())?;
+    let crowded = wanted.live && !api.viewers.enter(visit.session, api.clock.now().steady_ms);
+    wanted.live &= !crowded;
     let part = asked::<EventId>(&api, &visit, true)?;
     let (found, lines) = read(&api, &visit, &wanted, part).await?;
     let next = next(&api, &wanted, &found);
@@ -79,6 +82,7 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
     let content = html! {
         (form_of(&wanted))
         (way(&wanted))
+        @if crowded { p.wait { (VIEWERS_MAX) " people look live already; this picture stands still." } }
         @if lines.is_empty() { p { @if next.is_none() { "No event here." } @else { "None so far." } } }
         @else { (table(&api, &visit, &lines)) }
         (progress(&wanted, &found, next.as_deref(), searches))

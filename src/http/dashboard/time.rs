@@ -28,3 +28,8 @@ pub(super) fn span(ms: i64) -> String {
         secs => format!("{} d", secs / 86_400),
     }
 }
+
+/// How long something took: in ms, and in [`span`]'s units from ten seconds on.
+pub(super) fn duration(ms: i64) -> String {
+    if ms < 10_000 { format!("{ms} ms") } else { span(ms) }
+}

@@ -13,8 +13,8 @@ use crate::delivery::Status;
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::event::Event;
-use crate::id::{EnvironmentId, EventId, Id as _};
-use crate::store::{Across, Found, Listed, Overview, Page, Search, TROUBLED_MAX, Troubled};
+use crate::id::{EndpointId, EnvironmentId, EventId, Id as _};
+use crate::store::{Across, Found, Listed, Overview, Page, Search, TROUBLED_MAX, Troubled, WORST_MAX, Worst};
 
 impl Across for Memory {
     fn overview(&self, environment: EnvironmentId, hours: (i64, i64)) -> Result<Overview> {
@@ -81,12 +81,14 @@ fn overview(tables: &Tables, environment: EnvironmentId, (from, to): (i64, i64))
     };
     let mut hours = BTreeMap::<i64, Counts>::new();
     let mut waiting_since = None::<i64>;
+    let mut sums = BTreeMap::<EndpointId, Counts>::new();
     for ((endpoint, hour), counts) in &tables.hours {
         if tables.endpoints.get(endpoint).and_then(owner).is_none() {
             continue;
         }
         if (from..=to).contains(hour) {
             hours.entry(*hour).or_default().add(counts);
+            sums.entry(*endpoint).or_default().add(counts);
         }
         if counts.pending() > 0 {
             waiting_since = Some(waiting_since.map_or(*hour, |since| since.min(*hour)));
@@ -102,5 +104,13 @@ fn overview(tables: &Tables, environment: EnvironmentId, (from, to): (i64, i64))
     troubled.sort_by_key(|row| (row.since_ms, row.endpoint));
     let troubled_count = u64::try_from(troubled.len()).unwrap_or(u64::MAX);
     troubled.truncate(TROUBLED_MAX);
-    Overview { hours: hours.into_iter().collect(), waiting_since, troubled, troubled_count }
+    let missed = |(id, counts): (EndpointId, Counts)| {
+        let row = tables.endpoints.get(&id).filter(|row| row.state != State::Deleted && counts.attempts_failed > 0)?;
+        let owner = owner(row).filter(|owner| !owner.deleted)?;
+        Some(Worst { application: owner.id, name: owner.name.clone(), endpoint: id, url: row.url.clone(), counts })
+    };
+    let mut worst: Vec<_> = sums.into_iter().filter_map(missed).collect();
+    worst.sort_by_key(|row| (-row.counts.attempts_failed, row.endpoint));
+    worst.truncate(WORST_MAX);
+    Overview { hours: hours.into_iter().collect(), waiting_since, troubled, troubled_count, worst }
 }

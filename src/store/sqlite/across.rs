@@ -8,7 +8,7 @@ use crate::application::Application;
 use crate::endpoint::State;
 use crate::error::Result;
 use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id};
-use crate::store::{Across, Found, Overview, Page, Search, TROUBLED_MAX, Troubled};
+use crate::store::{Across, Found, Overview, Page, Search, TROUBLED_MAX, Troubled, WORST_MAX, Worst};
 
 type Sql<T> = rusqlite::Result<T>;
 
@@ -52,7 +52,29 @@ fn overview(db: &Connection, environment: EnvironmentId, (from, to): (i64, i64))
     let troubled = db.prepare_cached(&sql)?.query_map((id, TROUBLED_MAX), troubled)?.collect::<Sql<_>>()?;
     let troubled_count =
         db.prepare_cached(&format!("select count(*) {TROUBLED}"))?.query_row((id,), |row| row.get(0))?;
-    Ok(Overview { hours, waiting_since, troubled, troubled_count })
+    let worst = worst(db, environment, (from, to))?;
+    Ok(Overview { hours, waiting_since, troubled, troubled_count, worst })
+}
+
+fn worst(db: &Connection, environment: EnvironmentId, (from, to): (i64, i64)) -> Result<Vec<Worst>> {
+    let mut sql = db.prepare_cached(
+        "select application.id, application.name, endpoint.id, url,
+         sum(accepted), sum(succeeded), sum(failed), sum(canceled), sum(attempts_succeeded), sum(attempts_failed) as missed
+         from endpoint_hour join endpoint on endpoint.id = endpoint_hour.endpoint
+         join application on application.id = endpoint.application
+         where environment = ?1 and hour between ?2 and ?3 and endpoint.state < 4 and application.deleted = 0
+         group by endpoint.id having missed > 0 order by missed desc, endpoint.id limit ?4",
+    )?;
+    let found = sql.query_map((environment.value(), from, to, WORST_MAX), |row| {
+        Ok(Worst {
+            application: ApplicationId::new(row.get(0)?),
+            name: row.get(1)?,
+            endpoint: EndpointId::new(row.get(2)?),
+            url: row.get(3)?,
+            counts: count::read(row, 4)?,
+        })
+    })?;
+    Ok(found.collect::<Sql<_>>()?)
 }
 
 fn troubled(row: &Row<'_>) -> Sql<Troubled> {

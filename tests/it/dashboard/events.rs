@@ -169,7 +169,7 @@ fn failures_are_grouped_by_cause_and_made_again_by_cause() {
     let list =
         eventually(|| Some(ana.get("/test/replay").body).filter(|page| page.contains("has ended: 2 deliveries.")));
     assert!(list.contains("Deliveries that failed for one cause") && list.contains(&path), "{list}");
-    let mut made: Vec<_> = received[3..].iter().map(|request| request.id()).collect();
+    let mut made: Vec<_> = received[3..].iter().map(crate::world::Received::id).collect();
     made.sort_unstable();
     assert_eq!(made, [&events[0], &events[2]]);
     let ended = ana.follow(&format!("/test/replay/{}/cancel", task(&world)), &[]);

@@ -23,10 +23,21 @@ fn what_was_accepted_delivered_and_what_waits_is_counted() {
     for _ in 0..3 {
         world.publish(&app, "{}");
     }
-    eventually(|| (figures() == ["6", "3", "3", "0", "under 1 h"]).then_some(()));
+    eventually(|| {
+        let [accepted, delivered, waiting, failed, oldest] = figures();
+        let exact = oldest.strip_suffix(" s").is_some_and(|secs| secs.parse::<u32>().is_ok_and(|secs| secs < 30));
+        (exact && [accepted, delivered, waiting, failed] == ["6", "3", "3", "0"]).then_some(())
+    });
     eventually(|| ana.get("/test/").body.contains(&broken.url).then_some(()));
     let page = ana.get("/test/").body;
     assert!(!page.contains(&good.url) && page.contains("<svg"));
+    for percent in ["50", "95", "99"] {
+        let took = figure(&page, &format!("Delivered within, p{percent}"));
+        assert!(took.strip_suffix(" ms").is_some_and(|ms| ms.parse::<u32>().is_ok()), "{took}");
+    }
+    assert!(page.contains("of the newest 3 deliveries") && page.contains("Most failed attempts in 24 h"), "{page}");
+    assert!(page.contains("3 of 3</td><td class=\"number\">0 of 3</td>"), "{page}");
+    assert!(!page.contains("data-again") && ana.get("/test/?live").body.contains("data-again=\"5\""));
 }
 
 #[test]
