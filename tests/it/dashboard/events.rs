@@ -94,7 +94,18 @@ fn the_newest_are_shown_live() {
     let (app, _) = world.subscribe(&Receiver::good().url);
     let ana = Person::login(&world, ADMIN);
     assert!(!ana.get("/test/event").body.contains("http-equiv"));
-    let live = ana.get("/test/event?live").body;
+    let live = ana.get("/test/event?live");
+    let policy = live.header("content-security-policy");
+    assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"), "{policy}");
+    let live = live.body;
+    let script = live.split("<script src=\"").nth(1).expect("it moves").split('"').next().unwrap();
+    let script = ana.get(script);
+    assert!(script.header("content-type").starts_with("text/javascript"), "{script:?}");
+    assert!(script.header("cache-control").contains("immutable"), "{script:?}");
+    assert!(
+        !ana.get("/test/event").header("content-security-policy").contains("script-src"),
+        "what stands still has none"
+    );
     assert!(live.contains("http-equiv=\"refresh\" content=\"2\"") && live.contains(">Stop</a>"), "{live}");
     let event = world.publish(&app, "{}");
     assert!(ana.get("/test/event?live").body.contains(&event));
