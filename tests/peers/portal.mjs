@@ -53,7 +53,7 @@ const stories = {
     await page.getByText(/would make 1 deliver/).waitFor()
     await page.getByLabel('What').selectOption('missing')
     await page.getByRole('button', { name: 'Replay' }).click()
-    await page.getByText('has ended: 1 of 1 deliver').waitFor()
+    await page.getByText('has ended: 1 deliver').waitFor()
     await look(page, 'portal-webhook')
     await page.getByRole('link', { name: 'Events', exact: true }).click()
     await look(page, 'portal-events')

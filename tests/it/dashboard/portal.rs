@@ -114,7 +114,9 @@ fn nothing_of_another_application_is_there_nor_anything_of_the_operators() {
     let own = customer(&world, &receiver);
     let rival = customer(&world, &receiver);
     let mut cleo = open(&world, &link(&world, &own[0], &json!({})));
-    assert!(!cleo.get("/portal/event").body.contains(&rival[2]));
+    for query in ["", "?live", "?text=4990", "?status=delivered", "?find=payment.succeeded"] {
+        assert!(!cleo.get(&format!("/portal/event{query}")).body.contains(&rival[2]), "{query}");
+    }
     let mixed = [own[0].clone(), rival[1].clone(), rival[2].clone()];
     let nobody = ["app_", "ep_", "msg_"].map(|prefix| format!("{prefix}{}", "0".repeat(27)));
     let unknown = cleo.get(&format!("/portal/app/{}", nobody[0]));
