@@ -34,7 +34,7 @@ pub struct Field {
     pub path: Vec<String>,
     /// What is wrong, the limit, and the next step.
     pub message: String,
-    /// `value_error`, or `value_error.jsondecode` for malformed JSON.
+    /// `value_error`, or `value_error.jsondecode` for JSON that is malformed or of another type.
     pub kind: &'static str,
 }
 
@@ -72,7 +72,12 @@ impl Error {
 
     /// The request is not the JSON it should be.
     pub fn json(message: impl Into<String>) -> Self {
-        let mut error = Self::at(&["body"], message);
+        Self::json_at(&["body"], message)
+    }
+
+    /// A place in the request's JSON is not of the type it should be.
+    pub fn json_at(path: &[&str], message: impl Into<String>) -> Self {
+        let mut error = Self::at(path, message);
         error.fields[0].kind = "value_error.jsondecode";
         error
     }

@@ -202,9 +202,9 @@ fn locate<'de, T: Deserialize<'de>>(text: &'de str, error: &serde_json::Error) -
         message.split_once("field `").and_then(|(_, rest)| rest.split_once('`')).map(|(name, _)| name.to_owned());
     let at = located.path().to_string();
     match (at.as_str(), named) {
-        (".", Some(name)) => Error::field(&name, message),
+        (".", Some(name)) => Error::json_at(&["body", &name], message),
         (".", None) => Error::json(format!("is not the JSON object this route takes: {message}")),
-        _ => Error::at(&["body", &at], message),
+        _ => Error::json_at(&["body", &at], message),
     }
 }
 

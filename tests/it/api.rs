@@ -1,6 +1,7 @@
 //! The whole API: what Svix's SDKs ask beyond publishing, told as stories.
 
 mod access;
+mod dialect;
 mod environment;
 mod erased;
 pub mod openapi;
