@@ -2,7 +2,12 @@
 
 use crate::attempt::{Outcome, Trigger};
 use crate::id::{EndpointId, EventId};
+use crate::ordering::OrderKey;
 use crate::retry::{self, Ladder};
+
+/// When a delivery is due that waits for another of its key: never, until that has ended. Later than any clock says, and
+/// far enough from the end of numbers to be added to.
+pub const BLOCKED_MS: i64 = i64::MAX / 2;
 
 /// Where a delivery stands; the numbers are the API's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +19,7 @@ pub enum Status {
     Pending = 1,
     /// The ladder is used up.
     Failed = 2,
-    /// The endpoint was deleted first.
+    /// The endpoint was deleted first, the payload erased, or somebody skipped it.
     Canceled = 4,
 }
 
@@ -44,6 +49,18 @@ impl Delivery {
     /// Born with its event: due at once, nothing tried.
     pub fn fresh(now_ms: i64) -> Self {
         Self { status: Status::Pending, attempts: 0, step: 0, due_ms: Some(now_ms), trigger: Trigger::Scheduled }
+    }
+
+    /// It is not tried again; one that has ended stays as it is.
+    pub fn cancel(&mut self) {
+        if self.status == Status::Pending {
+            (self.status, self.due_ms) = (Status::Canceled, None);
+        }
+    }
+
+    /// When the next attempt is due, on the steady scale, in ms; `None` when none is, or nobody knows yet.
+    pub fn next_ms(&self) -> Option<i64> {
+        self.due_ms.filter(|due_ms| *due_ms < BLOCKED_MS)
     }
 
     /// The state after an attempt that ended at `ended_ms`; `jitter` is random in 0..1.
@@ -78,6 +95,10 @@ pub struct Due {
     pub endpoint: EndpointId,
     /// Its state; `due_ms` is the key of its line.
     pub delivery: Delivery,
+    /// The key under which it waits its turn; `None` when it waits for nobody.
+    pub key: Option<OrderKey>,
+    /// Whether its time has come, and it has yet to take its place among those of its key.
+    pub joins: bool,
 }
 
 #[cfg(test)]

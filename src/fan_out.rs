@@ -2,6 +2,7 @@
 
 use crate::endpoint::{Endpoint, State};
 use crate::id::{EndpointId, Id};
+use crate::ordering::OrderKey;
 
 /// Whether this endpoint wants an event of this type on these channels.
 ///
@@ -18,11 +19,15 @@ pub fn passes(endpoint: &Endpoint, payload: &[u8]) -> bool {
     endpoint.handling.filter.as_ref().is_none_or(|filter| filter.wants(payload))
 }
 
-/// Packs endpoint ids for the event's row: each the distance from the one before, 7 bits a byte.
-pub fn pack(endpoints: &[EndpointId]) -> Vec<u8> {
+/// An endpoint that an event goes to, and the key under which it waits its turn there.
+pub type Keyed = (EndpointId, Option<OrderKey>);
+
+/// Packs endpoint ids for the event's row: each the distance from the one before, 7 bits a byte. Where there is a key, a
+/// zero (no distance is) and its 8 bytes follow.
+pub fn pack(endpoints: &[Keyed]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(endpoints.len() * 9);
     let mut last = 0_i64;
-    for endpoint in endpoints {
+    for &(endpoint, key) in endpoints {
         let mut rest = endpoint.value().wrapping_sub(last).cast_unsigned();
         last = endpoint.value();
         while rest >= 0x80 {
@@ -30,20 +35,37 @@ pub fn pack(endpoints: &[EndpointId]) -> Vec<u8> {
             rest >>= 7;
         }
         bytes.push((rest & 0x7f) as u8);
+        if let Some(key) = key {
+            bytes.push(0);
+            bytes.extend(key.value().to_be_bytes());
+        }
     }
     bytes
 }
 
-/// Reads what [`pack`] wrote; `None` for bytes it never writes.
+/// The endpoints of what [`pack`] wrote; `None` for bytes it never writes.
 pub fn unpack(bytes: &[u8]) -> Option<Vec<EndpointId>> {
-    let mut endpoints = Vec::new();
+    Some(unpack_keyed(bytes)?.into_iter().map(|(endpoint, _)| endpoint).collect())
+}
+
+/// Reads what [`pack`] wrote; `None` for bytes it never writes.
+pub fn unpack_keyed(bytes: &[u8]) -> Option<Vec<Keyed>> {
+    let mut endpoints: Vec<Keyed> = Vec::new();
     let (mut last, mut distance, mut shift) = (0_i64, 0_u64, 0_u32);
-    for &byte in bytes {
+    let mut rest = bytes;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        if byte == 0 && shift == 0 {
+            let (key, behind) = rest.split_first_chunk()?;
+            endpoints.last_mut()?.1 = Some(OrderKey::new(i64::from_be_bytes(*key)));
+            rest = behind;
+            continue;
+        }
         distance |= u64::from(byte & 0x7f).checked_shl(shift)?;
         shift += 7;
         if byte & 0x80 == 0 {
             last = last.wrapping_add(distance.cast_signed());
-            endpoints.push(EndpointId::new(last));
+            endpoints.push((EndpointId::new(last), None));
             (distance, shift) = (0, 0);
         }
     }
@@ -56,10 +78,15 @@ mod tests {
 
     #[test]
     fn a_packed_list_reads_back_in_order() {
-        let ids: Vec<_> = [5, 6, 1 << 61, 7, i64::MAX].map(EndpointId::new).into();
-        assert_eq!(unpack(&pack(&ids)), Some(ids));
+        let ids: Vec<_> = [5, 6, 1 << 61, 7, i64::MAX].map(|id| (EndpointId::new(id), None)).into();
+        assert_eq!(unpack_keyed(&pack(&ids)).as_ref(), Some(&ids));
+        let key = |id: EndpointId| (id.value() != 6).then(|| OrderKey::new(-id.value()));
+        let keyed: Vec<_> = ids.iter().map(|(id, _)| (*id, key(*id))).collect();
+        assert_eq!(unpack_keyed(&pack(&keyed)).as_ref(), Some(&keyed));
+        assert_eq!(unpack(&pack(&keyed)), Some(ids.iter().map(|(id, _)| *id).collect()));
         assert_eq!(unpack(&[]), Some(Vec::new()));
-        assert_eq!(unpack(&[0x80]), None);
-        assert_eq!(unpack(&[0xff; 20]), None);
+        for broken in [&[0x80][..], &[0xff; 20], &[0], &[5, 0, 1, 2, 3, 4, 5, 6, 7]] {
+            assert_eq!(unpack(broken), None, "{broken:?}");
+        }
     }
 }

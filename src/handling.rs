@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::ordering::{OrderKey, Ordering};
 use crate::retry::Ladder;
 
 /// A retry schedule: how many waits, each of so many seconds, all of them together: 8 days.
@@ -18,6 +19,8 @@ const TIMEOUT_SECS_MAX: u16 = 60;
 /// How many attempts at one time: unless it says otherwise, and at most.
 pub const IN_FLIGHT: usize = 32;
 const IN_FLIGHT_MAX: u16 = 256;
+/// How long the pointer to an ordering's key may be, in bytes.
+const POINTER_BYTES_MAX: usize = 1_024;
 
 /// How deliveries to one endpoint are made; what is `None` is as usual.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +44,12 @@ pub struct Handling {
     /// Which payloads go there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
+    /// In which order.
+    #[serde(default, skip_serializing_if = "Ordering::is_usual")]
+    pub ordering: Ordering,
+    /// Where in the payload, as it is delivered, the key of the ordering stands: a JSON pointer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering_key: Option<String>,
 }
 
 impl Handling {
@@ -62,7 +71,30 @@ impl Handling {
         within("timeoutSeconds", self.timeout_seconds, TIMEOUT_SECS_MAX)?;
         within("maxInFlight", self.max_in_flight, IN_FLIGHT_MAX)?;
         within("throttleRate", self.throttle_rate, u16::MAX)?;
+        self.check_ordering()?;
         self.filter.as_ref().map_or(Ok(()), Filter::check)
+    }
+
+    fn check_ordering(&self) -> Result<()> {
+        let sound = |pointer: &String| pointer.starts_with('/') && pointer.len() <= POINTER_BYTES_MAX;
+        match &self.ordering_key {
+            None if self.ordering == Ordering::Key => {
+                Err(Error::field("orderingKey", "is missing; `ordering: key` needs to know where, such as /data/id"))
+            }
+            Some(pointer) if !sound(pointer) => {
+                let message = format!(
+                    "must be a JSON pointer of at most {POINTER_BYTES_MAX} bytes that begins with `/`, such as /data/id"
+                );
+                Err(Error::field("orderingKey", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The key under which a payload waits its turn; `None` when it waits for nobody.
+    pub fn order_key(&self, payload: &[u8]) -> Option<OrderKey> {
+        let pointer = self.ordering_key.as_ref().filter(|_| self.ordering == Ordering::Key)?;
+        OrderKey::of(pointer, payload)
     }
 
     /// The ladder: its own schedule with the usual jitter, else the one given.

@@ -40,6 +40,7 @@ pub mod jwt;
 pub mod key;
 pub mod name;
 pub mod network;
+pub mod ordering;
 pub mod provider;
 pub mod replay;
 pub mod resource;

@@ -107,7 +107,9 @@ pub(super) fn create_key(store: &dyn Store, text: &KeyText, new: &NewKey, now_ms
 /// Writes settings from beside the engine.
 pub(super) fn write(store: &dyn Store, changes: Vec<Change>, wall_ms: i64) -> crate::error::Result<()> {
     let ops = changes.into_iter().map(|change| Op::Setting(Box::new(Setting { change, answer: None }))).collect();
-    let receipt = store.commit(&Batch { wall_ms, ops }).map_err(|failed| Error::internal(format!("{failed:?}")))?;
+    let receipt = store
+        .commit(&Batch { wall_ms, steady_ms: wall_ms, ops })
+        .map_err(|failed| Error::internal(format!("{failed:?}")))?;
     if receipt.get().refused.is_empty() {
         Ok(())
     } else {

@@ -10,7 +10,7 @@ use crate::digest::sha256;
 use crate::environment;
 use crate::error::{Error, Result};
 use crate::event::{Event, NewEvent};
-use crate::fan_out;
+use crate::fan_out::{self, Keyed};
 use crate::provider::Provider;
 use crate::providers::{self, Fact};
 use crate::store::NewRow;
@@ -34,16 +34,18 @@ impl<R> Core<R> {
             Some(only) => self.lanes[*lane].endpoint.id == only,
             None => fan_out::wants(&self.lanes[*lane].endpoint, &new.event_type, &new.channels),
         };
-        let mut lanes: Vec<usize> = resident.lanes.iter().copied().filter(wants).collect();
-        check_type(resident, &new, lanes.iter().any(|&lane| self.lanes[lane].endpoint.direct))?;
+        let mut numbers: Vec<usize> = resident.lanes.iter().copied().filter(wants).collect();
+        check_type(resident, &new, numbers.iter().any(|&lane| self.lanes[lane].endpoint.direct))?;
         let wrapped = self.wrap(now, provider, &new)?;
         if let Some(body) = &wrapped {
             (new.sha256, new.body) = (sha256(body), body.clone());
         }
         if new.only.is_none() {
             let passes = |lane: &usize| fan_out::passes(&self.lanes[*lane].endpoint, &new.body);
-            lanes.retain(passes);
+            numbers.retain(passes);
         }
+        let key = |lane: usize| self.lanes[lane].endpoint.handling.order_key(&new.body);
+        let lanes: Vec<_> = numbers.into_iter().map(|lane| (lane, key(lane))).collect();
         let mut once = new.once;
         if let Some(brief) = once.as_mut().filter(|once| once.brief) {
             if let Some((first, _)) = self.recent.find(brief, now.steady_ms) {
@@ -61,7 +63,7 @@ impl<R> Core<R> {
         {
             self.open.insert(id, count);
         }
-        let endpoints: Vec<_> = lanes.iter().map(|&lane| self.lanes[lane].endpoint.id).collect();
+        let endpoints: Vec<Keyed> = lanes.iter().map(|&(lane, key)| (self.lanes[lane].endpoint.id, key)).collect();
         let event = Event {
             id,
             application,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::announce::News;
+use super::chains::Chains;
 use super::core::Core;
 use super::message::{Answer, NotChanged, Output};
 use crate::application::Application;
@@ -15,8 +16,15 @@ use crate::store::{Change, Erased, Op, Setting};
 
 impl<R> Core<R> {
     /// Puts a setting into the next commit; it is obeyed once that is made.
-    pub(super) fn change(&mut self, setting: Setting, reply: R) {
+    pub(super) fn change(&mut self, now: Now, setting: Setting, reply: R) {
+        let skipped = match setting.change {
+            Change::Skip(endpoint, event) => self.before_skip(now, endpoint, event),
+            _ => None,
+        };
         self.groups.wait_change(reply, Some(Op::Setting(Box::new(setting))));
+        if let Some(lane) = skipped {
+            self.groups.line(lane, now.steady_ms);
+        }
     }
 
     /// Makes a delivery due now; one that is on its way, or about to be, needs nothing.
@@ -31,7 +39,7 @@ impl<R> Core<R> {
             self.groups.wait_change(reply, None);
             return;
         }
-        here.backlog.retain(|due| due.event != event);
+        here.let_go(&[event]);
         here.settle(event);
         self.groups.wait_change(reply, Some(Op::Resend { event, endpoint, due_ms: now.steady_ms }));
         self.groups.line(lane, now.steady_ms);
@@ -56,6 +64,7 @@ impl<R> Core<R> {
             }
             Change::Expunge(application, events) => self.obey_expunge(*application, events),
             Change::Erased(erased) => self.obey_erased(erased),
+            Change::Skip(endpoint, event) => self.obey_skip(*endpoint, *event),
             Change::Environment(environment) => self.directory.settle(environment),
             Change::EventType(_)
             | Change::Catalogue(_)
@@ -99,7 +108,13 @@ impl<R> Core<R> {
     fn obey_expunge(&mut self, application: ApplicationId, events: &[EventId]) {
         let lanes = self.directory.lanes_mut(application).map_or_else(Vec::new, |lanes| lanes.clone());
         for lane in lanes {
-            self.lanes[lane].backlog.retain(|due| !events.contains(&due.event));
+            self.lanes[lane].call_off(events);
+        }
+    }
+
+    fn obey_skip(&mut self, endpoint: EndpointId, event: EventId) {
+        if let Some(lane) = self.lanes.find(endpoint) {
+            self.lanes[lane].call_off(&[event]);
         }
     }
 
@@ -166,15 +181,21 @@ impl<R> Core<R> {
         } else {
             self.halt(now, lane);
         }
+        if self.lanes[lane].endpoint.state == State::Deleted {
+            self.lanes[lane].chains = Chains::default(); // nobody of them has a turn any more
+        }
     }
 
     /// Sends nothing more: what waits in memory is left to the disk. A deleted endpoint's deliveries are canceled there.
     pub(super) fn halt(&mut self, now: Now, lane: usize) {
         while let Some(fresh) = self.lanes.pop_fresh(lane, true) {
-            self.park(now, lane, fresh.event);
+            self.park(now, lane, fresh);
+        }
+        for key in self.lanes[lane].chains.in_memory(None) {
+            self.write_chain(now, lane, key);
         }
         let here = &mut self.lanes[lane];
-        here.backlog.clear();
+        here.clear_backlog();
         if let Some(timer_ms) = here.timer_ms.take() {
             self.due.remove(&(timer_ms, lane));
         }

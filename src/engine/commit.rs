@@ -1,7 +1,7 @@
 //! Group commit: a batch goes to the disk, and what follows when it is there.
 
 use super::core::Core;
-use super::group::{Entry, Group, Wait};
+use super::group::{Entry, Group, KeyedLane, Wait};
 use super::message::{Answer, NotChanged, Output};
 use crate::attempt::Payload;
 use crate::clock::Now;
@@ -23,11 +23,7 @@ impl<R> Core<R> {
             return;
         };
         for op in &batch.ops {
-            match op {
-                Op::Tried(tried) if tried.was_due_ms.is_some() => self.lanes.settled(tried.endpoint, tried.event),
-                Op::Resend { event, endpoint, .. } => self.lanes.settled(*endpoint, *event),
-                _ => {}
-            }
+            self.landed(op);
         }
         for (lane, due_ms) in group.lines {
             self.note_due(now, lane, due_ms);
@@ -59,6 +55,9 @@ impl<R> Core<R> {
                 }
             }
         }
+        for &turn in &receipt.get().turns {
+            self.turn(now, turn);
+        }
     }
 
     /// What one event of a request came to.
@@ -87,7 +86,7 @@ impl<R> Core<R> {
                     self.counters.accepted += 1;
                     let carried = row.event.arrival.as_ref().map_or(&[][..], |arrival| &arrival.headers);
                     match row.event.deliver_at_ms() {
-                        Some(due_ms) => lanes.iter().for_each(|&lane| self.note_due(now, lane, due_ms)),
+                        Some(due_ms) => lanes.iter().for_each(|&(lane, _)| self.note_due(now, lane, due_ms)),
                         None => self.enqueue(now, event, Payload::new(row.event.body.clone(), carried), &lanes),
                     }
                     let body = if wrapped { Kept::Wrapped(row.event.body.clone()) } else { Kept::AsSent };
@@ -146,14 +145,12 @@ impl<R> Core<R> {
                         Some((lanes, wrapped)) => kept.keep_ours(row, lanes, wrapped),
                         None => self.withdraw(&row),
                     },
-                    Op::Resend { event, endpoint, .. } => self.lanes.settled(endpoint, event),
-                    Op::Replay(replayed) => self.not_replayed(&replayed),
-                    Op::Setting(_)
-                    | Op::Turned(_)
-                    | Op::Quarantine(_)
-                    | Op::Alive(_)
-                    | Op::Used { .. }
-                    | Op::Outage { .. } => {}
+                    Op::Replay(replayed) => {
+                        self.not_replayed(&replayed);
+                        self.landed(&Op::Replay(replayed));
+                    }
+                    given_up @ (Op::Resend { .. } | Op::Setting(_)) => self.landed(&given_up),
+                    Op::Turned(_) | Op::Quarantine(_) | Op::Alive(_) | Op::Used { .. } | Op::Outage { .. } => {}
                     ours @ (Op::Tried(_)
                     | Op::Park(_)
                     | Op::Cancel { .. }
@@ -169,7 +166,7 @@ impl<R> Core<R> {
 }
 
 /// Whose event of ours stands at this place of a batch.
-fn take_at(ours: &mut Vec<Entry>, place: usize) -> Option<(Vec<usize>, bool)> {
+fn take_at(ours: &mut Vec<Entry>, place: usize) -> Option<(Vec<KeyedLane>, bool)> {
     let found = ours.iter().position(|entry| matches!(entry, Entry::New { position, .. } if *position == place))?;
     match ours.swap_remove(found) {
         Entry::New { lanes, wrapped, .. } => Some((lanes, wrapped)),

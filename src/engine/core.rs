@@ -8,7 +8,8 @@ use rand::rngs::SmallRng;
 
 use super::directory::Directory;
 use super::group::Groups;
-use super::lanes::{Lanes, Run};
+use super::lane::Run;
+use super::lanes::Lanes;
 use super::message::{Counters, Input, Output};
 use super::payloads::Payloads;
 use super::recent::RecentKeys;
@@ -101,7 +102,7 @@ impl<R> Core<R> {
     pub fn step(&mut self, now: Now, input: Input<R>) {
         match input {
             Input::Accept { events, reply } => self.accept(now, events, reply),
-            Input::Change { setting, reply } => self.change(*setting, reply),
+            Input::Change { setting, reply } => self.change(now, *setting, reply),
             Input::Record { op, reply } => self.groups.wait_change(reply, Some(*op)),
             Input::Resend { event, endpoint, reply } => self.resend(now, event, endpoint, reply),
             Input::Stored(receipt) => self.stored(now, &receipt),

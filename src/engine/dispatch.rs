@@ -1,11 +1,12 @@
 //! Dispatch: what may be sent is sent, lane by lane in turn; what does not fit in memory is left to the disk.
 
 use super::core::{Core, IN_FLIGHT_MAX};
-use super::lanes::{Fresh, WINDOW};
+use super::group::KeyedLane;
+use super::lane::WINDOW;
 use super::message::Output;
 use crate::attempt::{Lease, Order, Payload};
 use crate::clock::Now;
-use crate::delivery::{Delivery, Due};
+use crate::delivery::BLOCKED_MS;
 use crate::endpoint::State;
 use crate::id::{EndpointId, EventId};
 use crate::store::{DueSlice, Op};
@@ -17,35 +18,15 @@ pub(super) const SWEEP_MS: i64 = 1_000;
 
 impl<R> Core<R> {
     /// Hands a durable event to its lanes.
-    pub(super) fn enqueue(&mut self, now: Now, event: EventId, payload: Payload, lanes: &[usize]) {
+    pub(super) fn enqueue(&mut self, now: Now, event: EventId, payload: Payload, lanes: &[KeyedLane]) {
         self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS); // the mark moves on also past events that go nowhere
         if lanes.is_empty() {
             return;
         }
         self.payloads.keep(event, payload);
-        for &lane in lanes {
-            self.wait(now, lane, event);
+        for &(lane, key) in lanes {
+            self.wait(now, lane, event, key);
         }
-    }
-
-    /// Lets a delivery wait for its first attempt: in memory, or on disk when the lane has no room.
-    pub(super) fn wait(&mut self, now: Now, lane: usize, event: EventId) {
-        self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
-        if self.lanes[lane].takes_fresh() {
-            self.lanes.push_fresh(lane, Fresh { event, since_ms: now.steady_ms });
-            self.make_ready(lane);
-        } else {
-            self.park(now, lane, event);
-        }
-    }
-
-    /// Writes a delivery down that nobody tried: it leaves memory, the due index brings it back.
-    pub(super) fn park(&mut self, now: Now, lane: usize, event: EventId) {
-        let endpoint = self.lanes[lane].endpoint.id;
-        let due = Due { event, endpoint, delivery: Delivery::fresh(now.steady_ms) };
-        self.groups.push(now, Op::Park(due));
-        self.groups.line(lane, now.steady_ms);
-        self.written(event);
     }
 
     /// One delivery of the event has a row now, or will with the next commit.
@@ -118,8 +99,11 @@ impl<R> Core<R> {
         }
     }
 
-    /// A lane has a line in the due index, due then.
+    /// A lane has a line in the due index, due then; one that waits for another has no time of its own.
     pub(super) fn note_due(&mut self, now: Now, lane: usize, due_ms: i64) {
+        if due_ms >= BLOCKED_MS {
+            return;
+        }
         let next_ms = &mut self.lanes[lane].next_due_ms;
         *next_ms = Some(next_ms.map_or(due_ms, |next_ms| next_ms.min(due_ms)));
         self.want(now, lane);
@@ -143,8 +127,11 @@ impl<R> Core<R> {
             here.loading = true;
             here.next_due_ms = None;
             let held = here.backlog.len() + here.flights.len() + here.settling.len();
+            here.chains.ask();
             let endpoint = here.endpoint.id;
-            self.out.push(Output::Load { endpoint, until_ms: now.steady_ms, limit: WINDOW + held });
+            // what is to be canceled waits for no time
+            let until_ms = if here.endpoint.state == State::Deleted { BLOCKED_MS } else { now.steady_ms };
+            self.out.push(Output::Load { endpoint, until_ms, limit: WINDOW + held });
         }
     }
 
@@ -158,10 +145,22 @@ impl<R> Core<R> {
         let mut next_ms = slice.next_ms;
         match here.endpoint.state {
             State::Enabled if here.enabled() => {
+                let mut joins = Vec::new();
                 for due in slice.due {
-                    if !here.holds(due.event) {
+                    if here.holds(due.event) {
+                        continue;
+                    }
+                    if due.joins {
+                        joins.push(due);
+                    } else if due.key.is_none_or(|key| here.chains.take(key, due.event)) {
                         here.backlog.push_back(due);
                     }
+                }
+                for due in joins {
+                    self.join(now, lane, due);
+                }
+                if next_ms.is_none() {
+                    self.lanes[lane].chains.saw_all();
                 }
             }
             State::Deleted if !slice.due.is_empty() => {

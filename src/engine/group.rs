@@ -8,6 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::event::Once;
 use crate::id::EventId;
+use crate::ordering::OrderKey;
 use crate::store::{Batch, Change, NewRow, Op};
 
 /// A batch is closed when it holds so many operations, or so many bytes of bodies.
@@ -20,11 +21,14 @@ const LINGER_MS: i64 = 100;
 /// After a commit that could not be made (disk full) the next one waits this long.
 const PAUSE_MS: i64 = 1_000;
 
+/// A lane that an event goes to, and the key under which it waits its turn there.
+pub(super) type KeyedLane = (usize, Option<OrderKey>);
+
 /// One event of a request, as it waits for its commit.
 #[derive(Debug)]
 pub(super) enum Entry {
     /// It is at this place of the batch, for these lanes.
-    New { position: usize, lanes: Vec<usize>, wrapped: bool },
+    New { position: usize, lanes: Vec<KeyedLane>, wrapped: bool },
     /// Its brief key is known: whatever becomes of that first event is the answer.
     Repeat(Once, EventId),
     /// It never got that far.
@@ -60,7 +64,7 @@ impl<R> Default for Group<R> {
 
 impl<R> Group<R> {
     /// Takes one of the engine's own events that could not be written.
-    pub(super) fn keep_ours(&mut self, row: NewRow, lanes: Vec<usize>, wrapped: bool) {
+    pub(super) fn keep_ours(&mut self, row: NewRow, lanes: Vec<KeyedLane>, wrapped: bool) {
         let position = self.ops.len();
         self.ops.push(Op::Event(row));
         self.waits.push(Wait::Ours(vec![Entry::New { position, lanes, wrapped }]));
@@ -157,6 +161,11 @@ impl<R> Groups<R> {
         self.flush_ms.map(|flush_ms| self.pause_until_ms.map_or(flush_ms, |until_ms| flush_ms.max(until_ms)))
     }
 
+    /// What was just put in is committed as soon as it can be.
+    pub(super) fn flush(&mut self, now: Now) {
+        self.flush_ms = Some(self.flush_ms.map_or(now.steady_ms, |flush_ms| flush_ms.min(now.steady_ms)));
+    }
+
     /// Nothing lingers from now on.
     pub(super) fn hurry(&mut self) {
         self.linger_ms = 0;
@@ -198,7 +207,8 @@ impl<R> Groups<R> {
         let mut group = self.gathering.pop_front()?;
         self.pause_until_ms = None;
         self.flush_ms = (!self.gathering.is_empty()).then_some(now.steady_ms);
-        let batch = Arc::new(Batch { wall_ms: now.wall_ms, ops: std::mem::take(&mut group.ops) });
+        let batch =
+            Arc::new(Batch { wall_ms: now.wall_ms, steady_ms: now.steady_ms, ops: std::mem::take(&mut group.ops) });
         self.committing = Some((Arc::clone(&batch), group));
         Some(batch)
     }

@@ -1,264 +1,13 @@
-//! A lane per endpoint: what waits for its first attempt, what waits for a retry, what is in flight.
+//! The lanes: one for each endpoint, and how much waits in all of them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ops::{Index, IndexMut};
-use std::sync::Arc;
 
-use super::pace::Pace;
-use crate::attempt::{Outcome, Report};
-use crate::delivery::{Delivery, Due};
-use crate::endpoint::{Endpoint, Health, State};
+use super::flight::{Flight, Fresh};
+use super::lane::Lane;
+use crate::endpoint::Endpoint;
 use crate::id::{EndpointId, EventId};
-use crate::replay::Replay;
-
-/// How many attempts one endpoint has in flight at first; how many more or less depends on how it answers.
-const IN_FLIGHT_FIRST: usize = 16;
-/// An answer that takes longer than this is no reason to send more at one time.
-const FAST_MS: u32 = 1_000;
-/// After so many failures in a row one attempt at a time probes the endpoint; each success doubles that again.
-const FAILURES_UNTIL_PROBING: u32 = 5;
-/// After so many failures in a row what waits is kept on disk instead of in memory.
-const FAILURES_UNTIL_UNHEALTHY: u32 = 3;
-/// How many first attempts of an unhealthy endpoint wait in memory; how many retries of any.
-pub(super) const WINDOW: usize = 256;
-/// An endpoint whose slots are all taken for longer than this is as good as failing.
-const STALL_MS: i64 = 1_000;
-
-/// A delivery that waits for its first attempt and has no row yet.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fresh {
-    pub(super) event: EventId,
-    pub(super) since_ms: i64,
-}
-
-/// An attempt on its way.
-#[derive(Clone, Debug)]
-pub(super) struct Flight {
-    pub(super) event: EventId,
-    pub(super) number: u64,
-    pub(super) started_ms: i64,
-    pub(super) delivery: Delivery,
-    /// Its line in the due index; `None` while it has no row.
-    pub(super) line_ms: Option<i64>,
-    /// Whether it came from the backlog: such flights have a share of the slots only.
-    retry: bool,
-}
-
-/// A replay that runs.
-#[derive(Debug)]
-pub(super) struct Run {
-    pub(super) replay: Replay,
-    /// Whether its next slice is on its way: being read, or being written.
-    pub(super) busy: bool,
-}
-
-/// One endpoint's deliveries.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with one another")]
-pub(super) struct Lane {
-    pub(super) endpoint: Arc<Endpoint>,
-    pub(super) health: Health,
-    pub(super) fresh: VecDeque<Fresh>,
-    /// Read from the due index; the lines stay on disk until their outcome.
-    pub(super) backlog: VecDeque<Due>,
-    pub(super) flights: Vec<Flight>,
-    /// Deliveries whose lines are about to change on disk, and how often still: what a read shows of them is old.
-    pub(super) settling: BTreeMap<EventId, u32>,
-    /// Whether a read of its due index is on its way.
-    pub(super) loading: bool,
-    /// When its earliest line that is not in memory is due.
-    pub(super) next_due_ms: Option<i64>,
-    /// Its entry in the core's timers.
-    pub(super) timer_ms: Option<i64>,
-    /// Whether it stands among the lanes that may send.
-    pub(super) queued: bool,
-    /// Failing or stalled: its waiting deliveries do not hold publishers up.
-    pub(super) unhealthy: bool,
-    failures: u32,
-    slots: usize,
-    pace: Pace,
-    /// Whether its rate, or its application's, holds it back: what waits for it does not hold publishers up.
-    throttled: bool,
-    /// Whether the last flight came from the backlog, for taking turns when there is one slot.
-    last_was_retry: bool,
-}
-
-impl Lane {
-    fn new(endpoint: Endpoint) -> Self {
-        let slots_max = endpoint.handling.in_flight_max();
-        Self {
-            health: endpoint.health,
-            endpoint: Arc::new(endpoint),
-            fresh: VecDeque::new(),
-            backlog: VecDeque::new(),
-            flights: Vec::new(),
-            settling: BTreeMap::new(),
-            loading: false,
-            next_due_ms: None,
-            timer_ms: None,
-            queued: false,
-            unhealthy: false,
-            failures: 0,
-            slots: IN_FLIGHT_FIRST.min(slots_max),
-            pace: Pace::default(),
-            throttled: false,
-            last_was_retry: false,
-        }
-    }
-
-    /// Obeys its endpoint's own limit.
-    pub(super) fn limit(&mut self) {
-        self.slots = self.slots.min(self.endpoint.handling.in_flight_max());
-    }
-
-    /// When its own rate lets it send again, in ms; `None` for now.
-    pub(super) fn throttled_until(&self, now_ms: i64) -> Option<i64> {
-        self.endpoint.handling.throttle_rate.and_then(|_| self.pace.until(now_ms))
-    }
-
-    /// A rate holds it back.
-    pub(super) fn hold_back(&mut self) {
-        self.throttled = true;
-    }
-
-    /// One more was sent.
-    fn spend(&mut self, now_ms: i64) {
-        if let Some(rate) = self.endpoint.handling.throttle_rate {
-            self.pace.spend(u32::from(rate), now_ms);
-        }
-        if self.fresh.len() < WINDOW / 2 {
-            self.throttled = false;
-        }
-    }
-
-    /// Whether its endpoint is delivered to.
-    pub(super) fn enabled(&self) -> bool {
-        self.endpoint.is_active()
-    }
-
-    /// Whether its due index is worth reading.
-    pub(super) fn reads_due(&self) -> bool {
-        self.enabled() || self.endpoint.state == State::Deleted
-    }
-
-    /// Whether one more first attempt may wait in memory.
-    pub(super) fn takes_fresh(&self) -> bool {
-        self.enabled() && (!self.unhealthy || self.fresh.len() < WINDOW)
-    }
-
-    /// Whether it has something to send and a slot for it.
-    pub(super) fn may_send(&self) -> bool {
-        self.enabled() && self.flights.len() < self.slots && !(self.fresh.is_empty() && self.backlog.is_empty())
-    }
-
-    /// Whether this delivery is in memory, or about to change on disk.
-    pub(super) fn holds(&self, event: EventId) -> bool {
-        self.settling.contains_key(&event) || self.flies(event) || self.backlog.iter().any(|due| due.event == event)
-    }
-
-    /// Whether this delivery waits for its first attempt.
-    pub(super) fn waits(&self, event: EventId) -> bool {
-        self.fresh.iter().any(|fresh| fresh.event == event)
-    }
-
-    /// Whether an attempt of this delivery is on its way.
-    pub(super) fn flies(&self, event: EventId) -> bool {
-        self.flights.iter().any(|flight| flight.event == event)
-    }
-
-    /// The line of this delivery is about to change on disk, once more.
-    pub(super) fn settle(&mut self, event: EventId) {
-        *self.settling.entry(event).or_default() += 1;
-    }
-
-    /// Takes the next delivery off its queue and gives it a slot.
-    pub(super) fn take_off(&mut self, number: u64, now_ms: i64) -> Option<&Flight> {
-        if !self.may_send() {
-            return None;
-        }
-        let retry = self.turn_of_retry();
-        let flight = if retry {
-            let due = self.backlog.pop_front()?;
-            Flight {
-                event: due.event,
-                number,
-                started_ms: now_ms,
-                delivery: due.delivery,
-                line_ms: due.delivery.due_ms,
-                retry,
-            }
-        } else {
-            let fresh = self.fresh.pop_front()?;
-            Flight {
-                event: fresh.event,
-                number,
-                started_ms: now_ms,
-                delivery: Delivery::fresh(now_ms),
-                line_ms: None,
-                retry,
-            }
-        };
-        self.last_was_retry = retry;
-        self.spend(now_ms);
-        self.flights.push(flight);
-        self.flights.last()
-    }
-
-    /// Retries have a quarter of the slots while first attempts wait, and all of them otherwise.
-    fn turn_of_retry(&self) -> bool {
-        if self.backlog.is_empty() || self.fresh.is_empty() {
-            return self.fresh.is_empty();
-        }
-        let share = self.slots / 4;
-        if share == 0 {
-            return !self.last_was_retry;
-        }
-        self.flights.iter().filter(|flight| flight.retry).count() < share
-    }
-
-    /// Gives the slot of an attempt back; `None` when nobody flies under that number.
-    pub(super) fn land(&mut self, number: u64) -> Option<Flight> {
-        let position = self.flights.iter().position(|flight| flight.number == number)?;
-        Some(self.flights.swap_remove(position))
-    }
-
-    /// Learns from an attempt; gives whether the lane is unhealthy now.
-    ///
-    /// While all its slots are in use a fast success earns one more, or twice as many below the number it began with;
-    /// a receiver that asks for less gets half.
-    pub(super) fn learn(&mut self, report: &Report) -> bool {
-        let slots_max = self.endpoint.handling.in_flight_max();
-        if report.outcome() == Outcome::Success {
-            self.failures = 0;
-            let more =
-                if self.slots < IN_FLIGHT_FIRST { (self.slots * 2).min(IN_FLIGHT_FIRST) } else { self.slots + 1 };
-            let earned = self.slots < IN_FLIGHT_FIRST || (report.duration_ms <= FAST_MS && self.is_full());
-            if earned {
-                self.slots = more.min(slots_max);
-            }
-            return self.throttled;
-        }
-        self.failures += 1;
-        if report.asks_for_less() {
-            self.slots = (self.slots / 2).max(1);
-        }
-        if self.failures >= FAILURES_UNTIL_PROBING {
-            self.slots = 1;
-        }
-        self.unhealthy || self.failures >= FAILURES_UNTIL_UNHEALTHY
-    }
-
-    /// Whether all slots but the one just given back are in use, and more would be.
-    fn is_full(&self) -> bool {
-        self.flights.len() + 1 >= self.slots && !(self.fresh.is_empty() && self.backlog.is_empty())
-    }
-
-    /// Whether all slots have been taken for too long.
-    pub(super) fn stalled(&self, now_ms: i64) -> bool {
-        let oldest_ms = self.flights.iter().map(|flight| flight.started_ms).min();
-        self.flights.len() >= self.slots && oldest_ms.is_some_and(|started_ms| now_ms - started_ms > STALL_MS)
-    }
-}
+use crate::ordering::OrderKey;
 
 /// All lanes, by a number that never changes while the process lives.
 #[derive(Debug, Default)]
@@ -310,8 +59,62 @@ impl Lanes {
     /// Lets a first attempt wait in memory.
     pub(super) fn push_fresh(&mut self, lane: usize, fresh: Fresh) {
         let lane = &mut self.all[lane];
+        if let Some(key) = fresh.key {
+            lane.chains.begin(key, fresh.event);
+        }
         lane.fresh.push_back(fresh);
         self.waiting += usize::from(!lane.unhealthy);
+    }
+
+    /// Lets a first attempt wait in memory for those of its key.
+    pub(super) fn push_behind(&mut self, lane: usize, fresh: Fresh) {
+        let lane = &mut self.all[lane];
+        if let Some(key) = fresh.key {
+            lane.chains.push(key, fresh);
+            self.waiting += usize::from(!lane.unhealthy);
+        }
+    }
+
+    /// The first of a chain in memory succeeded; who came next has waited longest.
+    pub(super) fn next_of_chain(&mut self, lane: usize, key: OrderKey) {
+        let lane = &mut self.all[lane];
+        if let Some(next) = lane.chains.next(key) {
+            lane.fresh.push_front(next);
+        }
+    }
+
+    /// A chain leaves memory: its first, who stays where it is, and those behind it.
+    pub(super) fn leave_chain(&mut self, lane: usize, key: OrderKey) -> Option<(EventId, VecDeque<Fresh>)> {
+        let lane = &mut self.all[lane];
+        let (first, behind) = lane.chains.leave(key)?;
+        if !lane.unhealthy {
+            self.waiting -= behind.len();
+        }
+        Some((first, behind))
+    }
+
+    /// Takes one first attempt out of memory.
+    pub(super) fn take_fresh(&mut self, lane: usize, event: EventId) {
+        self.take_where(lane, |fresh| fresh.event == event);
+    }
+
+    /// Takes first attempts out of memory that wait since then or longer.
+    pub(super) fn take_old(&mut self, lane: usize, since_ms: i64) -> Vec<Fresh> {
+        let ordered = self.all[lane].chains.len() > 0;
+        if !ordered && self.all[lane].fresh.front().is_none_or(|fresh| fresh.since_ms > since_ms) {
+            return Vec::new();
+        }
+        self.take_where(lane, |fresh| fresh.since_ms <= since_ms)
+    }
+
+    fn take_where(&mut self, lane: usize, is_meant: impl Fn(&Fresh) -> bool) -> Vec<Fresh> {
+        let lane = &mut self.all[lane];
+        let taken: Vec<Fresh> = lane.fresh.iter().filter(|fresh| is_meant(fresh)).copied().collect();
+        lane.fresh.retain(|fresh| !is_meant(fresh));
+        if !lane.unhealthy {
+            self.waiting -= taken.len();
+        }
+        taken
     }
 
     /// Takes a first attempt from the front (the oldest) or the back out of memory.
@@ -341,9 +144,9 @@ impl Lanes {
         }
         lane.unhealthy = unhealthy;
         if unhealthy {
-            self.waiting -= lane.fresh.len();
+            self.waiting -= lane.waiting();
         } else {
-            self.waiting += lane.fresh.len();
+            self.waiting += lane.waiting();
         }
     }
 

@@ -2,18 +2,21 @@
 //!
 //! An event's life, in the order of the files: `accept` gives it an id and its endpoints; `commit` makes it durable with
 //! whatever else waits, then answers; `lanes` and `dispatch` send it, endpoint by endpoint; `outcome` writes down what
-//! came of it and when it is due again; `timers` wake what is due; `recover` takes up what a crash left.
+//! came of it and when it is due again; `turns` let those of one key wait for one another (`chains`); `timers` wake what is due; `recover` takes up what a crash left.
 //! `change` obeys settings in the order of their commits. `run` is the shell: channels, the writer, the senders.
 
 mod accept;
 mod announce;
+mod chains;
 mod change;
 mod commit;
 pub mod core;
 mod directory;
 mod dispatch;
+mod flight;
 pub mod gate;
 mod group;
+mod lane;
 mod lanes;
 pub mod message;
 mod outcome;
@@ -25,3 +28,4 @@ mod replay;
 pub mod run;
 mod senders;
 mod timers;
+mod turns;

@@ -6,11 +6,12 @@ use rand::Rng as _;
 
 use super::announce::{FAILING_ATTEMPT, News};
 use super::core::Core;
-use super::lanes::Flight;
+use super::flight::Flight;
 use crate::attempt::{Answer, Attempt, Cause, Lease, Outcome, Report};
 use crate::clock::Now;
 use crate::delivery::{Delivery, Status};
 use crate::endpoint::State;
+use crate::ordering::OrderKey;
 use crate::providers;
 use crate::store::{Op, Tried};
 
@@ -38,7 +39,24 @@ impl<R> Core<R> {
             let endpoint = Arc::clone(&self.lanes[lane].endpoint);
             self.announce(now, news, &endpoint, Some((flight.event, &attempt)));
         }
-        self.write(now, lane, Tried { event: flight.event, endpoint: lease.endpoint, attempt, delivery, was_due_ms });
+        let goes_on =
+            |key: &OrderKey| outcome == Outcome::Success && self.lanes[lane].chains.is_first(*key, flight.event);
+        let (event, endpoint) = (flight.event, lease.endpoint);
+        match flight.key {
+            Some(key) if goes_on(&key) => {
+                self.write(now, lane, Tried { event, endpoint, attempt, delivery, was_due_ms, key: None });
+                self.go_on(lane, key);
+            }
+            key => {
+                self.write(now, lane, Tried { event, endpoint, attempt, delivery, was_due_ms, key });
+                if let Some(key) = key {
+                    self.give_turn(now, lane, event, key);
+                    if delivery.status != Status::Pending {
+                        self.groups.flush(now); // somebody may wait for that
+                    }
+                }
+            }
+        }
         self.judge(now, lane, report, outcome);
         self.make_ready(lane);
         self.want(now, lane);

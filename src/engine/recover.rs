@@ -29,7 +29,19 @@ impl<R> Core<R> {
         }
         for (endpoint, due_ms) in opening.due {
             if let Some(lane) = core.lanes.find(endpoint) {
-                core.note_due(now, lane, due_ms);
+                // what is to be canceled waits for no time
+                let deleted = core.lanes[lane].endpoint.state == State::Deleted;
+                core.note_due(now, lane, if deleted { now.steady_ms } else { due_ms });
+            }
+        }
+        for (endpoint, key) in opening.chains {
+            if let Some(lane) = core.lanes.find(endpoint) {
+                core.lanes[lane].chains.know(key);
+            }
+        }
+        for endpoint in opening.more_chains {
+            if let Some(lane) = core.lanes.find(endpoint) {
+                core.lanes[lane].chains.forget();
             }
         }
         for replay in &opening.replays {
@@ -53,12 +65,13 @@ impl<R> Core<R> {
             if let Ok(count @ 1..) = u32::try_from(endpoints.len()) {
                 self.open.insert(event, count);
             }
-            for endpoint in endpoints {
+            for (endpoint, key) in endpoints {
                 if let Some(lane) = self.lanes.find(endpoint) {
-                    self.wait(now, lane, event);
+                    self.wait(now, lane, event, key);
                     continue;
                 }
-                self.groups.push(now, Op::Park(Due { event, endpoint, delivery: Delivery::fresh(now.steady_ms) }));
+                let delivery = Delivery::fresh(now.steady_ms);
+                self.groups.push(now, Op::Park(Due { event, endpoint, delivery, key: None, joins: false }));
                 self.groups.push(now, Op::Cancel { endpoint, count: 1 });
                 self.written(event);
             }

@@ -2,10 +2,11 @@
 
 use super::core::Core;
 use super::dispatch::SWEEP_MS;
-use super::lanes::{Run, WINDOW};
+use super::lane::{Run, WINDOW};
 use super::message::Output;
 use crate::clock::Now;
 use crate::id::{EndpointId, EventId};
+use crate::ordering::OrderKey;
 use crate::replay::{Replay, State};
 use crate::store::{Op, Replayable, Replayed};
 
@@ -61,11 +62,16 @@ impl<R> Core<R> {
             return;
         };
         let here = &self.lanes[lane];
-        let events: Vec<EventId> =
-            events.into_iter().filter(|event| !here.holds(*event) && !here.waits(*event)).collect();
+        let events: Vec<(EventId, Option<OrderKey>)> =
+            events.into_iter().filter(|(event, _)| !here.holds(*event) && !here.waits(*event)).collect();
         let some = !events.is_empty();
         run.replay.position = position;
         run.replay.done += u64::try_from(events.len()).unwrap_or(u64::MAX);
+        for key in events.iter().filter_map(|(_, key)| *key) {
+            // who of its key is in memory stands before it
+            self.write_chain(now, lane, key);
+            self.lanes[lane].chains.write(key);
+        }
         let replayed =
             Replayed { replay: replay.id, endpoint: replay.endpoint, events, position, done, due_ms: now.steady_ms };
         self.groups.push(now, Op::Replay(Box::new(replayed)));
@@ -90,7 +96,7 @@ impl<R> Core<R> {
     /// A slice could not be written: it is looked for anew.
     pub(super) fn not_replayed(&mut self, replayed: &Replayed) {
         if let Some(run) = self.lanes.find(replayed.endpoint).and_then(|lane| self.replays.get_mut(&lane)) {
-            let first = replayed.events.first().copied().unwrap_or(replayed.position);
+            let first = replayed.events.first().map_or(replayed.position, |(event, _)| *event);
             run.replay.position = run.replay.position.min(first);
             run.replay.done -= u64::try_from(replayed.events.len()).unwrap_or_default().min(run.replay.done);
             run.busy = false;

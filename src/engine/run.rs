@@ -22,6 +22,8 @@ use crate::store::{Batch, CommitFailed, Durable, Op, Setting, Store};
 const INPUTS_PER_TURN: usize = 512;
 /// How many events one read of recovery looks at.
 const RECOVERY_SLICE: usize = 4_096;
+/// A read that failed is tried again after so long.
+const READ_PAUSE_MS: i64 = 1_000;
 
 type Reply = oneshot::Sender<Answer>;
 
@@ -301,10 +303,11 @@ impl<C: Clock> Shell<C> {
                 }
                 Output::Load { endpoint, until_ms, limit } => {
                     let (store, messages) = (Arc::clone(&self.store), self.messages.clone());
+                    let again_ms = self.clock.now().steady_ms + READ_PAUSE_MS;
                     spawn_blocking(move || {
                         let slice = store.due(endpoint, until_ms, limit).unwrap_or_else(|error| {
                             tracing::error!(%error, "a due index could not be read; trying again");
-                            crate::store::DueSlice { due: Vec::new(), next_ms: Some(until_ms + 1_000) }
+                            crate::store::DueSlice { due: Vec::new(), next_ms: Some(again_ms) }
                         });
                         let _ = messages.send(Message::Input(Input::Loaded(endpoint, slice)));
                     });

@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use super::dispatch::SWEEP_MS;
-use super::lanes::WINDOW;
+use super::lane::WINDOW;
 use crate::clock::Now;
 use crate::delivery::{Delivery, Due};
 use crate::id::{EventId, Id};
@@ -38,6 +38,7 @@ impl<R> Core<R> {
             self.spill(now, lane);
             self.write_flights(now, lane);
         }
+        self.bound_chains();
         let mark = self.oldest().unwrap_or_else(|| EventId::new(self.ids.last() + 1));
         if mark != self.marked && !self.recovering {
             self.marked = mark;
@@ -55,13 +56,18 @@ impl<R> Core<R> {
     /// First attempts that wait too long, or too many of an unhealthy endpoint, leave memory.
     fn spill(&mut self, now: Now, lane: usize) {
         let old_ms = now.steady_ms - UNWRITTEN_MS_MAX;
-        while self.lanes[lane].fresh.front().is_some_and(|fresh| fresh.since_ms <= old_ms) {
-            let fresh = self.lanes.pop_fresh(lane, true).expect("looked at just now");
-            self.park(now, lane, fresh.event);
+        for fresh in self.lanes.take_old(lane, old_ms) {
+            self.park(now, lane, fresh);
         }
-        while self.lanes[lane].unhealthy && self.lanes[lane].fresh.len() > WINDOW {
-            let fresh = self.lanes.pop_fresh(lane, false).expect("counted just now");
-            self.park(now, lane, fresh.event);
+        for key in self.lanes[lane].chains.in_memory(Some(old_ms)) {
+            self.write_chain(now, lane, key);
+        }
+        while self.lanes[lane].unhealthy && self.lanes[lane].waiting() > WINDOW {
+            if let Some(key) = self.lanes[lane].chains.crowded() {
+                self.write_chain(now, lane, key);
+            } else if let Some(fresh) = self.lanes.pop_fresh(lane, false) {
+                self.park(now, lane, fresh);
+            }
         }
     }
 
@@ -74,9 +80,13 @@ impl<R> Core<R> {
             if flight.line_ms.is_some() || flight.started_ms > old_ms {
                 continue;
             }
+            if let Some(key) = flight.key {
+                self.write_chain(now, lane, key);
+                continue;
+            }
             flight.line_ms = Some(now.steady_ms);
-            let event = flight.event;
-            self.groups.push(now, Op::Park(Due { event, endpoint, delivery: Delivery::fresh(now.steady_ms) }));
+            let (event, delivery) = (flight.event, Delivery::fresh(now.steady_ms));
+            self.groups.push(now, Op::Park(Due { event, endpoint, delivery, key: None, joins: false }));
             self.written(event);
         }
     }

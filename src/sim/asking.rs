@@ -2,7 +2,8 @@
 
 use rand::Rng as _;
 
-use super::clients::{Ask, body_of};
+use super::body::body_of;
+use super::clients::Ask;
 use super::door;
 use super::ledger::{CHANNELS, Draft, EVENT_TYPES};
 use super::queue::Happening;

@@ -1,9 +1,9 @@
 //! The clients: what each of them wants, and the requests they sent.
 
-use bytes::Bytes;
 use rand::Rng as _;
 use rand::rngs::SmallRng;
 
+use super::body::body_of;
 use super::faults::Options;
 use super::ledger::{CHANNELS, Draft, EVENT_TYPES};
 use crate::event::Once;
@@ -65,11 +65,6 @@ impl Clients {
         // a provider has neither keys nor ids of ours, and knows no endpoint
         if draft.inbound { Draft { once: None, uid: None, only: None, ..draft } } else { draft }
     }
-}
-
-/// The body of a want, which tells it from every other.
-pub(super) fn body_of(number: usize) -> Bytes {
-    number.to_string().into()
 }
 
 fn once_of(number: usize, request: u8, brief: bool) -> Once {

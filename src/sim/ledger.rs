@@ -12,6 +12,7 @@ use crate::clock::Now;
 use crate::endpoint::{Endpoint, State};
 use crate::event::Once;
 use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId};
+use crate::ordering::OrderKey;
 use crate::store::Store as _;
 use crate::store::memory::Memory;
 
@@ -20,6 +21,7 @@ mod closing;
 mod commits;
 mod sending;
 mod standing;
+mod turns;
 
 use standing::Standing;
 
@@ -107,6 +109,9 @@ pub(super) struct Want {
     /// Endpoints, as bits: those it has to go to, and those it may go to.
     must: u64,
     may: u64,
+    /// The same of endpoints where it has to wait its turn, and where it may have to.
+    turn_must: u64,
+    turn_may: u64,
     /// Requests for it that are on their way; since when, and how often the wall clock had jumped by then.
     tries: u32,
     tried_ms: i64,
@@ -133,8 +138,12 @@ struct DeliveryBook {
     /// What the running process must know of it, and what a restart would.
     standing: Standing,
     durable: Standing,
-    /// An attempt is on the wire.
+    /// The key under which it waits its turn, and since when that has ended.
+    key: Option<OrderKey>,
+    ended_ms: i64,
+    /// An attempt is on the wire, and others of its key wait for its end.
     flying: bool,
+    in_turn: bool,
     /// Ended attempts that are not on disk yet, oldest first.
     unsaved: Vec<Standing>,
     row: bool,
@@ -175,6 +184,8 @@ pub(super) struct Ledger {
     event_numbers: BTreeMap<EventId, usize>,
     events: Vec<EventBook>,
     deliveries: Vec<DeliveryBook>,
+    /// The deliveries of each key of an endpoint, in the order of their events.
+    chains: BTreeMap<(usize, OrderKey), Vec<usize>>,
     keys: BTreeMap<[u8; 16], KeyBook>,
     /// Keys under which different things are asked.
     mixed_keys: BTreeSet<[u8; 16]>,
@@ -208,6 +219,7 @@ impl Ledger {
             event_numbers: BTreeMap::new(),
             events: Vec::new(),
             deliveries: Vec::new(),
+            chains: BTreeMap::new(),
             keys: BTreeMap::new(),
             mixed_keys: BTreeSet::new(),
             uids: BTreeMap::new(),
@@ -289,6 +301,7 @@ impl Ledger {
         book.unborn = false;
         if book.seen.handling != row.handling {
             book.begun_ms.clear();
+            book.readable_since_ms = now_ms.max(book.readable_since_ms); // what its rate held back may go now
         }
         book.seen = row;
     }

@@ -6,6 +6,7 @@
 //! faults at the seam between core and world, each of which the ledger must find; `report` is what a run leaves behind.
 
 mod asking;
+mod body;
 mod clients;
 mod disk;
 mod door;

@@ -112,6 +112,12 @@ mutants! {
     LadderCut = "ladder-cut",
     /// A resend is acknowledged and not written down.
     ResendDropped = "resend-dropped",
+    /// A delivery that leaves memory forgets whom it waits for.
+    TurnForgotten = "turn-forgotten",
+    /// After a crash it is forgotten which keys have deliveries that others wait for.
+    LostChains = "lost-chains",
+    /// Whose turn it is after a commit is not told.
+    LostTurns = "lost-turns",
     /// A slot is given back when the request goes out, not when its answer comes.
     SlotFreedEarly = "slot-freed-early",
     /// Equivalent: a report is told twice. A lease ends with its first report, the second finds nobody.
@@ -241,7 +247,14 @@ impl Mutation {
     }
 
     pub(super) fn receipt(&self, receipt: Option<Durable<Receipt>>) -> Option<Durable<Receipt>> {
-        if self.is(Mutant::RefusalIgnored) { receipt.map(|receipt| receipt.vouch(Receipt::default())) } else { receipt }
+        let receipt = receipt?;
+        let Receipt { mut refused, mut turns } = receipt.get().clone();
+        match self.mutant {
+            Some(Mutant::RefusalIgnored) => refused.clear(),
+            Some(Mutant::LostTurns) => turns.clear(),
+            _ => {}
+        }
+        Some(receipt.vouch(Receipt { refused, turns }))
     }
 
     /// The store was opened, and tells what it holds.
@@ -267,6 +280,7 @@ impl Mutation {
     pub(super) fn opening(&self, opening: &mut Opening) {
         match self.mutant {
             Some(Mutant::LostDueHeads) => opening.due.clear(),
+            Some(Mutant::LostChains) => opening.chains.clear(),
             Some(Mutant::LostBriefKeys) => opening.recent_keys.clear(),
             Some(Mutant::LostEndpoint) => {
                 opening.endpoints.pop();
@@ -317,6 +331,7 @@ fn distort(mutant: Mutant, op: &mut Op) {
         | (Mutant::CancelIgnored, op @ Op::Cancel { .. })
         | (Mutant::ForgetIgnored, op @ Op::Forget)
         | (Mutant::ResendDropped, op @ Op::Resend { .. }) => *op = nothing(),
+        (Mutant::TurnForgotten, Op::Park(due)) => due.key = None,
         (Mutant::LostOutcome, op @ Op::Tried(_)) => {
             if matches!(op, Op::Tried(tried) if tried.attempt.id.value() % 8 == 0) {
                 *op = nothing();
@@ -325,7 +340,7 @@ fn distort(mutant: Mutant, op: &mut Op) {
         (Mutant::MarkTooFar, Op::Mark { mark, last_id }) => *mark = EventId::new(*last_id + 1),
         (Mutant::MarkStands, Op::Mark { mark, .. }) => *mark = EventId::new(0),
         (Mutant::FanOutMissingOne, Op::Event(row)) => {
-            let mut endpoints = fan_out::unpack(&row.fan_out).unwrap_or_default();
+            let mut endpoints = fan_out::unpack_keyed(&row.fan_out).unwrap_or_default();
             if endpoints.len() > 1 {
                 endpoints.pop();
             }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rand::Rng as _;
 
+use super::body::KEY_POINTER;
 use super::clients::Ask;
 use super::ledger::{CHANNELS, EVENT_TYPES};
 use super::queue::Happening;
@@ -13,6 +14,7 @@ use crate::engine::message::NotChanged;
 use crate::event::Once;
 use crate::handling::Handling;
 use crate::id::{ApplicationId, EndpointId, Id as _};
+use crate::ordering::Ordering;
 use crate::store::{Answer, Batch, Change, Durable, Op, Refused, Setting, Store as _};
 
 /// More endpoints than this do not fit the ledger's bit sets.
@@ -41,7 +43,7 @@ impl World {
             self.ledger.add_endpoint(endpoint, false);
         }
         let ops = ops;
-        if let Err(failed) = self.disk.commit(&Batch { wall_ms, ops }) {
+        if let Err(failed) = self.disk.commit(&Batch { wall_ms, steady_ms: wall_ms, ops }) {
             self.ledger.blame(failed);
         }
     }
@@ -92,6 +94,10 @@ impl World {
             self.filter(&mut endpoint);
         }
         self.handle(&mut endpoint);
+        if self.ledger.endpoints.len() % 2 == 1 {
+            endpoint.handling.ordering = Ordering::Key;
+        }
+        endpoint.handling.ordering_key = Some(KEY_POINTER.to_owned());
         endpoint
     }
 
@@ -123,10 +129,13 @@ impl World {
         }
     }
 
-    /// Somebody asks for one more attempt of something.
+    /// Somebody asks for one more attempt of something, or skips it.
     pub(super) fn ask_for_resend(&mut self) {
         let number = self.clients.rng.random_range(0..1_000_000);
         if let Some((event, endpoint)) = self.ledger.pick_delivery(number).filter(|_| self.ready) {
+            if number % 4 == 0 {
+                return self.put_setting(Change::Skip(endpoint, event), None, Vec::new());
+            }
             let request = self.clients.request(Ask::Resend(event, endpoint, None));
             self.ask(request);
         }
@@ -153,7 +162,10 @@ impl World {
             2 if self.options.deletions => endpoint.state = State::Deleted,
             2..=5 => endpoint.state = if endpoint.state == State::Enabled { State::Disabled } else { State::Enabled },
             6 => endpoint.handling.paused = !endpoint.handling.paused,
-            7 => self.handle(&mut endpoint),
+            7 => {
+                self.handle(&mut endpoint);
+                endpoint.handling.ordering = if endpoint.revision % 2 == 0 { Ordering::None } else { Ordering::Key };
+            }
             8 => endpoint.url = format!("http://{}", endpoint.revision),
             _ => self.filter(&mut endpoint),
         }

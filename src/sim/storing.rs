@@ -105,7 +105,7 @@ impl World {
         );
         if self.options.read_failure > 0 && !self.calm && self.disk.rng.random_ratio(1, self.options.read_failure) {
             self.trace.note(self.at_ms, "the read failed", (0, 0));
-            slice = DueSlice { due: Vec::new(), next_ms: Some(until_ms + READ_PAUSE_MS) };
+            slice = DueSlice { due: Vec::new(), next_ms: Some(until_ms.min(self.now().steady_ms) + READ_PAUSE_MS) };
             self.ledger.read_failed(endpoint, READ_PAUSE_MS);
         }
         self.mutation.slice(&mut slice);

@@ -1,18 +1,13 @@
 //! The simulator's store: ordered maps that mean, operation by operation, what the SQLite tables mean.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
-use bytes::Bytes;
-
-use super::tail::{Added, Tail};
-use super::tally::SourceTally;
 use super::{
-    Answer, AttemptRow, AttemptsOf, Backlog, Batch, CommitFailed, DeliveryRow, DueSlice, Durable, Filter, Listed,
-    Opening, Page, Receipt, Replayable, Store, Unwritten, uid_hash,
+    Answer, AttemptRow, AttemptsOf, Backlog, Batch, Chain, CommitFailed, DeliveryRow, DueSlice, Durable, Filter,
+    Listed, Opening, Page, Receipt, Replayable, Store, Unwritten, uid_hash,
 };
 use crate::application::{Application, ApplicationRef};
-use crate::attempt::{Attempt, Payload};
+use crate::attempt::Payload;
 use crate::count::Counts;
 use crate::delivery::Delivery;
 use crate::endpoint::{Endpoint, State};
@@ -20,18 +15,18 @@ use crate::environment::{Environment, Validation};
 use crate::error::Result;
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, KeyId, SourceId, TaskId};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, SourceId, TaskId};
 use crate::key::Key;
 use crate::replay::Replay;
 use crate::resource::Resource;
-use crate::source::{Dedup, Quarantined, Source, SourceRef, SourceStats, token_hash};
-use crate::task::Task;
-use crate::token::{Ended, Which};
+use crate::source::{Quarantined, Source, SourceRef, SourceStats, token_hash};
+use crate::token::Ended;
 
 mod across;
 mod application;
 mod arrival;
 mod background;
+mod chain;
 mod commit;
 mod count;
 mod delivery;
@@ -41,86 +36,14 @@ mod read;
 mod replay;
 mod setting;
 mod source;
+mod tables;
 mod user;
+
+use tables::{AnswerRow, EventRow, FirstRow, KeyRow, Tables};
 
 /// A store without a disk: whatever was committed stands until the value is dropped, whatever was not never happened.
 pub struct Memory {
     tables: Mutex<Tables>,
-}
-
-/// An accepted event.
-struct EventRow {
-    event: Event,
-    fan_out: Vec<u8>,
-}
-
-/// A delivery that has a row, and its first attempt once there is one.
-struct FirstRow {
-    delivery: Delivery,
-    first: Option<Attempt>,
-}
-
-/// An idempotency key of a publish.
-struct KeyRow {
-    event: EventId,
-    request: [u8; 16],
-    at_ms: i64,
-}
-
-/// An answer kept under a key.
-struct AnswerRow {
-    answer: Answer,
-    at_ms: i64,
-}
-
-struct Tables {
-    id_key: [u8; 16],
-    mark: EventId,
-    last_id: i64,
-    environments: BTreeMap<EnvironmentId, Environment>,
-    validations: BTreeMap<EnvironmentId, Validation>,
-    ended_tokens: BTreeMap<(ApplicationId, Which, i64), Ended>,
-    /// By endpoint and hour.
-    hours: BTreeMap<(EndpointId, i64), Counts>,
-    keys: BTreeMap<KeyId, Key>,
-    applications: BTreeMap<ApplicationId, Application>,
-    event_types: BTreeMap<(EnvironmentId, String), EventType>,
-    endpoints: BTreeMap<EndpointId, Endpoint>,
-    events: BTreeMap<EventId, EventRow>,
-    event_uids: BTreeMap<[u8; 16], EventId>,
-    /// By day and hash.
-    event_keys: BTreeMap<(i64, [u8; 16]), KeyRow>,
-    recent_keys: BTreeMap<EventId, Once>,
-    /// By day and hash.
-    answers: BTreeMap<(i64, [u8; 16]), AnswerRow>,
-    deliveries: BTreeMap<(EventId, EndpointId), FirstRow>,
-    /// From the second attempt on.
-    attempts: BTreeMap<AttemptId, AttemptRow>,
-    /// The due index: endpoint, due time, event.
-    due: BTreeSet<(EndpointId, i64, EventId)>,
-    sources: BTreeMap<SourceId, Source>,
-    /// Inbound events, and what makes the repetition of one the same event.
-    arrivals: BTreeMap<EventId, Option<Dedup>>,
-    /// By month, half of the key's hash and event; it holds all up to `indexed`.
-    arrival_keys: BTreeSet<(i64, i64, EventId)>,
-    indexed: EventId,
-    /// Inbound events that somebody has taken.
-    processed: BTreeSet<EventId>,
-    tallies: BTreeMap<SourceId, SourceTally>,
-    /// By the order in which they came.
-    quarantine: BTreeMap<i64, Quarantined>,
-    /// By application, sink and name.
-    consumers: BTreeMap<(ApplicationId, String, String), EventId>,
-    resources: BTreeMap<(String, String, String), Bytes>,
-    replays: BTreeMap<TaskId, Replay>,
-    tasks: BTreeMap<TaskId, Task>,
-    /// The payloads of events below are erased, but for those with a time of their own.
-    kept_from: EventId,
-    people: user::Tables,
-    alive_ms: Option<i64>,
-    /// What a process would keep in memory, and what a commit at work adds to it.
-    tail: Tail,
-    added: Added,
 }
 
 impl Memory {
@@ -128,43 +51,7 @@ impl Memory {
     /// events behind that are not indexed; with 1 each is indexed as it comes.
     #[must_use]
     pub fn new(id_key: [u8; 16], tail_max: usize) -> Self {
-        let tables = Tables {
-            id_key,
-            mark: EventId::new(0),
-            last_id: 0,
-            environments: BTreeMap::new(),
-            validations: BTreeMap::new(),
-            ended_tokens: BTreeMap::new(),
-            hours: BTreeMap::new(),
-            keys: BTreeMap::new(),
-            applications: BTreeMap::new(),
-            event_types: BTreeMap::new(),
-            endpoints: BTreeMap::new(),
-            events: BTreeMap::new(),
-            event_uids: BTreeMap::new(),
-            event_keys: BTreeMap::new(),
-            recent_keys: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            deliveries: BTreeMap::new(),
-            attempts: BTreeMap::new(),
-            due: BTreeSet::new(),
-            sources: BTreeMap::new(),
-            arrivals: BTreeMap::new(),
-            arrival_keys: BTreeSet::new(),
-            indexed: EventId::new(0),
-            processed: BTreeSet::new(),
-            tallies: BTreeMap::new(),
-            quarantine: BTreeMap::new(),
-            consumers: BTreeMap::new(),
-            resources: BTreeMap::new(),
-            replays: BTreeMap::new(),
-            tasks: BTreeMap::new(),
-            kept_from: EventId::new(0),
-            people: user::Tables::default(),
-            alive_ms: None,
-            tail: Tail::new(tail_max, EventId::new(0), []),
-            added: Added::default(),
-        };
+        let tables = Tables::new(id_key, tail_max);
         Self { tables: Mutex::new(tables) }
     }
 
@@ -326,6 +213,14 @@ impl Store for Memory {
 
     fn attempt_count(&self, application: ApplicationId, hours: (i64, i64)) -> Result<i64> {
         Ok(count::attempts(&self.tables(), application, hours))
+    }
+
+    fn chain_count(&self, endpoint: EndpointId) -> Result<u64> {
+        Ok(chain::count(&self.tables(), endpoint))
+    }
+
+    fn chains(&self, endpoint: EndpointId, page: Page<i64>) -> Result<Listed<Chain>> {
+        Ok(list::page(chain::all(&self.tables(), endpoint).iter(), page, |row| row.key.value()))
     }
 
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {

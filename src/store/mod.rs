@@ -9,8 +9,10 @@ use crate::environment::{Environment, Validation};
 use crate::error::{Error, Result};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
+use crate::fan_out::Keyed;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId, TaskId};
 use crate::key::Key;
+use crate::ordering::OrderKey;
 use crate::provider::Provider;
 use crate::replay::Replay;
 use crate::resource::Resource;
@@ -34,7 +36,7 @@ pub use across::{
 pub use background::{Background, Erased};
 pub use people::{People, PeopleChange};
 pub use write::{
-    Answer, Batch, Change, CommitFailed, Consumer, NewRow, Op, Receipt, Refused, Replayed, Setting, Tried, Turned,
+    Answer, Batch, Change, CommitFailed, Consumer, NewRow, Op, Receipt, Refused, Replayed, Setting, Tried, Turn, Turned,
 };
 
 const DAY_MS: i64 = 86_400_000;
@@ -44,6 +46,8 @@ pub const KEY_MS: i64 = DAY_MS;
 pub const BRIEF_KEY_MS: i64 = 900_000;
 /// How many brief keys are kept in memory; more are kept in the index like a caller's own.
 pub const RECENT_KEYS_MAX: usize = 262_144;
+/// How many keys of ordered deliveries a start reads; of endpoints beyond that it knows that there are more.
+pub const CHAINS_MAX: usize = 16_384;
 /// How many rows one [`Op::Forget`] deletes from each table, so that it never holds the writer up.
 pub const FORGET_ROWS_MAX: usize = 500;
 /// How many bodies a source keeps in quarantine; more are counted and not kept.
@@ -92,6 +96,10 @@ pub struct Opening {
     pub endpoints: Vec<Endpoint>,
     /// Each endpoint with lines in the due index, and when its earliest is due.
     pub due: Vec<(EndpointId, i64)>,
+    /// The keys of endpoints' deliveries that wait for one another, [`CHAINS_MAX`] at most.
+    pub chains: Vec<(EndpointId, OrderKey)>,
+    /// Endpoints that have more of them.
+    pub more_chains: Vec<EndpointId>,
     /// The brief keys of the last 15 minutes, the newest [`RECENT_KEYS_MAX`] at most.
     pub recent_keys: Vec<(EventId, Once)>,
     /// Sources that live.
@@ -106,7 +114,7 @@ pub struct Opening {
 #[derive(Clone, Debug, Default)]
 pub struct Unwritten {
     /// The deliveries, in the order of their events.
-    pub deliveries: Vec<(EventId, Vec<EndpointId>)>,
+    pub deliveries: Vec<(EventId, Vec<Keyed>)>,
     /// Where the next slice begins; `None` at the end.
     pub next: Option<EventId>,
 }
@@ -123,8 +131,8 @@ pub struct DueSlice {
 /// A slice of what a replay makes again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayable {
-    /// The events, in their order.
-    pub events: Vec<EventId>,
+    /// The events, in their order, each with the key that its endpoint's ordering finds in it now.
+    pub events: Vec<(EventId, Option<OrderKey>)>,
     /// All events below this one were looked at.
     pub position: EventId,
     /// Whether that is all.
@@ -219,6 +227,21 @@ pub struct DeliveryRow {
     pub first: AttemptId,
 }
 
+/// The deliveries of one key that wait for one another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Their key.
+    pub key: OrderKey,
+    /// The event whose turn it is.
+    pub head: EventId,
+    /// Where its delivery stands.
+    pub delivery: Delivery,
+    /// When it was first attempted, in ms since 1970; `None` before.
+    pub tried_ms: Option<i64>,
+    /// How many wait behind it.
+    pub waiting: u64,
+}
+
 /// Whose attempts are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptsOf {
@@ -302,6 +325,10 @@ pub trait Store: Across + Background + People + Send + Sync + 'static {
     fn counts(&self, endpoint: EndpointId, hours: (i64, i64)) -> Result<Counts>;
     /// How many attempts an application's endpoints, deleted ones too, had in these hours, the last one included.
     fn attempt_count(&self, application: ApplicationId, hours: (i64, i64)) -> Result<i64>;
+    /// How many keys of an endpoint's deliveries have one that others wait for, or that failed and is tried again.
+    fn chain_count(&self, endpoint: EndpointId) -> Result<u64>;
+    /// Those keys, in the order of their numbers.
+    fn chains(&self, endpoint: EndpointId, page: Page<i64>) -> Result<Listed<Chain>>;
     /// An event's deliveries that have rows.
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>>;
 

@@ -15,6 +15,7 @@ use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, KeyId, SourceId, TaskId};
 use crate::inbound::Refusal;
 use crate::key::Key;
+use crate::ordering::OrderKey;
 use crate::replay::Replay;
 use crate::resource::Resource;
 use crate::source::{Dedup, Quarantined, Source};
@@ -26,6 +27,8 @@ use crate::token::Ended;
 pub struct Batch {
     /// When it was put together, by the wall clock, in ms since 1970.
     pub wall_ms: i64,
+    /// The same moment on the steady scale, by which deliveries are due.
+    pub steady_ms: i64,
     /// The transitions.
     pub ops: Vec<Op>,
 }
@@ -37,7 +40,8 @@ pub enum Op {
     Event(NewRow),
     /// An attempt ended.
     Tried(Box<Tried>),
-    /// A delivery that nobody tried leaves memory: from now on the disk knows when it is due.
+    /// A delivery that nobody tried leaves memory: from now on the disk knows when it is due. One with a key takes its
+    /// place among those of its key: it is due when no other has, and waits otherwise.
     Park(Due),
     /// A person wants a delivery attempted now.
     Resend {
@@ -138,6 +142,9 @@ pub struct Tried {
     pub delivery: Delivery,
     /// The delivery's line in the due index until now; `None` when it has no row yet.
     pub was_due_ms: Option<i64>,
+    /// Its key, unless it waits for nobody, or began and succeeded while nothing of its key was on disk. When it has
+    /// ended, the next of this key is due.
+    pub key: Option<OrderKey>,
 }
 
 impl Tried {
@@ -159,8 +166,8 @@ pub struct Replayed {
     pub replay: TaskId,
     /// Where to.
     pub endpoint: EndpointId,
-    /// What; those that wait already stay as they are.
-    pub events: Vec<EventId>,
+    /// What, and under which key; those that wait already stay as they are.
+    pub events: Vec<(EventId, Option<OrderKey>)>,
     /// All events below this one are done.
     pub position: EventId,
     /// Whether that was all.
@@ -202,6 +209,8 @@ pub enum Change {
     Erased(Erased),
     /// A new task, or how far one has come, that it is called off. Refused: it has ended, or too many run.
     Task(Box<Task>),
+    /// A delivery that others of its key wait for is canceled, so that they go on. Refused: it is none.
+    Skip(EndpointId, EventId),
     /// The response that an attempt brought is erased.
     ExpungeAttempt(EventId, AttemptId),
     /// Tokens end before their time.
@@ -272,7 +281,12 @@ pub enum CommitFailed {
 pub struct Receipt {
     /// Positions in the batch, ascending, and why each was refused.
     pub refused: Vec<(usize, Refused)>,
+    /// Whose turn it is now, for each key of an endpoint where that may have changed; `None` where nobody is left.
+    pub turns: Vec<Turn>,
 }
+
+/// Whose turn it is.
+pub type Turn = (EndpointId, OrderKey, Option<EventId>);
 
 /// Why one transition was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]

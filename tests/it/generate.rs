@@ -29,7 +29,7 @@ pub struct Goal<'a> {
 /// Writes so many events of `now_ms`, each with a due delivery; gives the last one's id.
 pub fn backlog(database: &Path, goal: &Goal<'_>, count: u64, now_ms: i64) -> String {
     written(database, goal, count, now_ms, |event, endpoint, _| {
-        Op::Park(Due { event, endpoint, delivery: Delivery::fresh(now_ms) })
+        Op::Park(Due { event, endpoint, delivery: Delivery::fresh(now_ms), key: None, joins: false })
     })
 }
 
@@ -47,7 +47,7 @@ pub fn failed(database: &Path, goal: &Goal<'_>, count: u64, now_ms: i64) -> Stri
             response: Bytes::new(),
             trigger: Trigger::Scheduled,
         };
-        Op::Tried(Box::new(Tried { event, endpoint, attempt, delivery, was_due_ms: None }))
+        Op::Tried(Box::new(Tried { event, endpoint, attempt, delivery, was_due_ms: None, key: None }))
     })
 }
 
@@ -65,7 +65,7 @@ fn written(
     let endpoint = text.parse::<EndpointId>(goal.endpoint).expect("an endpoint");
     let mut last = EventId::new(0);
     for first in (0..count).step_by(usize::try_from(EVENTS_PER_COMMIT).unwrap()) {
-        let mut batch = Batch { wall_ms: now_ms, ops: Vec::new() };
+        let mut batch = Batch { wall_ms: now_ms, steady_ms: now_ms, ops: Vec::new() };
         for number in first..count.min(first + EVENTS_PER_COMMIT) {
             last = ids.next(now_ms);
             let body = format!(r#"{{"backlog":{number},"filler":"{}"}}"#, "x".repeat(goal.size));
@@ -90,5 +90,5 @@ fn row(id: EventId, application: ApplicationId, endpoint: EndpointId, body: Stri
         body: body.into(),
         arrival: None,
     };
-    NewRow { event, fan_out: fan_out::pack(&[endpoint]), once: None, dedup: None }
+    NewRow { event, fan_out: fan_out::pack(&[(endpoint, None)]), once: None, dedup: None }
 }

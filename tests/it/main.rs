@@ -20,6 +20,7 @@ mod isolation;
 mod kill;
 mod load;
 mod malformed;
+mod ordering;
 #[cfg(feature = "peers")]
 mod peers;
 mod play;

@@ -33,6 +33,7 @@ mod arrival;
 mod attempts;
 mod background;
 mod batch;
+pub mod chain;
 mod count;
 mod delivery;
 mod due;

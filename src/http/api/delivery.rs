@@ -48,7 +48,7 @@ fn standing(delivery: Option<&Delivery>) -> StandingOut {
         Status::Failed => "fail",
         Status::Canceled => "canceled",
     };
-    StandingOut { status: delivery.status as u8, status_text, next_attempt: delivery.due_ms.map(time) }
+    StandingOut { status: delivery.status as u8, status_text, next_attempt: delivery.next_ms().map(time) }
 }
 
 /// Two JSON objects as one; a payload in them stays as it was written.

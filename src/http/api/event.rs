@@ -285,9 +285,14 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
 
 /// The event in the path, by id or the caller's own id. Error: 404.
 pub(super) async fn find(api: &Api, call: &Call, application: &Application) -> Result<Event> {
-    let (application, text) = (application.id, call.param("msg").to_owned());
+    named(api, application, call.param("msg")).await
+}
+
+/// The event of this id or uid. Error: 404.
+pub(super) async fn named(api: &Api, application: &Application, text: &str) -> Result<Event> {
+    let (application, text) = (application.id, text.to_owned());
     let found = if text.starts_with(EventId::PREFIX) {
-        let event = call.id(api, "msg")?;
+        let event = api.engine.text().parse(&text).ok_or_else(Error::not_found)?;
         api.read(move |store| store.event(application, event)).await?
     } else {
         api.read(move |store| store.event_by_uid(application, &text)).await?

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::filter::Filter;
 use crate::handling::Handling;
 use crate::http::call::present;
+use crate::ordering::Ordering;
 
 /// What a request says of it: absent keeps (or is as usual, where the whole endpoint is given), null unsets.
 #[derive(Deserialize)]
@@ -26,6 +27,9 @@ pub(super) struct HandlingIn {
     paused: Option<bool>,
     #[serde(default, deserialize_with = "present")]
     filter: Option<Option<Value>>,
+    ordering: Option<Ordering>,
+    #[serde(default, deserialize_with = "present")]
+    ordering_key: Option<Option<String>>,
 }
 
 #[derive(Serialize)]
@@ -38,6 +42,8 @@ pub(super) struct HandlingOut {
     max_in_flight: Option<u16>,
     paused: bool,
     filter: Option<Value>,
+    ordering: Ordering,
+    ordering_key: Option<String>,
 }
 
 impl HandlingIn {
@@ -61,6 +67,8 @@ impl HandlingIn {
             ),
             paused: self.paused.unwrap_or(before.paused),
             filter,
+            ordering: self.ordering.unwrap_or(before.ordering),
+            ordering_key: changed(before.ordering_key.as_ref(), self.ordering_key.as_ref()),
         })
     }
 }
@@ -76,6 +84,8 @@ impl From<Box<Handling>> for HandlingOut {
             max_in_flight: handling.max_in_flight,
             paused: handling.paused,
             filter: handling.filter.map(|filter| filter.value().clone()),
+            ordering: handling.ordering,
+            ordering_key: handling.ordering_key,
         }
     }
 }

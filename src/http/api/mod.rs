@@ -38,6 +38,7 @@ mod header;
 mod health;
 mod openapi_import;
 mod operational;
+mod ordering;
 mod poller;
 mod precheck;
 mod quarantine;
@@ -77,6 +78,8 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/app/{app}/endpoint/{ep}/stats", get(stats::deliveries))
         .route("/api/v1/app/{app}/endpoint/{ep}/attempt-stats", get(stats::attempts))
         .route("/api/v1/app/{app}/endpoint/{ep}/msg", get(delivery::of_endpoint))
+        .route("/api/v1/app/{app}/endpoint/{ep}/ordering", get(ordering::read))
+        .route("/api/v1/app/{app}/endpoint/{ep}/ordering/skip", post(ordering::skip))
         .route("/api/v1/app/{app}/endpoint/{ep}/recover", post(replay::recover))
         .route("/api/v1/app/{app}/endpoint/{ep}/bulk-replay", post(replay::bulk))
         .route("/api/v1/app/{app}/endpoint/{ep}/replay-missing", post(replay::missing))

@@ -83,7 +83,7 @@ fn delivery(api: &Api, visit: &Visit, life: &Life, leg: &Leg, steady_ms: i64) ->
             }
         }
         @if !leg.attempts.is_empty() { ol.attempts { @for row in &leg.attempts { li { (attempted(api, row)) } } } }
-        @if let Some(due_ms) = leg.delivery.and_then(|delivery| delivery.due_ms) {
+        @if let Some(due_ms) = leg.delivery.and_then(|delivery| delivery.next_ms()) {
             p.soft { @if due_ms > steady_ms { "Next attempt in " (span(due_ms - steady_ms)) "." } @else { "Next attempt: now, when its turn comes." } }
         }
         @if may_resend && visit.may(Action::Attempt) {

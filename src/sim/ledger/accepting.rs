@@ -5,6 +5,7 @@ use crate::endpoint::{Endpoint, State};
 use crate::error::{Error, Kind};
 use crate::event::{Accepted, Once};
 use crate::id::EventId;
+use crate::ordering::Ordering;
 use crate::store::{BRIEF_KEY_MS, Durable, KEY_MS};
 
 /// How close to its end a key's time is no longer looked at, in ms.
@@ -16,6 +17,8 @@ impl Ledger {
             draft,
             must: 0,
             may: 0,
+            turn_must: 0,
+            turn_may: 0,
             tries: 0,
             tried_ms: 0,
             tried_jumps: 0,
@@ -36,6 +39,7 @@ impl Ledger {
         let draft = &self.wants[number].draft;
         let application = self.applications[draft.application].id;
         let (mut must, mut may) = (0, 0);
+        let (mut turn_must, mut turn_may) = (0, 0);
         for (position, book) in self.endpoints.iter().enumerate() {
             let here = !book.unborn && book.seen.application == application;
             let (wanted, sure) = match draft.only {
@@ -49,14 +53,19 @@ impl Ledger {
                 may |= 1 << position;
                 must |= u64::from(sure) << position;
             }
+            let ordered = book.seen.handling.ordering == Ordering::Key;
+            turn_must |= u64::from(ordered && book.changes == 0) << position;
+            turn_may |= u64::from(ordered || book.changes > 0) << position;
         }
         let want = &mut self.wants[number];
         if want.tries > 0 {
             (must, may) = (must & want.must, may | want.may);
+            (turn_must, turn_may) = (turn_must & want.turn_must, turn_may | want.turn_may);
         } else {
             (want.tried_ms, want.tried_jumps) = (self.at_ms, self.jumps);
         }
         (want.must, want.may) = (must, may);
+        (want.turn_must, want.turn_may) = (turn_must, turn_may);
         want.tries += 1;
     }
 

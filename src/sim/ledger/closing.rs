@@ -70,7 +70,7 @@ impl Ledger {
         if active && (standing.kind == Kind::Waiting || row.due_ms.is_some()) {
             return Err("I1: a delivery still waits, though nothing stands in its way");
         }
-        if active && book.sends < book.sends_min {
+        if active && standing.kind != Kind::Canceled && book.sends < book.sends_min {
             return Err("a resend was acknowledged and never made");
         }
         if state == State::Deleted && (row.status == Status::Pending || row.due_ms.is_some()) {

@@ -6,6 +6,7 @@ use crate::attempt::Trigger;
 use crate::delivery::Status;
 use crate::fan_out;
 use crate::id::EventId;
+use crate::sim::body::want_of;
 use crate::store::{Batch, NewRow, Op, Receipt, Tried};
 
 impl Ledger {
@@ -45,11 +46,11 @@ impl Ledger {
                         self.check_switched_off(number, *state);
                     }
                 }
+                Op::Setting(setting) => self.skip_committed(setting),
                 Op::Mark { mark, .. } => marked = Some(*mark),
                 Op::Cancel { .. }
                 | Op::Replay(_)
                 | Op::Health { .. }
-                | Op::Setting(_)
                 | Op::Forget
                 | Op::Turned(_)
                 | Op::Used { .. }
@@ -79,6 +80,7 @@ impl Ledger {
                         book.standing.latest_ms = self.now.steady_ms;
                     }
                 }
+                Op::Setting(setting) => self.skip_told(setting),
                 Op::Health { endpoint, state: Some(state), .. } => {
                     if let Some(&number) = self.endpoint_numbers.get(endpoint) {
                         self.endpoints[number].seen.state = *state;
@@ -91,10 +93,7 @@ impl Ledger {
 
     fn event_committed(&mut self, row: &NewRow) {
         let event = &row.event;
-        let want = std::str::from_utf8(&event.body)
-            .ok()
-            .and_then(|body| body.parse().ok())
-            .filter(|&want: &usize| want < self.wants.len());
+        let want = want_of(&event.body).filter(|&want| want < self.wants.len());
         let Some(want) = want else {
             return self.blame(format!("{:?} is stored with a body that nobody sent: {:?}", event.id, event.body));
         };
@@ -105,11 +104,12 @@ impl Ledger {
         self.check_once(want, number);
         let first = self.deliveries.len();
         let mut mask = 0;
-        for endpoint in fan_out::unpack(&row.fan_out).unwrap_or_default() {
+        for (endpoint, key) in fan_out::unpack_keyed(&row.fan_out).unwrap_or_default() {
             let Some(&endpoint) = self.endpoint_numbers.get(&endpoint) else {
                 return self.blame(format!("{:?} goes to {endpoint:?}, which nobody created", event.id));
             };
             mask |= 1 << endpoint;
+            self.line_up(want, endpoint, key, &event.body);
             let standing = Standing::fresh();
             let unsaved = Vec::new();
             self.deliveries.push(DeliveryBook {
@@ -117,7 +117,10 @@ impl Ledger {
                 endpoint,
                 standing,
                 durable: standing,
+                key,
+                ended_ms: i64::MIN,
                 flying: false,
+                in_turn: false,
                 unsaved,
                 row: false,
                 sends: 0,
@@ -183,7 +186,9 @@ impl Ledger {
         }
         let right = book.unsaved.remove(0);
         let manual_meanwhile = book.durable.manual && !right.was_manual;
-        book.durable = Standing { manual: manual_meanwhile, ..right };
+        let skipped = book.durable.kind == Kind::Canceled && right.kind == Kind::Waiting;
+        let kind = if skipped { Kind::Canceled } else { right.kind };
+        book.durable = Standing { manual: manual_meanwhile, kind, ..right };
         if let Err(what) = compare(tried, &right) {
             self.blame(format!(
                 "I6: {:?} to {:?}: {what} on disk is not what happened: {:?}, but {right:?}",

@@ -43,10 +43,12 @@ impl Ledger {
             self.blame(format!("I4: {event:?} was sent to {endpoint:?} again, though it is final: {standing:?}"));
         }
         self.check_endpoint(wire, target);
+        self.check_turn(delivery);
         self.check_time(delivery);
         self.check_rate(target);
         let book = &mut self.deliveries[delivery];
         book.flying = true;
+        book.in_turn = book.standing.kind == Kind::Waiting;
         book.sends += 1;
         self.endpoints[target].in_flight += 1;
         Some(target)
@@ -111,6 +113,7 @@ impl Ledger {
             application.map_or(i64::MIN, |book| book.free_again_ms(self.endpoints.len())),
             self.ready_since_ms,
             disk_since_ms,
+            self.turn_since_ms(delivery),
         ];
         let free_ms = reasons_ms.into_iter().fold(i64::MIN, i64::max);
         if now_ms.saturating_sub(free_ms) > self.slack_ms {
@@ -132,6 +135,9 @@ impl Ledger {
         let endpoint = &mut self.endpoints[book.endpoint];
         book.flying = false;
         book.standing = book.standing.after(brought, now_ms, endpoint.seen.state == State::Deleted);
+        if book.standing.kind != Kind::Waiting {
+            book.ended_ms = now_ms;
+        }
         book.unsaved.push(book.standing);
         endpoint.in_flight -= 1;
         if endpoint.in_flight == 0 {

@@ -1,12 +1,12 @@
 //! Payloads past their time, and tasks.
 
+use super::count::Sums;
 use super::{Memory, Tables, expunge, list};
 use crate::error::Result;
 use crate::event::Event;
 use crate::id::{ApplicationId, EnvironmentId, EventId, Id, TaskId};
 use crate::replay::State;
 use crate::store::background::TASK_MS;
-use crate::store::hours::Hours;
 use crate::store::{Background, Erased, FORGET_ROWS_MAX, Listed, Page, Refused};
 use crate::task::{RUNNING_MAX, Task, Work};
 
@@ -110,7 +110,7 @@ fn erasable(tables: &Tables, task: &Task, limit: usize) -> Erased {
 }
 
 /// Erases a slice; nothing of it when its task has ended meanwhile.
-pub(super) fn erase(tables: &mut Tables, hours: &mut Hours, erased: &Erased, wall_ms: i64) {
+pub(super) fn erase(tables: &mut Tables, sums: &mut Sums, erased: &Erased, wall_ms: i64) {
     match erased.task {
         Some(task) => {
             let Some(row) = tables.tasks.get_mut(&task).filter(|row| row.state == State::Running) else {
@@ -126,6 +126,6 @@ pub(super) fn erase(tables: &mut Tables, hours: &mut Hours, erased: &Erased, wal
         None => tables.kept_from = tables.kept_from.max(erased.position),
     }
     for &(application, event) in &erased.events {
-        expunge::event(tables, hours, application, event);
+        expunge::event(tables, sums, application, event);
     }
 }

@@ -1,9 +1,10 @@
 //! The one write: all of a batch, or nothing of it.
 
 use super::count::Sums;
-use super::{EventRow, FirstRow, KeyRow, Tables, arrival, background, count, replay, setting, user};
+use super::delivery::{insert_untried, move_due};
+use super::{EventRow, FirstRow, KeyRow, Tables, arrival, background, chain, count, replay, setting, user};
 use crate::attempt::Trigger;
-use crate::delivery::{Delivery, Due, Status};
+use crate::delivery::{BLOCKED_MS, Delivery, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
 use crate::event::Once;
@@ -18,12 +19,13 @@ use crate::store::{
 /// Writes the batch. Error: it breaks a rule of the tables; then nothing of it stands.
 pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, CommitFailed> {
     lawful(tables, batch).map_err(CommitFailed::Unknown)?;
-    let (mut receipt, mut sums) = (Receipt::default(), Sums::default());
+    let (mut receipt, mut sums) = (Receipt::default(), Sums::at(batch.steady_ms));
     for (position, op) in batch.ops.iter().enumerate() {
         if let Some(refused) = apply(tables, &mut sums, op, batch.wall_ms) {
             receipt.refused.push((position, refused));
         }
     }
+    receipt.turns = chain::turns(tables, &mut sums);
     arrival::write_tally(tables, sums.tally, batch.wall_ms);
     arrival::end(tables);
     count::write(tables, sums.hours);
@@ -53,22 +55,27 @@ fn lawful(tables: &Tables, batch: &Batch) -> Result<(), String> {
 }
 
 fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<Refused> {
-    let Sums { tally, hours } = sums;
     match op {
         Op::Event(row) => return event(tables, sums, row, wall_ms),
         Op::Tried(tried) => {
             let before = status(tables, tried);
-            let tried = tried.after(before);
-            hours.tried(&tried, before);
-            self::tried(tables, &tried);
+            let tried = &tried.after(before);
+            sums.hours.tried(tried, before);
+            self::tried(tables, tried);
+            if let Some(key) = tried.key {
+                chain::tried(tables, sums, tried, key);
+            }
             if tried.delivery.status == Status::Success && is_a_sources(tables, tried.endpoint) {
-                arrival::taken(tables, tally, tried.event);
+                arrival::taken(tables, &mut sums.tally, tried.event);
             }
         }
-        Op::Park(due) => park(tables, due),
-        Op::Resend { event, endpoint, due_ms } => resend(tables, hours, (*event, *endpoint), *due_ms),
-        Op::Replay(replayed) => replay::make(tables, hours, replayed, wall_ms),
-        Op::Cancel { endpoint, count } => cancel(tables, hours, *endpoint, *count),
+        Op::Park(due) => match due.key {
+            Some(key) => chain::park(tables, sums, due, key),
+            None => insert_untried(tables, (due.event, due.endpoint), &due.delivery, None),
+        },
+        Op::Resend { event, endpoint, due_ms } => resend(tables, &mut sums.hours, (*event, *endpoint), *due_ms),
+        Op::Replay(replayed) => replay::make(tables, sums, replayed, wall_ms),
+        Op::Cancel { endpoint, count } => cancel(tables, &mut sums.hours, *endpoint, *count),
         Op::Mark { mark, last_id } => (tables.mark, tables.last_id) = (*mark, *last_id),
         Op::Health { endpoint, health, state } => self::health(tables, *endpoint, *health, *state),
         Op::Setting(setting) => return setting::apply(tables, sums, setting, wall_ms),
@@ -78,10 +85,10 @@ fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<
                 row.used_ms = row.used_ms.max(Some(*at_ms));
             }
         }
-        Op::Turned(turned) => tally.turn(turned.source, turned.pings, &turned.refused),
-        Op::Quarantine(quarantined) => arrival::quarantine(tables, tally, quarantined),
+        Op::Turned(turned) => sums.tally.turn(turned.source, turned.pings, &turned.refused),
+        Op::Quarantine(quarantined) => arrival::quarantine(tables, &mut sums.tally, quarantined),
         Op::Alive(at_ms) => tables.alive_ms = Some(*at_ms),
-        Op::Outage { source, since_ms, until_ms } => tally.of(*source).outage = Some((*since_ms, *until_ms)),
+        Op::Outage { source, since_ms, until_ms } => sums.tally.of(*source).outage = Some((*since_ms, *until_ms)),
     }
     None
 }
@@ -129,8 +136,8 @@ fn event(tables: &mut Tables, sums: &mut Sums, row: &NewRow, wall_ms: i64) -> Op
     }
     sums.hours.accept(row);
     if let Some(due_ms) = event.deliver_at_ms() {
-        for endpoint in fan_out::unpack(&row.fan_out).unwrap_or_default() {
-            park(tables, &Due { event: event.id, endpoint, delivery: Delivery::fresh(due_ms) });
+        for (endpoint, key) in fan_out::unpack_keyed(&row.fan_out).unwrap_or_default() {
+            insert_untried(tables, (event.id, endpoint), &Delivery::fresh(due_ms), key);
         }
     }
     tables.events.insert(event.id, EventRow { event, fan_out: row.fan_out.clone() });
@@ -153,42 +160,24 @@ fn status(tables: &Tables, tried: &Tried) -> Status {
 }
 
 fn tried(tables: &mut Tables, tried: &Tried) {
-    let Tried { event, endpoint, attempt, delivery, was_due_ms } = tried;
+    let Tried { event, endpoint, attempt, delivery, was_due_ms, key: order_key } = tried;
     let key = (*event, *endpoint);
+    let row = tables.deliveries.get(&key);
+    let was_due_ms = match order_key {
+        // it may have been canceled, or its turn given away, meanwhile
+        Some(_) if was_due_ms.is_some() => row.and_then(|row| row.delivery.due_ms),
+        _ => *was_due_ms,
+    };
+    let order_key = row.and_then(|row| row.key);
     if delivery.attempts == 1 {
-        tables.deliveries.insert(key, FirstRow { delivery: *delivery, first: Some(attempt.clone()) });
+        tables.deliveries.insert(key, FirstRow { delivery: *delivery, first: Some(attempt.clone()), key: order_key });
     } else {
         tables.attempts.insert(attempt.id, AttemptRow { event: *event, endpoint: *endpoint, attempt: attempt.clone() });
         if let Some(row) = tables.deliveries.get_mut(&key) {
             row.delivery = *delivery;
         }
     }
-    move_due(tables, key, *was_due_ms, delivery.due_ms);
-}
-
-/// Takes the delivery's line out of the due index and puts its next one in.
-fn move_due(tables: &mut Tables, (event, endpoint): (EventId, EndpointId), from_ms: Option<i64>, to_ms: Option<i64>) {
-    if let Some(from_ms) = from_ms {
-        tables.due.remove(&(endpoint, from_ms, event));
-    }
-    if let Some(to_ms) = to_ms {
-        tables.due.insert((endpoint, to_ms, event));
-    }
-}
-
-/// One that has a row already keeps it, and its one line in the due index.
-fn park(tables: &mut Tables, due: &Due) {
-    let key = (due.event, due.endpoint);
-    if tables.deliveries.contains_key(&key) {
-        return;
-    }
-    insert_untried(tables, key, &due.delivery);
-    move_due(tables, key, None, due.delivery.due_ms);
-}
-
-fn insert_untried(tables: &mut Tables, key: (EventId, EndpointId), delivery: &Delivery) {
-    let delivery = Delivery { attempts: 0, step: 0, ..*delivery };
-    tables.deliveries.insert(key, FirstRow { delivery, first: None });
+    move_due(tables, key, was_due_ms, delivery.due_ms);
 }
 
 fn resend(tables: &mut Tables, hours: &mut Hours, key: (EventId, EndpointId), due_ms: i64) {
@@ -197,9 +186,11 @@ fn resend(tables: &mut Tables, hours: &mut Hours, key: (EventId, EndpointId), du
         if fan_out.is_none_or(|endpoints| !endpoints.contains(&key.1)) {
             hours.add(key.0, key.1);
         }
-        insert_untried(tables, key, &Delivery { trigger: Trigger::Manual, ..Delivery::fresh(due_ms) });
-        return move_due(tables, key, None, Some(due_ms));
+        let delivery = Delivery { trigger: Trigger::Manual, ..Delivery::fresh(due_ms) };
+        return insert_untried(tables, key, &delivery, None);
     };
+    // what waits for another of its key waits on
+    let due_ms = if row.delivery.due_ms == Some(BLOCKED_MS) { BLOCKED_MS } else { due_ms };
     let was_due_ms = row.delivery.due_ms.replace(due_ms);
     row.delivery.trigger = Trigger::Manual;
     move_due(tables, key, was_due_ms, Some(due_ms));
@@ -214,6 +205,9 @@ fn cancel(tables: &mut Tables, hours: &mut Hours, endpoint: EndpointId, count: u
             if row.delivery.status == Status::Pending {
                 row.delivery.status = Status::Canceled;
                 hours.moved(line.2, endpoint, Status::Pending, Status::Canceled);
+            }
+            if let Some(key) = row.key {
+                tables.chains.remove(&(endpoint, key, line.2));
             }
         }
         tables.due.remove(&line);

@@ -1,17 +1,30 @@
 //! Counts: what a batch adds to the hours of endpoints, and what they come to.
 
+use std::collections::BTreeSet;
+
 use super::Tables;
 use crate::count::{Counts, hour};
 use crate::id::{ApplicationId, EndpointId};
+use crate::ordering::OrderKey;
 use crate::store::hours::Hours;
 use crate::store::tally::Tally;
 use crate::store::{COUNT_HOURS, FORGET_ROWS_MAX};
 
-/// What a batch adds to rows that many of its operations share.
+/// What a batch adds to rows that many of its operations share, and its moment.
 #[derive(Default)]
 pub(super) struct Sums {
     pub(super) tally: Tally,
     pub(super) hours: Hours,
+    /// Where it may change whose turn it is.
+    pub(super) turns: BTreeSet<(EndpointId, OrderKey)>,
+    pub(super) steady_ms: i64,
+}
+
+impl Sums {
+    /// Of a batch of this moment, on the steady scale.
+    pub(super) fn at(steady_ms: i64) -> Self {
+        Self { steady_ms, ..Self::default() }
+    }
 }
 
 pub(super) fn write(tables: &mut Tables, hours: Hours) {

@@ -1,14 +1,15 @@
-//! Deliveries as people ask for them: the events of an endpoint, the endpoints of an event.
+//! Deliveries as people ask for them: the events of an endpoint, the endpoints of an event; when one is due.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::Tables;
 use super::list::{matches_event, numbered, scan};
+use super::{FirstRow, Tables};
 use crate::delivery::Delivery;
 use crate::fan_out;
 use crate::id::{EndpointId, EventId, Id};
+use crate::ordering::OrderKey;
 use crate::store::{DeliveryRow, Filter, Listed, Page};
 
 pub(super) fn attempted(
@@ -68,4 +69,34 @@ pub(super) fn destinations(tables: &Tables, event: EventId) -> Vec<(EndpointId, 
     let mut found: BTreeMap<_, _> = fan_out.into_iter().map(|endpoint| (endpoint, None)).collect();
     found.extend(deliveries(tables, event).into_iter().map(|(endpoint, delivery)| (endpoint, Some(delivery))));
     found.into_iter().collect()
+}
+
+/// Takes the delivery's line out of the due index and puts its next one in.
+pub(super) fn move_due(
+    tables: &mut Tables,
+    (event, endpoint): (EventId, EndpointId),
+    from_ms: Option<i64>,
+    to_ms: Option<i64>,
+) {
+    if let Some(from_ms) = from_ms {
+        tables.due.remove(&(endpoint, from_ms, event));
+    }
+    if let Some(to_ms) = to_ms {
+        tables.due.insert((endpoint, to_ms, event));
+    }
+}
+
+/// Writes the row and the line of a delivery; one that has a row already keeps it, and its one line in the due index.
+pub(super) fn insert_untried(
+    tables: &mut Tables,
+    of: (EventId, EndpointId),
+    delivery: &Delivery,
+    key: Option<OrderKey>,
+) {
+    if tables.deliveries.contains_key(&of) {
+        return;
+    }
+    let delivery = Delivery { attempts: 0, step: 0, ..*delivery };
+    tables.deliveries.insert(of, FirstRow { delivery, first: None, key });
+    move_due(tables, of, None, delivery.due_ms);
 }

@@ -2,28 +2,37 @@
 
 use bytes::Bytes;
 
-use super::Tables;
-use crate::delivery::Status;
+use super::count::Sums;
+use super::{Tables, chain};
+use crate::delivery::{BLOCKED_MS, Status};
 use crate::id::{ApplicationId, AttemptId, EventId};
 use crate::store::EXPUNGED;
-use crate::store::hours::Hours;
 
 /// Erases a payload; what still waits for it is canceled.
-pub(super) fn event(tables: &mut Tables, hours: &mut Hours, application: ApplicationId, event: EventId) {
+pub(super) fn event(tables: &mut Tables, sums: &mut Sums, application: ApplicationId, event: EventId) {
     let Some(row) = tables.events.get_mut(&event).filter(|row| row.event.application == application) else {
         return;
     };
     row.event.body = Bytes::new();
     row.event.extra.get_or_insert_default().expunged = true;
+    let mut left = Vec::new();
     for ((_, endpoint), row) in tables.deliveries.iter_mut().filter(|((of, _), _)| *of == event) {
         let Some(due_ms) = row.delivery.due_ms.take() else {
             continue;
         };
         if row.delivery.status == Status::Pending {
-            hours.moved(event, *endpoint, Status::Pending, Status::Canceled);
+            sums.hours.moved(event, *endpoint, Status::Pending, Status::Canceled);
             row.delivery.status = Status::Canceled;
         }
         tables.due.remove(&(*endpoint, due_ms, event));
+        left.extend(row.key.map(|key| (*endpoint, key, due_ms)));
+    }
+    for (endpoint, key, due_ms) in left {
+        if due_ms == BLOCKED_MS {
+            tables.chains.remove(&(endpoint, key, event));
+        } else {
+            chain::leave(tables, sums, (endpoint, key), event);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Tables;
 use crate::attempt::Payload;
-use crate::delivery::{Delivery, Due};
+use crate::delivery::{Delivery, Due, Status};
 use crate::digest;
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
@@ -24,6 +24,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         tables.deliveries.values().filter_map(|row| row.first.as_ref()).map(|first| first.id.value()).max(),
     ];
     let due = due_heads(tables);
+    let (chains, more_chains) = super::chain::known(tables);
     let matters = |row: &&Endpoint| row.state != State::Deleted || due.iter().any(|(endpoint, _)| *endpoint == row.id);
     let endpoints = tables.endpoints.values().filter(matters).cloned().collect();
     let floor = EventId::new(id::floor_at(wall_ms - BRIEF_KEY_MS));
@@ -39,6 +40,8 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         applications: tables.applications.values().filter(|row| !row.deleted).cloned().collect(),
         endpoints,
         due,
+        chains,
+        more_chains,
         recent_keys,
         sources: super::source::living(tables).map(|row| (row.id, row.provider)).collect(),
         replays: super::replay::running(tables),
@@ -68,9 +71,12 @@ pub(super) fn unwritten(tables: &Tables, from: EventId, limit: usize) -> Result<
     let mut slice = Unwritten::default();
     for (seen, (event, row)) in tables.events.range(from..).take(limit).enumerate() {
         slice.next = (seen + 1 == limit).then(|| EventId::new(event.value() + 1));
-        let endpoints = fan_out::unpack(&row.fan_out).ok_or_else(|| damaged("a fan-out that was never packed"))?;
-        let missing: Vec<_> =
-            endpoints.into_iter().filter(|endpoint| !tables.deliveries.contains_key(&(*event, *endpoint))).collect();
+        let endpoints =
+            fan_out::unpack_keyed(&row.fan_out).ok_or_else(|| damaged("a fan-out that was never packed"))?;
+        let missing: Vec<_> = endpoints
+            .into_iter()
+            .filter(|(endpoint, _)| !tables.deliveries.contains_key(&(*event, *endpoint)))
+            .collect();
         if !missing.is_empty() {
             slice.deliveries.push((*event, missing));
         }
@@ -90,7 +96,9 @@ pub(super) fn due(tables: &Tables, endpoint: EndpointId, until_ms: i64, limit: u
             break;
         }
         let delivery = Delivery { due_ms: Some(due_ms), ..row.delivery };
-        slice.due.push(Due { event, endpoint, delivery });
+        let key = row.key.filter(|_| delivery.status == Status::Pending);
+        let joins = key.is_some_and(|key| !tables.chains.contains(&(endpoint, key, event)));
+        slice.due.push(Due { event, endpoint, delivery, key, joins });
     }
     slice
 }

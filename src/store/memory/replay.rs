@@ -1,14 +1,15 @@
 //! Replays: how one is kept, what there is to make again, and making it.
 
-use super::{FirstRow, Tables};
+use super::count::Sums;
+use super::{FirstRow, Tables, chain};
 use crate::attempt::Trigger;
 use crate::delivery::{Delivery, Status};
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::fan_out;
 use crate::id::{EventId, Id};
+use crate::ordering::OrderKey;
 use crate::replay::{Kind, Replay, State};
-use crate::store::hours::Hours;
 use crate::store::{Replayable, Replayed};
 
 pub(super) fn running(tables: &Tables) -> Vec<Replay> {
@@ -40,7 +41,7 @@ pub(super) fn call_off(tables: &mut Tables, is_its: impl Fn(&Replay) -> bool, wa
 }
 
 /// Makes a slice's deliveries due; one that was called off meanwhile makes none.
-pub(super) fn make(tables: &mut Tables, hours: &mut Hours, replayed: &Replayed, wall_ms: i64) {
+pub(super) fn make(tables: &mut Tables, sums: &mut Sums, replayed: &Replayed, wall_ms: i64) {
     let Some(row) = tables.replays.get_mut(&replayed.replay).filter(|row| row.state == State::Running) else {
         return;
     };
@@ -50,28 +51,31 @@ pub(super) fn make(tables: &mut Tables, hours: &mut Hours, replayed: &Replayed, 
     if replayed.done {
         row.state = State::Finished;
     }
-    for &event in &replayed.events {
-        again(tables, hours, event, replayed);
+    for &(event, key) in &replayed.events {
+        again(tables, sums, (event, key), replayed);
     }
 }
 
 /// Makes one delivery due; one that waits already stays as it is.
-fn again(tables: &mut Tables, hours: &mut Hours, event: EventId, replayed: &Replayed) {
+fn again(tables: &mut Tables, sums: &mut Sums, (event, key): (EventId, Option<OrderKey>), replayed: &Replayed) {
     let (endpoint, due_ms) = (replayed.endpoint, replayed.due_ms);
-    let row = tables.deliveries.entry((event, endpoint)).or_insert_with(|| {
-        hours.add(event, endpoint);
-        FirstRow { delivery: Delivery { due_ms: None, ..Delivery::fresh(due_ms) }, first: None }
-    });
-    let before = row.delivery;
-    if before.due_ms.is_some() && before.status == Status::Pending {
+    let before = tables.deliveries.get(&(event, endpoint)).map(|row| row.delivery);
+    if before.is_some_and(|before| before.status == Status::Pending) {
         return;
     }
-    hours.moved(event, endpoint, before.status, Status::Pending);
+    let due_ms = key.map_or(due_ms, |key| chain::join(tables, sums, (endpoint, key), event, due_ms));
+    let row = tables.deliveries.entry((event, endpoint)).or_insert_with(|| {
+        sums.hours.add(event, endpoint);
+        FirstRow { delivery: Delivery { due_ms: None, ..Delivery::fresh(due_ms) }, first: None, key: None }
+    });
+    let before = row.delivery;
+    sums.hours.moved(event, endpoint, before.status, Status::Pending);
     if let Some(was_due_ms) = before.due_ms {
         tables.due.remove(&(endpoint, was_due_ms, event));
     }
     row.delivery =
         Delivery { status: Status::Pending, step: 0, due_ms: Some(due_ms), trigger: Trigger::Scheduled, ..before };
+    row.key = key;
     tables.due.insert((endpoint, due_ms, event));
 }
 
@@ -83,7 +87,7 @@ pub(super) fn replayable(tables: &Tables, replay: &Replay, limit: usize) -> Repl
     let mut events = Vec::new();
     for (&event, row) in tables.events.range(replay.position..replay.last) {
         if row.event.application == replay.application && meant(tables, replay, endpoint, &row.event, &row.fan_out) {
-            events.push(event);
+            events.push((event, endpoint.handling.order_key(&row.event.body)));
             if events.len() == limit {
                 return Replayable { events, position: EventId::new(event.value() + 1), done: false };
             }

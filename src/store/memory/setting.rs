@@ -1,7 +1,7 @@
 //! Changes of settings, and the answers kept for retried requests.
 
 use super::count::Sums;
-use super::{AnswerRow, Tables, application, arrival, background, expunge, replay, source, user};
+use super::{AnswerRow, Tables, application, arrival, background, chain, expunge, replay, source, user};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::Environment;
 use crate::event::Once;
@@ -51,15 +51,16 @@ fn change(tables: &mut Tables, sums: &mut Sums, change: &Change, wall_ms: i64) -
         }
         Change::Expunge(application, events) => {
             for &event in events {
-                expunge::event(tables, &mut sums.hours, *application, event);
+                expunge::event(tables, sums, *application, event);
             }
             true
         }
         Change::Erased(erased) => {
-            background::erase(tables, &mut sums.hours, erased, wall_ms);
+            background::erase(tables, sums, erased, wall_ms);
             true
         }
         Change::Task(task) => return background::put(tables, task),
+        Change::Skip(endpoint, event) => return chain::skip(tables, sums, *endpoint, *event),
         Change::ExpungeAttempt(event, attempt) => {
             expunge::attempt(tables, *event, *attempt);
             true

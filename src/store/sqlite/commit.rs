@@ -1,17 +1,23 @@
 //! The one write: a batch as one transaction, synced when it returns.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::delivery::move_due;
+use super::delivery::{insert_untried, move_due};
 use super::rows::optional_list;
-use super::{Added, Hours, Tally, Writer, Writing, arrival, background, count, replay, setting, taken, token, user};
-use crate::delivery::{Delivery, Due, Status};
+use super::{
+    Added, Hours, Tally, Writer, Writing, arrival, background, chain, count, replay, setting, taken, token, user,
+};
+use crate::attempt::Trigger;
+use crate::delivery::{BLOCKED_MS, Delivery, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
 use crate::event::Once;
 use crate::fan_out;
 use crate::id::{EndpointId, EventId, Id};
 use crate::inbound::Flags;
+use crate::ordering::OrderKey;
 use crate::secret::Sealer;
 use crate::store::{
     BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day, uid_hash,
@@ -27,8 +33,10 @@ pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Res
         db,
         sealer,
         wall_ms: batch.wall_ms,
+        steady_ms: batch.steady_ms,
         tally: Tally::default(),
         hours: Hours::default(),
+        turns: BTreeSet::new(),
         takers,
         remembered,
         added: Added::default(),
@@ -63,6 +71,7 @@ fn write(work: &mut Writing<'_>, batch: &Batch) -> Sql<Receipt> {
     work.remembered.flush_if_full(work.db, &mut work.added)?;
     arrival::write_tally(work)?;
     count::write(work)?;
+    receipt.turns = chain::turns(work)?;
     work.db.prepare_cached("commit")?.execute(())?;
     Ok(receipt)
 }
@@ -84,12 +93,18 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
         Op::Event(row) => return event(work, row),
         Op::Tried(tried) => {
             let before = status(db, tried)?;
-            let tried = tried.after(before);
-            self::tried(db, &tried)?;
-            work.hours.tried(&tried, before);
-            taken::moved(work, &tried, before)?;
+            let tried = &tried.after(before);
+            self::tried(db, tried)?;
+            work.hours.tried(tried, before);
+            taken::moved(work, tried, before)?;
+            if let Some(key) = tried.key {
+                chain::tried(work, tried, key)?;
+            }
         }
-        Op::Park(due) => park(db, due)?,
+        Op::Park(due) => match due.key {
+            Some(key) => chain::park(work, due, key)?,
+            None => insert_untried(db, (due.event, due.endpoint), &due.delivery, None)?,
+        },
         Op::Resend { event, endpoint, due_ms } => resend(work, *event, *endpoint, *due_ms)?,
         Op::Replay(replayed) => replay::make(work, replayed)?,
         Op::Cancel { endpoint, count } => cancel(work, *endpoint, *count)?,
@@ -195,8 +210,8 @@ fn insert_event(db: &Connection, row: &NewRow) -> Sql<()> {
     }
     if let Some(due_ms) = event.deliver_at_ms() {
         // what is delivered later has its rows from the beginning
-        for endpoint in fan_out::unpack(&row.fan_out).unwrap_or_default() {
-            insert_untried(db, event.id, endpoint, &Delivery::fresh(due_ms))?;
+        for (endpoint, key) in fan_out::unpack_keyed(&row.fan_out).unwrap_or_default() {
+            insert_untried(db, (event.id, endpoint), &Delivery::fresh(due_ms), key)?;
         }
     }
     Ok(())
@@ -232,8 +247,12 @@ fn status(db: &Connection, tried: &Tried) -> Sql<Status> {
 }
 
 fn tried(db: &Connection, tried: &Tried) -> Sql<()> {
-    let Tried { event, endpoint, attempt, delivery, was_due_ms } = tried;
+    let Tried { event, endpoint, attempt, delivery, was_due_ms, key } = tried;
     let (event, endpoint) = (event.value(), endpoint.value());
+    let was_due_ms = match key {
+        Some(_) if was_due_ms.is_some() => due_ms(db, event, endpoint)?,
+        _ => *was_due_ms,
+    };
     let state = (delivery.status as i64, delivery.attempts, delivery.step, delivery.due_ms, delivery.trigger as i64);
     if delivery.attempts == 1 {
         let mut sql = db.prepare_cached(
@@ -277,33 +296,16 @@ fn tried(db: &Connection, tried: &Tried) -> Sql<()> {
         let mut sql = db.prepare_cached("update delivery set status = ?3, attempts = ?4, step = ?5, due_ms = ?6, trigger = ?7 where event = ?1 and endpoint = ?2")?;
         sql.execute(params![event, endpoint, state.0, state.1, state.2, state.3, state.4])?;
     }
-    move_due(db, event, endpoint, *was_due_ms, delivery.due_ms)
+    move_due(db, event, endpoint, was_due_ms, delivery.due_ms)
 }
 
-/// One that has a row already keeps it, and its one line in the due index.
-fn park(db: &Connection, due: &Due) -> Sql<()> {
-    insert_untried(db, due.event, due.endpoint, &due.delivery)
+/// When a delivery is due that may have been canceled, or its turn given away, meanwhile.
+fn due_ms(db: &Connection, event: i64, endpoint: i64) -> Sql<Option<i64>> {
+    let mut sql = db.prepare_cached("select due_ms from delivery where event = ?1 and endpoint = ?2")?;
+    Ok(sql.query_row((event, endpoint), |row| row.get(0)).optional()?.flatten())
 }
 
-/// Writes the row and the line of a delivery that has none.
-fn insert_untried(db: &Connection, event: EventId, endpoint: EndpointId, delivery: &Delivery) -> Sql<()> {
-    let mut sql = db.prepare_cached(
-        "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger) values (?1, ?2, ?3, 0, 0, ?4, ?5)
-         on conflict (event, endpoint) do nothing",
-    )?;
-    let inserted = sql.execute(params![
-        event.value(),
-        endpoint.value(),
-        delivery.status as i64,
-        delivery.due_ms,
-        delivery.trigger as i64
-    ])?;
-    if inserted == 0 {
-        return Ok(());
-    }
-    move_due(db, event.value(), endpoint.value(), None, delivery.due_ms)
-}
-
+/// Makes a delivery due now, as a person asked.
 fn resend(work: &mut Writing<'_>, event: EventId, endpoint: EndpointId, due_ms: i64) -> Sql<()> {
     let db = work.db;
     let mut sql = db.prepare_cached("select due_ms from delivery where event = ?1 and endpoint = ?2")?;
@@ -313,9 +315,11 @@ fn resend(work: &mut Writing<'_>, event: EventId, endpoint: EndpointId, due_ms: 
         if !goes_to(db, event, endpoint)? {
             work.hours.add(event, endpoint);
         }
-        let delivery = Delivery { trigger: crate::attempt::Trigger::Manual, ..Delivery::fresh(due_ms) };
-        return insert_untried(db, event, endpoint, &delivery);
+        let delivery = Delivery { trigger: Trigger::Manual, ..Delivery::fresh(due_ms) };
+        return insert_untried(db, (event, endpoint), &delivery, None);
     };
+    // what waits for another of its key waits on
+    let due_ms = if was_due_ms == Some(BLOCKED_MS) { BLOCKED_MS } else { due_ms };
     db.prepare_cached("update delivery set due_ms = ?3, trigger = 1 where event = ?1 and endpoint = ?2")?
         .execute(params![event.value(), endpoint.value(), due_ms])?;
     move_due(db, event.value(), endpoint.value(), was_due_ms, Some(due_ms))
@@ -328,6 +332,7 @@ fn goes_to(db: &Connection, event: EventId, endpoint: EndpointId) -> Sql<bool> {
     Ok(fan_out::unpack(&packed.unwrap_or_default()).is_some_and(|endpoints| endpoints.contains(&endpoint)))
 }
 
+/// Cancels what waits for a deleted endpoint, so many at most.
 fn cancel(work: &mut Writing<'_>, endpoint: EndpointId, count: usize) -> Sql<()> {
     let db = work.db;
     let mut sql =
@@ -335,16 +340,20 @@ fn cancel(work: &mut Writing<'_>, endpoint: EndpointId, count: usize) -> Sql<()>
     let lines: Vec<(i64, i64)> =
         sql.query_map(params![endpoint.value(), count], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Sql<_>>()?;
     for (due_ms, event) in lines {
-        let mut sql = db.prepare_cached(
-            "update delivery set status = ?3, due_ms = null where event = ?1 and endpoint = ?2 and status = ?4",
-        )?;
-        let canceled = (event, endpoint.value(), Status::Canceled as i64, Status::Pending as i64);
-        if sql.execute(canceled)? > 0 {
+        let mut sql = db.prepare_cached("select status, order_key from delivery where event = ?1 and endpoint = ?2")?;
+        let (status, key): (i64, Option<i64>) =
+            sql.query_row((event, endpoint.value()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let pending = status == Status::Pending as i64;
+        if pending {
             work.hours.moved(EventId::new(event), endpoint, Status::Pending, Status::Canceled);
-        } else {
-            db.prepare_cached("update delivery set due_ms = null where event = ?1 and endpoint = ?2")?
-                .execute((event, endpoint.value()))?;
         }
+        if let Some(key) = key {
+            chain::drop_out(db, endpoint, OrderKey::new(key), EventId::new(event))?;
+        }
+        db.prepare_cached(
+            "update delivery set status = iif(status = 1, 4, status), due_ms = null where event = ?1 and endpoint = ?2",
+        )?
+        .execute((event, endpoint.value()))?;
         move_due(db, event, endpoint.value(), Some(due_ms), None)?;
     }
     Ok(())

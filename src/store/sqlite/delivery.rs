@@ -8,6 +8,7 @@ use crate::delivery::Delivery;
 use crate::error::Result;
 use crate::fan_out;
 use crate::id::{AttemptId, EndpointId, EventId, Id};
+use crate::ordering::OrderKey;
 use crate::store::{DeliveryRow, Filter, Listed, Page, damaged};
 
 type Sql<T> = rusqlite::Result<T>;
@@ -119,4 +120,29 @@ pub(super) fn move_due(
             .execute(params![endpoint, to_ms, event])?;
     }
     Ok(())
+}
+
+/// Writes the row and the line of a delivery; one that has a row already keeps it, and its one line in the due index.
+pub(super) fn insert_untried(
+    db: &Connection,
+    (event, endpoint): (EventId, EndpointId),
+    delivery: &Delivery,
+    key: Option<OrderKey>,
+) -> Sql<()> {
+    let mut sql = db.prepare_cached(
+        "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger, order_key) values (?1, ?2, ?3, 0, 0, ?4, ?5, ?6)
+         on conflict (event, endpoint) do nothing",
+    )?;
+    let inserted = sql.execute(params![
+        event.value(),
+        endpoint.value(),
+        delivery.status as i64,
+        delivery.due_ms,
+        delivery.trigger as i64,
+        key.map(OrderKey::value)
+    ])?;
+    if inserted == 0 {
+        return Ok(());
+    }
+    move_due(db, event.value(), endpoint.value(), None, delivery.due_ms)
 }

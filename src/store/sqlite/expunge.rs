@@ -9,10 +9,11 @@ use rusqlite::{Connection, params};
 
 use super::delivery::move_due;
 use super::open::WRITER_WAIT;
-use super::{Writer, Writing};
-use crate::delivery::Status;
+use super::{Writer, Writing, chain};
+use crate::delivery::{BLOCKED_MS, Status};
 use crate::error::Result;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EventId, Id};
+use crate::ordering::OrderKey;
 use crate::store::EXPUNGED;
 
 type Sql<T> = rusqlite::Result<T>;
@@ -46,11 +47,12 @@ fn event(work: &mut Writing<'_>, application: ApplicationId, event: EventId) -> 
         "insert into event_extra (event, expunged) values (?1, 1) on conflict do update set expunged = 1",
     )?;
     sql.execute((event.value(),))?;
-    let mut sql =
-        db.prepare_cached("select endpoint, due_ms, status from delivery where event = ?1 and due_ms is not null")?;
-    let found = sql.query_map((event.value(),), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let waiting: Vec<(i64, i64, i64)> = found.collect::<Sql<_>>()?;
-    for (endpoint, due_ms, status) in waiting {
+    let mut sql = db.prepare_cached(
+        "select endpoint, due_ms, status, order_key from delivery where event = ?1 and due_ms is not null",
+    )?;
+    let found = sql.query_map((event.value(),), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let waiting: Vec<(i64, i64, i64, Option<i64>)> = found.collect::<Sql<_>>()?;
+    for (endpoint, due_ms, status, key) in waiting {
         let status = if status == Status::Pending as i64 {
             work.hours.moved(event, EndpointId::new(endpoint), Status::Pending, Status::Canceled);
             Status::Canceled as i64
@@ -61,6 +63,12 @@ fn event(work: &mut Writing<'_>, application: ApplicationId, event: EventId) -> 
             db.prepare_cached("update delivery set status = ?3, due_ms = null where event = ?1 and endpoint = ?2")?;
         sql.execute(params![event.value(), endpoint, status])?;
         move_due(db, event.value(), endpoint, Some(due_ms), None)?;
+        let endpoint = EndpointId::new(endpoint);
+        match key.map(OrderKey::new) {
+            Some(key) if due_ms == BLOCKED_MS => drop(chain::drop_out(db, endpoint, key, event)?),
+            Some(key) => chain::leave(work, endpoint, key, event)?,
+            None => {}
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! SQLite: one file of state, one writer with group commit, readers that never wait for it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -10,8 +11,8 @@ use self::taken::Takers;
 use super::hours::Hours;
 use super::tally::Tally;
 use super::{
-    Answer, AttemptRow, AttemptsOf, Backlog, Batch, DeliveryRow, DueSlice, Durable, Filter, Listed, Opening, Page,
-    Receipt, Replayable, Store, Unwritten,
+    Answer, AttemptRow, AttemptsOf, Backlog, Batch, Chain, DeliveryRow, DueSlice, Durable, Filter, Listed, Opening,
+    Page, Receipt, Replayable, Store, Unwritten,
 };
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
@@ -24,6 +25,7 @@ use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId, TaskId};
 use crate::key::Key;
+use crate::ordering::OrderKey;
 use crate::replay::Replay;
 use crate::resource::Resource;
 use crate::secret::Sealer;
@@ -35,6 +37,7 @@ mod application;
 mod arrival;
 mod background;
 mod brand;
+mod chain;
 mod commit;
 mod count;
 mod delivery;
@@ -82,10 +85,13 @@ struct Writing<'a> {
     sealer: &'a Sealer,
     /// The batch's moment.
     wall_ms: i64,
+    steady_ms: i64,
     /// What it adds to its sources' rows; written before it ends.
     tally: Tally,
     /// What it adds to the counts of endpoints; written before it ends.
     hours: Hours,
+    /// Where it may change whose turn it is.
+    turns: BTreeSet<(EndpointId, OrderKey)>,
     takers: &'a mut Takers,
     remembered: &'a Remembered,
     /// What it adds to that when it is committed.
@@ -264,6 +270,14 @@ impl Store for Sqlite {
 
     fn attempt_count(&self, application: ApplicationId, hours: (i64, i64)) -> Result<i64> {
         self.read(|db| count::attempts(db, application, hours))
+    }
+
+    fn chain_count(&self, endpoint: EndpointId) -> Result<u64> {
+        self.read(|db| chain::count(db, endpoint))
+    }
+
+    fn chains(&self, endpoint: EndpointId, page: Page<i64>) -> Result<Listed<Chain>> {
+        self.read(|db| chain::list(db, endpoint, page))
     }
 
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::replay;
 use super::rows::{self, APPLICATION, DELIVERY, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, SOURCE, TALLY};
+use super::{chain, replay};
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
 use crate::delivery::{Delivery, Due};
@@ -16,6 +16,7 @@ use crate::fan_out;
 use crate::id::{self, ApplicationId, EndpointId, EnvironmentId, EventId, Id, SourceId};
 use crate::inbound::Refusal;
 use crate::key::Key;
+use crate::ordering::OrderKey;
 use crate::provider::Provider;
 use crate::secret::Sealer;
 use crate::source::{Source, SourceRef, SourceStats};
@@ -38,6 +39,7 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
     );
     let endpoints = all(db, &sql, |row| rows::endpoint(row, sealer))?;
     let recent_keys = recent_keys(db, wall_ms)?;
+    let (chains, more_chains) = chain::known(db)?;
     let sources = all(db, "select id, provider from source where deleted = 0 order by id", |row| {
         Ok((SourceId::new(row.get(0)?), rows::number(row, 1, Provider::from_number)?))
     })?;
@@ -50,6 +52,8 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
         applications,
         endpoints,
         due,
+        chains,
+        more_chains,
         recent_keys,
         sources,
         replays: replay::running(db)?,
@@ -131,11 +135,11 @@ pub(super) fn unwritten(db: &Connection, from: EventId, limit: usize) -> Result<
         let id: i64 = row.get(0)?;
         seen += 1;
         slice.next = (seen == limit).then(|| EventId::new(id + 1));
-        let endpoints = fan_out::unpack(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)
+        let endpoints = fan_out::unpack_keyed(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)
             .ok_or_else(|| damaged("a fan-out that was never packed"))?;
         let mut missing = Vec::new();
         for endpoint in endpoints {
-            if !has_row.exists(params![id, endpoint.value()])? {
+            if !has_row.exists(params![id, endpoint.0.value()])? {
                 missing.push(endpoint);
             }
         }
@@ -148,7 +152,9 @@ pub(super) fn unwritten(db: &Connection, from: EventId, limit: usize) -> Result<
 
 pub(super) fn due(db: &Connection, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<DueSlice> {
     let sql = format!(
-        "select due.event, {} from due join delivery using (event, endpoint)
+        "select due.event, {}, iif(status = 1, order_key, null), status = 1 and order_key is not null and not exists
+             (select 1 from chain where chain.endpoint = due.endpoint and key = order_key and chain.event = due.event)
+         from due join delivery using (event, endpoint)
          where due.endpoint = ?1 order by due.due_ms, due.event limit ?2",
         DELIVERY.replace("due_ms", "due.due_ms")
     );
@@ -162,7 +168,8 @@ pub(super) fn due(db: &Connection, endpoint: EndpointId, until_ms: i64, limit: u
             slice.next_ms = Some(due_ms);
             break;
         }
-        slice.due.push(Due { event: EventId::new(row.get(0)?), endpoint, delivery });
+        let (key, joins) = (row.get::<_, Option<i64>>(6)?.map(OrderKey::new), row.get(7)?);
+        slice.due.push(Due { event: EventId::new(row.get(0)?), endpoint, delivery, key, joins });
     }
     Ok(slice)
 }

@@ -4,12 +4,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::kept::json;
 use super::rows::{self, id, number, parse};
-use super::{Writing, taken};
+use super::{Writing, chain, taken};
 use crate::delivery::Status;
 use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::fan_out;
 use crate::id::{EndpointId, EnvironmentId, EventId, Id, TaskId};
+use crate::ordering::{OrderKey, Ordering};
 use crate::replay::{Kind, Replay, State};
 use crate::secret::Sealer;
 use crate::store::{Listed, Page, Refused, Replayable, Replayed, damaged};
@@ -87,43 +88,51 @@ pub(super) fn make(work: &mut Writing<'_>, replayed: &Replayed) -> Sql<()> {
     if sql.execute(params![replay.value(), position.value(), events.len(), state as i64, work.wall_ms])? == 0 {
         return Ok(());
     }
-    for &event in events {
-        again(work, event, *endpoint, *due_ms)?;
+    for &(event, key) in events {
+        again(work, (event, *endpoint), key, *due_ms)?;
     }
     Ok(())
 }
 
 /// Makes one delivery due; one that waits already stays as it is.
-fn again(work: &mut Writing<'_>, event: EventId, endpoint: EndpointId, due_ms: i64) -> Sql<()> {
+fn again(
+    work: &mut Writing<'_>,
+    (event, endpoint): (EventId, EndpointId),
+    order_key: Option<OrderKey>,
+    due_ms: i64,
+) -> Sql<()> {
     let (db, key) = (work.db, (event.value(), endpoint.value()));
     let mut sql = db.prepare_cached("select status, due_ms from delivery where event = ?1 and endpoint = ?2")?;
     let before = sql
         .query_row(key, |row| Ok((number(row, 0, Status::from_number)?, row.get::<_, Option<i64>>(1)?)))
         .optional()?;
-    match before {
-        Some((Status::Pending, _)) => return Ok(()),
-        Some((before, was_due_ms)) => {
-            if let Some(was_due_ms) = was_due_ms {
-                let mut sql =
-                    db.prepare_cached("delete from due where endpoint = ?1 and due_ms = ?2 and event = ?3")?;
-                sql.execute((key.1, was_due_ms, key.0))?;
-            }
-            work.hours.moved(event, endpoint, before, Status::Pending);
-            if before == Status::Success {
-                taken::keep(work, event, endpoint)?;
-            }
-            let mut sql = db.prepare_cached(
-                "update delivery set status = 1, step = 0, due_ms = ?3, trigger = 0 where event = ?1 and endpoint = ?2",
-            )?;
-            sql.execute((key.0, key.1, due_ms))?;
+    if matches!(before, Some((Status::Pending, _))) {
+        return Ok(());
+    }
+    let due_ms = match order_key {
+        Some(order_key) => chain::join(work, endpoint, order_key, event, due_ms)?,
+        None => due_ms,
+    };
+    let order_key = order_key.map(OrderKey::value);
+    if let Some((before, was_due_ms)) = before {
+        if let Some(was_due_ms) = was_due_ms {
+            let mut sql = db.prepare_cached("delete from due where endpoint = ?1 and due_ms = ?2 and event = ?3")?;
+            sql.execute((key.1, was_due_ms, key.0))?;
         }
-        None => {
-            work.hours.add(event, endpoint);
-            let mut sql = db.prepare_cached(
-                "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger) values (?1, ?2, 1, 0, 0, ?3, 0)",
-            )?;
-            sql.execute((key.0, key.1, due_ms))?;
+        work.hours.moved(event, endpoint, before, Status::Pending);
+        if before == Status::Success {
+            taken::keep(work, event, endpoint)?;
         }
+        let mut sql = db.prepare_cached(
+            "update delivery set status = 1, step = 0, due_ms = ?3, trigger = 0, order_key = ?4 where event = ?1 and endpoint = ?2",
+        )?;
+        sql.execute((key.0, key.1, due_ms, order_key))?;
+    } else {
+        work.hours.add(event, endpoint);
+        let mut sql = db.prepare_cached(
+            "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger, order_key) values (?1, ?2, 1, 0, 0, ?3, 0, ?4)",
+        )?;
+        sql.execute((key.0, key.1, due_ms, order_key))?;
     }
     let mut sql =
         db.prepare_cached("insert into due (endpoint, due_ms, event) values (?1, ?2, ?3) on conflict do nothing")?;
@@ -156,6 +165,28 @@ pub(super) fn list(db: &Connection, environment: EnvironmentId, page: Page<TaskI
 
 /// The next deliveries to make again, `limit` at most; looks at no more than [`LOOK_MAX`] events.
 pub(super) fn replayable(db: &Connection, sealer: &Sealer, replay: &Replay, limit: usize) -> Result<Replayable> {
+    let Found { events, position, done } = find(db, sealer, replay, limit)?;
+    let endpoint = endpoint(db, sealer, replay.endpoint)?;
+    let events = events.into_iter().map(|event| Ok((event, order_key(db, &endpoint, event)?)));
+    Ok(Replayable { events: events.collect::<Result<_>>()?, position, done })
+}
+
+/// The key that the endpoint's ordering finds in an event now.
+fn order_key(db: &Connection, endpoint: &Endpoint, event: EventId) -> Result<Option<OrderKey>> {
+    if endpoint.handling.ordering == Ordering::None {
+        return Ok(None);
+    }
+    Ok(endpoint.handling.order_key(&payload(db, event)?))
+}
+
+/// As [`Replayable`], without keys.
+struct Found {
+    events: Vec<EventId>,
+    position: EventId,
+    done: bool,
+}
+
+fn find(db: &Connection, sealer: &Sealer, replay: &Replay, limit: usize) -> Result<Found> {
     match replay.kind {
         Kind::Recover => failed(db, replay, limit),
         Kind::Bulk | Kind::Missing => fitting(db, sealer, replay, limit),
@@ -163,7 +194,7 @@ pub(super) fn replayable(db: &Connection, sealer: &Sealer, replay: &Replay, limi
 }
 
 /// Those that failed stand in an index of their own.
-fn failed(db: &Connection, replay: &Replay, limit: usize) -> Result<Replayable> {
+fn failed(db: &Connection, replay: &Replay, limit: usize) -> Result<Found> {
     let mut sql = db.prepare_cached(
         "select event from delivery where endpoint = ?1 and status = 2 and event >= ?2 and event < ?3
              and not exists (select 1 from event_extra where event_extra.event = delivery.event and expunged = 1)
@@ -174,11 +205,11 @@ fn failed(db: &Connection, replay: &Replay, limit: usize) -> Result<Replayable> 
     let events: Vec<EventId> = found.collect::<Sql<_>>()?;
     let done = events.len() < limit;
     let position = events.last().map_or(replay.last, |last| EventId::new(last.value() + 1));
-    Ok(Replayable { events, position: if done { replay.last } else { position }, done })
+    Ok(Found { events, position: if done { replay.last } else { position }, done })
 }
 
 /// An application's events one by one: what each is, where it went, what became of that.
-fn fitting(db: &Connection, sealer: &Sealer, replay: &Replay, limit: usize) -> Result<Replayable> {
+fn fitting(db: &Connection, sealer: &Sealer, replay: &Replay, limit: usize) -> Result<Found> {
     let endpoint = endpoint(db, sealer, replay.endpoint)?;
     let mut sql = db.prepare_cached(
         "select id, event_type, channels, fan_out, tags, coalesce(expunged, 0) from event
@@ -212,12 +243,12 @@ fn fitting(db: &Connection, sealer: &Sealer, replay: &Replay, limit: usize) -> R
         if meant {
             events.push(event);
             if events.len() == limit {
-                return Ok(Replayable { events, position, done: false });
+                return Ok(Found { events, position, done: false });
             }
         }
     }
     let done = looked < LOOK_MAX;
-    Ok(Replayable { events, position: if done { replay.last } else { position }, done })
+    Ok(Found { events, position: if done { replay.last } else { position }, done })
 }
 
 fn endpoint(db: &Connection, sealer: &Sealer, endpoint: EndpointId) -> Result<Endpoint> {
@@ -242,9 +273,12 @@ fn passes(db: &Connection, endpoint: &Endpoint, event: EventId) -> Result<bool> 
     if endpoint.handling.filter.is_none() {
         return Ok(true);
     }
+    Ok(fan_out::passes(endpoint, &payload(db, event)?))
+}
+
+fn payload(db: &Connection, event: EventId) -> Result<Vec<u8>> {
     let mut sql = db.prepare_cached("select payload from event where id = ?1")?;
-    let payload: Vec<u8> = sql.query_row((event.value(),), |row| row.get(0))?;
-    Ok(fan_out::passes(endpoint, &payload))
+    Ok(sql.query_row((event.value(),), |row| row.get(0))?)
 }
 
 /// How many there are in all.
@@ -259,7 +293,7 @@ pub(super) fn count(db: &Connection, sealer: &Sealer, replay: &Replay) -> Result
     }
     let (mut rest, mut count) = (replay.clone(), 0_usize);
     loop {
-        let Replayable { events, position, done } = replayable(db, sealer, &rest, LOOK_MAX)?;
+        let Found { events, position, done } = find(db, sealer, &rest, LOOK_MAX)?;
         count += events.len();
         rest.position = position;
         if done {

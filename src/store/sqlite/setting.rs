@@ -4,7 +4,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kept::json;
 use super::kept::{seal_headers, seal_secrets};
-use super::{Writing, application, background, event_type, expunge, replay, resource, source, taken, token, user};
+use super::{
+    Writing, application, background, chain, event_type, expunge, replay, resource, source, taken, token, user,
+};
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::event::Once;
@@ -66,6 +68,7 @@ fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {
             sql.execute((environment.value(), i64::from(*validation as u8)))?;
             None
         }
+        Change::Skip(endpoint, event) => chain::skip(work, *endpoint, *event)?,
         Change::Expunge(application, events) => {
             let events: Vec<_> = events.iter().map(|&event| (*application, event)).collect();
             expunge::events(work, &events).map(|()| None)?

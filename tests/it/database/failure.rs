@@ -28,7 +28,7 @@ fn a_foreign_lock_delays_a_commit_and_no_read() {
     let store = Sqlite::open(&path, Sealer::plain()).unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("begin immediate; update engine set last_id = 5").unwrap();
-    let batch = Batch { wall_ms: NOON_MS, ops: vec![new_environment("test")] };
+    let batch = Batch { wall_ms: NOON_MS, steady_ms: NOON_MS, ops: vec![new_environment("test")] };
     thread::scope(|scope| {
         let (say, hear) = mpsc::channel();
         let (store, batch) = (&store, &batch);
@@ -55,7 +55,7 @@ fn with_trigger(trigger: &str, check: impl FnOnce(&CommitFailed)) {
     let other = Connection::open(&path).unwrap();
     other.execute_batch(trigger).unwrap();
     let row = subject.new_event(&subject.new_application(subject.id(), None), &[]);
-    let batch = Batch { wall_ms: NOON_MS, ops: vec![Op::Event(row), new_environment("test")] };
+    let batch = Batch { wall_ms: NOON_MS, steady_ms: NOON_MS, ops: vec![Op::Event(row), new_environment("test")] };
     check(&subject.commit_result(&batch).unwrap_err());
     assert_eq!(subject.opening(NOON_MS).unwrap().last_id, 0, "nothing of it stands");
     other.execute_batch("drop trigger fails").unwrap();

@@ -101,7 +101,7 @@ fn a_commit_that_fails_remembers_nothing_and_forgets_nothing() {
         for ops in [vec![], vec![Op::Forget]] {
             let event = || Op::Event(arriving(&subject, &source, 0));
             let ops = [vec![event()], ops, vec![event(), set(Change::Environment(environment.clone()))]].concat();
-            assert!(subject.commit_result(&Batch { wall_ms: NOON_MS, ops }).is_err());
+            assert!(subject.commit_result(&Batch { wall_ms: NOON_MS, steady_ms: NOON_MS, ops }).is_err());
         }
         assert_eq!(subject.stats(&source).accepted, u64::try_from(waiting).unwrap());
         let (_other, killed) = killed(&path, &subject);

@@ -10,6 +10,7 @@ use posthaste::filter::Filter;
 use posthaste::handling::Handling;
 use posthaste::id::{EventId, Id};
 use posthaste::key::Role;
+use posthaste::ordering::Ordering;
 use posthaste::replay::{Replay, State as ReplayState};
 use posthaste::secret::Sealer;
 use posthaste::source::SourceRef;
@@ -21,6 +22,7 @@ use rusqlite::Connection;
 
 use super::{a_folder, inbound};
 use crate::store::answers::{Topics, check_alike};
+use crate::store::chain;
 use crate::store::resource::resource;
 use crate::store::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, brief, once, park, set, with_key, with_type, with_uid};
 use crate::store::user;
@@ -30,7 +32,7 @@ mod receiving;
 /// Writes what stands in a kept database.
 type Fill = fn(&Subject) -> Topics;
 /// The schemas that were released, by the number of their last step, and what stands in each.
-const RELEASED: [(&str, Fill); 8] = [
+const RELEASED: [(&str, Fill); 9] = [
     ("0001", fill_sending),
     ("0002", fill_receiving),
     ("0003", fill_waiting),
@@ -38,7 +40,8 @@ const RELEASED: [(&str, Fill); 8] = [
     ("0006", fill_handling),
     ("0007", fill_people),
     ("0008", fill_brand),
-    ("0009", fill),
+    ("0009", fill_background),
+    ("0010", fill),
 ];
 /// Names the one that is to be written: `POSTHASTE_TEST_WRITE_SCHEMA=0003 cargo test --test it released`.
 const WRITE: &str = "POSTHASTE_TEST_WRITE_SCHEMA";
@@ -75,7 +78,7 @@ fn every_released_schema_is_opened_and_read() {
 /// Under schema 2 the key of each was indexed as it came; under schema 3 some keys may wait.
 #[test]
 fn what_came_in_under_an_earlier_schema_is_still_known() {
-    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1, 1, 1]) {
+    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1, 1, 1, 1]) {
         let (_fresh_folder, fresh_path) = a_folder();
         let topics = fill(&open(&fresh_path));
         let (_folder, path) = a_folder();
@@ -111,6 +114,22 @@ fn schema(path: &Path) -> Vec<(String, Option<String>)> {
 /// Writes something of everything; gives what there is to ask about. It must not change once a schema was released with it:
 /// what a new schema holds beyond the one before is written by a function of its own.
 pub fn fill(subject: &Subject) -> Topics {
+    let mut topics = fill_background(subject);
+    let application = topics.applications[0];
+    let own = subject.opening(NOON_MS).unwrap().applications.into_iter().find(|row| row.id == application).unwrap();
+    let handling =
+        Handling { ordering: Ordering::Key, ordering_key: Some("/amount".to_owned()), ..Handling::default() };
+    let endpoint = Endpoint { handling: Box::new(handling), ..subject.new_endpoint(&own, None) };
+    subject.done(set(Change::Endpoint(endpoint.clone())));
+    for event in chain::line_up(subject, &own, &endpoint) {
+        topics.events.push(event);
+    }
+    topics.endpoints.push(endpoint.id);
+    topics
+}
+
+/// What schema 9 can hold.
+fn fill_background(subject: &Subject) -> Topics {
     let topics = fill_brand(subject);
     let (environment, application) = (topics.environments[0], topics.applications[0]);
     for state in [ReplayState::Running, ReplayState::Finished] {

@@ -49,7 +49,7 @@ pub fn write(database: &Path, owners: &[Owner], count: u64, now_ms: i64) {
     let places: Vec<_> = owners.iter().map(|owner| place(&text, owner)).collect();
     let mut mark = opening.mark;
     for first in (0..count).step_by(usize::try_from(EVENTS_PER_COMMIT).unwrap()) {
-        let mut batch = Batch { wall_ms: now_ms, ops: Vec::new() };
+        let mut batch = Batch { wall_ms: now_ms, steady_ms: now_ms, ops: Vec::new() };
         for number in first..count.min(first + EVENTS_PER_COMMIT) {
             // nothing newer than an hour: what comes next is the story's own
             let ago_ms = SPAN_MS - SPAN_MS * i64::try_from(number).unwrap() / i64::try_from(count).unwrap();
@@ -124,7 +124,8 @@ fn event(places: &[Place], number: u64, at_ms: i64) -> NewRow {
         body,
         arrival: None,
     };
-    NewRow { event, fan_out: fan_out::pack(&places[owner].endpoints), once: None, dedup: None }
+    let endpoints: Vec<_> = places[owner].endpoints.iter().map(|endpoint| (*endpoint, None)).collect();
+    NewRow { event, fan_out: fan_out::pack(&endpoints), once: None, dedup: None }
 }
 
 /// The attempts of a delivery, a minute apart and more; what still waits is due in six hours.
@@ -153,7 +154,7 @@ fn attempts(batch: &mut Batch, (event, endpoint, place): (EventId, EndpointId, u
         };
         let status = if ended { fate.status } else { Status::Pending };
         let delivery = Delivery { status, attempts: nth, step: nth, due_ms, trigger: Trigger::Scheduled };
-        batch.ops.push(Op::Tried(Box::new(Tried { event, endpoint, attempt, delivery, was_due_ms })));
+        batch.ops.push(Op::Tried(Box::new(Tried { event, endpoint, attempt, delivery, was_due_ms, key: None })));
         was_due_ms = due_ms;
     }
 }

@@ -39,7 +39,7 @@ const COUNT: &str = r#"{"since":"2099-01-01T00:00:00Z","dryRun":true}"#;
 const BELOW_SOURCE: &str = "/ingest/api/v1/source/{source}/endpoint/{ep}";
 
 /// All routes that take a key, in an order in which an admin can use them all.
-pub const ROUTES: [Route; 98] = [
+pub const ROUTES: [Route; 100] = [
     route("GET", "/api/v1/app", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app", r#"{"name":"a"}"#, Needs::Admin, 201),
     route("GET", APP, "", Needs::Viewer, 200),
@@ -62,6 +62,8 @@ pub const ROUTES: [Route; 98] = [
     route("GET", "/api/v1/app/{app}/endpoint/{ep}/stats", "", Needs::Viewer, 200),
     route("GET", "/api/v1/app/{app}/endpoint/{ep}/attempt-stats", "", Needs::Viewer, 200),
     route("GET", "/api/v1/app/{app}/endpoint/{ep}/msg", "", Needs::Viewer, 200),
+    route("GET", "/api/v1/app/{app}/endpoint/{ep}/ordering", "", Needs::Viewer, 200),
+    route("POST", "/api/v1/app/{app}/endpoint/{ep}/ordering/skip", r#"{"msgId":"{msg}"}"#, Needs::Admin, 200),
     route("POST", "/api/v1/app/{app}/endpoint/{ep}/recover", COUNT, Needs::Admin, 200),
     route("POST", "/api/v1/app/{app}/endpoint/{ep}/bulk-replay", COUNT, Needs::Admin, 200),
     route("POST", "/api/v1/app/{app}/endpoint/{ep}/replay-missing", COUNT, Needs::Admin, 200),
@@ -218,7 +220,8 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
             Needs::Admin => vec![crate::world::KEY],
         };
         for key in allowed {
-            let answer = walls.world.call_as(key, route.method, &path(route, &task), &[], route.body);
+            let answer =
+                walls.world.call_as(key, route.method, &path(route, &task), &[], &route.body.replace("{msg}", &event));
             assert_eq!(answer.status, route.status, "{} {}: {answer:?}", route.method, route.path);
             document.check(route.method, &path(route, &task), &answer);
         }

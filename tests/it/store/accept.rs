@@ -91,7 +91,7 @@ fn a_refused_event_changes_nothing(subject: &Subject) {
     }
     let page = Page { after: None, descending: false, limit: 10 };
     assert_eq!(subject.events(application.id, page, &Filter::default(), false).unwrap().rows.len(), 1);
-    assert_eq!(subject.unwritten(EventId::new(0), 10).unwrap().deliveries, [(first_id, vec![endpoint])]);
+    assert_eq!(subject.unwritten(EventId::new(0), 10).unwrap().deliveries, [(first_id, vec![(endpoint, None)])]);
     assert_eq!(subject.opening(subject.wall_ms()).unwrap().recent_keys, []);
     assert_eq!(subject.event_by_uid(application.id, "free").unwrap(), None);
     assert_eq!(subject.event_by_uid(application.id, "used").unwrap().map(|event| event.id), Some(first_id));

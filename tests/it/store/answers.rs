@@ -65,6 +65,12 @@ fn answers(store: &dyn Store, topics: &Topics) -> Vec<String> {
     for &moment in &topics.moments {
         line(&mut lines, "expired", store.expired(moment, EventId::new(floor_at(moment)), 2).unwrap());
     }
+    line(&mut lines, "chains", store.opening(0).unwrap().chains);
+    for &endpoint in &topics.endpoints {
+        let page = Page { after: None, descending: true, limit: 10 };
+        line(&mut lines, "waiting", store.chain_count(endpoint).unwrap());
+        line(&mut lines, "waiting", store.chains(endpoint, page).unwrap().rows);
+    }
     lines
 }
 

@@ -137,7 +137,7 @@ fn check(life: &Life, mut peer: Box<dyn Store>, again: impl Fn(Box<dyn Store>) -
     let mut writer = Writer::new(&subject);
     for (minutes, steps) in life {
         subject.set_clock(subject.wall_ms() + minutes * MINUTE_MS);
-        let batch = Batch { wall_ms: subject.wall_ms(), ops: writer.write(steps) };
+        let batch = Batch { wall_ms: subject.wall_ms(), steady_ms: subject.wall_ms(), ops: writer.write(steps) };
         let refused = subject.commit(batch.ops.clone());
         peer = again(peer);
         assert_eq!(refused, peer.commit(&batch).unwrap().get().refused, "{batch:?}");

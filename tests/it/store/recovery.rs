@@ -1,5 +1,6 @@
 //! Recovery: deliveries without rows are found again, whatever the size of a slice.
 
+use posthaste::fan_out::Keyed;
 use posthaste::id::{EndpointId, EventId, Id};
 use posthaste::store::Op;
 
@@ -18,7 +19,8 @@ fn unwritten(subject: &Subject, from: EventId, limit: usize) -> Deliveries {
     while let Some(from) = next {
         let slice = subject.unwritten(from, limit).unwrap();
         assert!(slice.deliveries.len() <= limit && slice.next.is_none_or(|next| next > from));
-        found.extend(slice.deliveries);
+        let ids = |keyed: Vec<Keyed>| keyed.into_iter().map(|(endpoint, _)| endpoint).collect();
+        found.extend(slice.deliveries.into_iter().map(|(event, keyed)| (event, ids(keyed))));
         next = slice.next;
     }
     found

@@ -7,7 +7,7 @@ use posthaste::id::{EndpointId, EnvironmentId, EventId, Id};
 use posthaste::replay::{Kind, Replay, State, Wanted};
 use posthaste::store::{Change, Op, Page, Refused, Replayed};
 
-use super::subject::{NOON_MS, Subject, park, set, with_type};
+use super::subject::{NOON_MS, Subject, park, set, unkeyed, with_type};
 
 ask! {
     a_deleted_applications_replay_is_called_off,
@@ -21,7 +21,7 @@ ask! {
 fn slice(replay: &Replay, events: &[EventId], done: bool) -> Op {
     let position = events.last().map_or(replay.last, |last| EventId::new(last.value() + 1));
     let (replay, endpoint) = (replay.id, replay.endpoint);
-    Op::Replay(Box::new(Replayed { replay, endpoint, events: events.into(), position, done, due_ms: NOON_MS }))
+    Op::Replay(Box::new(Replayed { replay, endpoint, events: unkeyed(events), position, done, due_ms: NOON_MS }))
 }
 
 /// An application's endpoint with a delivery in each state: failed twice, delivered, waiting.
@@ -48,10 +48,10 @@ fn a_slice_of_a_replay_makes_its_deliveries_due_with_their_whole_ladder(subject:
     let replay = subject.new_replay(&endpoint, environment);
     subject.done(set(Change::Replay(Box::new(replay.clone()))));
     let found = subject.replayable(&replay, 1).unwrap();
-    assert_eq!((found.events.as_slice(), found.done), (&events[..1], false));
+    assert_eq!((found.events, found.done), (unkeyed(&events[..1]), false));
     let rest = Replay { position: found.position, ..replay.clone() };
     let found = subject.replayable(&rest, 10).unwrap();
-    assert_eq!((found.events.as_slice(), found.done), (&events[1..2], true));
+    assert_eq!((found.events, found.done), (unkeyed(&events[1..2]), true));
     assert_eq!(subject.replay_count(&replay).unwrap(), 2);
 
     subject.done(slice(&replay, &events[..1], false));
@@ -110,9 +110,9 @@ fn all_that_fit_are_found_but_for_what_waits(subject: &Subject) {
         let replay = Replay { kind: Kind::Bulk, wanted, ..subject.new_replay(&endpoint, environment) };
         subject.replayable(&replay, 10).unwrap().events
     };
-    assert_eq!(found(Wanted::default()), &events[..3]);
-    assert_eq!(found(Wanted { status: Some(0), ..Wanted::default() }), [events[2]]);
-    assert_eq!(found(Wanted { status_class: Some(400), ..Wanted::default() }), [events[1]]);
+    assert_eq!(found(Wanted::default()), unkeyed(&events[..3]));
+    assert_eq!(found(Wanted { status: Some(0), ..Wanted::default() }), unkeyed(&events[2..3]));
+    assert_eq!(found(Wanted { status_class: Some(400), ..Wanted::default() }), unkeyed(&events[1..2]));
     assert_eq!(found(Wanted { event_types: vec!["other".to_owned()], ..Wanted::default() }), []);
 }
 
@@ -130,7 +130,7 @@ fn those_that_were_never_made_are_found(subject: &Subject) {
     accept("unwanted", &[early.id]);
     accept("payment.succeeded", &[early.id, late.id]);
     let replay = Replay { kind: Kind::Missing, ..subject.new_replay(&late, environment) };
-    assert_eq!(subject.replayable(&replay, 10).unwrap().events, [missed]);
+    assert_eq!(subject.replayable(&replay, 10).unwrap().events, unkeyed(&[missed]));
     subject.done(set(Change::Replay(Box::new(replay.clone()))));
     subject.done(slice(&replay, &[missed], true));
     assert_eq!(delivery(subject, missed, late.id).due_ms, Some(NOON_MS));

@@ -16,6 +16,7 @@ use posthaste::event_type::EventType;
 use posthaste::fan_out;
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, IdSource};
 use posthaste::key::{Key, Role};
+use posthaste::ordering::OrderKey;
 use posthaste::provider::Provider;
 use posthaste::replay::{self, Replay, Wanted};
 use posthaste::retry;
@@ -81,7 +82,7 @@ impl Subject {
 
     /// Commits; gives what was refused.
     pub fn commit(&self, ops: Vec<Op>) -> Vec<(usize, Refused)> {
-        self.commit_result(&Batch { wall_ms: self.wall_ms(), ops }).unwrap()
+        self.commit_result(&Batch { wall_ms: self.wall_ms(), steady_ms: self.wall_ms(), ops }).unwrap()
     }
 
     /// Commits; gives what was refused, or why nothing was done.
@@ -201,7 +202,7 @@ impl Subject {
             sha256,
             arrival: None,
         };
-        NewRow { event, fan_out: fan_out::pack(endpoints), once: None, dedup: None }
+        NewRow { event, fan_out: fan_out::pack(&unkeyed(endpoints)), once: None, dedup: None }
     }
 
     /// Accepts an event.
@@ -270,7 +271,7 @@ impl Subject {
         let attempt = Attempt { trigger: before.trigger, ..self.attempt(status_code) };
         let outcome = if attempt.succeeded() { Outcome::Success } else { Outcome::Retry { asked_secs: None } };
         let delivery = before.after(outcome, &retry::STANDARD, self.wall_ms(), 0.0);
-        Tried { event, endpoint, attempt, delivery, was_due_ms: row.and_then(|row| row.due_ms) }
+        Tried { event, endpoint, attempt, delivery, was_due_ms: row.and_then(|row| row.due_ms), key: None }
     }
 
     /// Writes one more attempt of a delivery down; gives its line in the lists.
@@ -305,7 +306,7 @@ pub fn set(change: Change) -> Op {
 
 /// The operation that leaves a delivery to the disk.
 pub fn park(event: EventId, endpoint: EndpointId, due_ms: i64) -> Op {
-    Op::Park(Due { event, endpoint, delivery: Delivery::fresh(due_ms) })
+    Op::Park(Due { event, endpoint, delivery: Delivery::fresh(due_ms), key: None, joins: false })
 }
 
 /// A caller's own key.
@@ -326,4 +327,9 @@ pub fn secret(byte: u8) -> Secret {
         "whsec_AgICAgICAgICAgICAgICAgICAgICAgIC",
     ];
     Secret::parse(TEXTS[usize::from(byte)]).unwrap()
+}
+
+/// These, each of which waits for nobody.
+pub fn unkeyed<T: Copy>(ids: &[T]) -> Vec<(T, Option<OrderKey>)> {
+    ids.iter().map(|id| (*id, None)).collect()
 }

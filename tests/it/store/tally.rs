@@ -186,7 +186,7 @@ fn an_event_that_is_replayed_is_processed_once(subject: &Subject) {
     for endpoint in [&one, &two] {
         let replay = subject.new_replay(endpoint, environment);
         subject.done(set(Change::Replay(Box::new(replay.clone()))));
-        let (position, events) = (EventId::new(event.value() + 1), [event].into());
+        let (position, events) = (EventId::new(event.value() + 1), vec![(event, None)]);
         let slice =
             Replayed { replay: replay.id, endpoint: endpoint.id, events, position, done: true, due_ms: NOON_MS };
         subject.done(Op::Replay(Box::new(slice)));
