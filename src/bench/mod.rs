@@ -7,6 +7,7 @@
 //! 2. `server` starts this binary on a temporary database, and `target` makes an application there;
 //! 3. the warm-up is published and awaited, then the counted events: in a closed loop, or to the
 //!    beat of `pace`; `request` has their bytes, `wire` reads the answers;
+//!    with `--ordered` the same again to endpoints whose deliveries wait for those of their key,
 //!    with `--inbound` the same again by the `door` of a source, on the same server;
 //! 4. the `ledger`, which generator and sink share, says when each event was published and what
 //!    came of it; `proc` and `disk` say what it cost;
@@ -48,6 +49,8 @@ pub const ENDPOINTS_MAX: u32 = 1000;
 pub const BATCH_MAX: u32 = 1000;
 /// Events of one run, warm-up included: each takes 8 bytes, and a bit per endpoint.
 pub const EVENTS_MAX: u32 = 10_000_000;
+/// Keys of ordered deliveries.
+pub const KEYS_MAX: u32 = 10_000_000;
 /// Runs of one benchmark.
 pub const RUNS_MAX: u32 = 100;
 /// Events a second: more than any machine's loopback carries one by one.
@@ -82,6 +85,8 @@ pub struct Plan {
     pub runs: usize,
     /// Events a second; `None` publishes as fast as answers come.
     pub rate: Option<u32>,
+    /// How many keys as many events have after those, whose deliveries wait for one another; `None` for none.
+    pub ordered: Option<u32>,
     /// Whether as many events come in by the door of a source after those that are published.
     pub inbound: bool,
     /// A server that runs already, and its key; `None` starts one for each run.
@@ -114,6 +119,9 @@ impl Plan {
     /// When the plan would take more memory, or larger requests, than it may.
     pub fn check(&self) -> Result<(), BenchError> {
         payload::Payload::new(payload::Shape::Plain, self.size_bytes)?;
+        if let Some(keys) = self.ordered {
+            payload::Payload::new(payload::Shape::Keyed(keys), self.size_bytes)?;
+        }
         if self.inbound {
             payload::Payload::new(payload::Shape::Fintoc, self.size_bytes)?;
         }
@@ -174,6 +182,7 @@ mod tests {
             warm_up: 20_000,
             runs: 5,
             rate: None,
+            ordered: None,
             inbound: false,
             server: None,
         };
@@ -184,6 +193,8 @@ mod tests {
         };
         assert_eq!(check(|_| ()), Ok(()));
         assert!(check(|plan| plan.size_bytes = 10).is_err());
+        assert_eq!(check(|plan| plan.ordered = Some(10_000)), Ok(()));
+        assert!(check(|plan| (plan.ordered, plan.size_bytes) = (Some(7), 43)).is_err());
         assert_eq!(check(|plan| plan.inbound = true), Ok(()));
         assert!(check(|plan| (plan.inbound, plan.size_bytes) = (true, 100)).is_err());
         assert!(check(|plan| (plan.inbound, plan.batch) = (true, Some(1))).unwrap_err().contains("--inbound"));

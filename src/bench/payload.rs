@@ -19,6 +19,8 @@ const PADDING: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789-";
 pub enum Shape {
     /// `{"n":…,"pad":"…"}`, for those who publish.
     Plain,
+    /// `{"n":…,"key":"…","pad":"…"}`, one of so many keys in turn, for those whose deliveries are ordered.
+    Keyed(u32),
     /// Fintoc's envelope with the ordinal in the event's id, for those who post to a source.
     Fintoc,
 }
@@ -28,6 +30,8 @@ pub enum Shape {
 pub struct Payload {
     bytes: Vec<u8>,
     ordinal_at: Range<usize>,
+    /// Where a key stands, and how many there are.
+    key: Option<(Range<usize>, u64)>,
 }
 
 impl Shape {
@@ -35,6 +39,7 @@ impl Shape {
     fn parts(self) -> [&'static str; 3] {
         match self {
             Self::Plain => [r#"{"n":"#, r#","pad":""#, r#""}"#],
+            Self::Keyed(_) => [r#"{"n":"#, r#","key":"0000000000","pad":""#, r#""}"#],
             Self::Fintoc => [
                 r#"{"id":"evt_"#,
                 concat!(
@@ -67,7 +72,12 @@ impl Payload {
         bytes.extend_from_slice(between.as_bytes());
         bytes.extend(padding);
         bytes.extend_from_slice(after.as_bytes());
-        Ok(Self { bytes, ordinal_at })
+        let key_at = ordinal_at.end + r#","key":""#.len();
+        let key = match shape {
+            Shape::Keyed(keys) => Some((key_at..key_at + ORDINAL_DIGITS, u64::from(keys.max(1)))),
+            Shape::Plain | Shape::Fintoc => None,
+        };
+        Ok(Self { bytes, ordinal_at, key })
     }
 
     /// The payload with some ordinal in it.
@@ -82,17 +92,35 @@ impl Payload {
         body_at + self.ordinal_at.start..body_at + self.ordinal_at.end
     }
 
+    /// Writes an ordinal, and the key that follows from it, into a message whose body begins at `body_at`.
+    pub fn carry(&self, message: &mut [u8], body_at: usize, ordinal: u64) {
+        write_digits(&mut message[self.ordinal_at(body_at)], ordinal);
+        if let Some((Range { start, end }, keys)) = self.key.clone() {
+            write_digits(&mut message[body_at + start..body_at + end], ordinal % keys);
+        }
+    }
+
     /// The ordinal of a body, or `None` when any other byte differs from what was published.
     #[must_use]
     pub fn ordinal(&self, body: &[u8]) -> Option<u64> {
         let Range { start, end } = self.ordinal_at;
-        let same =
-            body.len() == self.bytes.len() && body[..start] == self.bytes[..start] && body[end..] == self.bytes[end..];
-        let digits = same.then(|| &body[start..end])?;
-        digits
-            .iter()
-            .try_fold(0, |ordinal, digit| digit.is_ascii_digit().then(|| ordinal * 10 + u64::from(digit - b'0')))
+        if body.len() != self.bytes.len() {
+            return None;
+        }
+        let ordinal = number(&body[start..end])?;
+        let (key, rest) = match &self.key {
+            Some((at, keys)) => (number(&body[at.clone()])? == ordinal % keys, at.end),
+            None => (true, end),
+        };
+        let same = body[..start] == self.bytes[..start] && body[rest..] == self.bytes[rest..];
+        let between = self.key.as_ref().is_none_or(|(at, _)| body[end..at.start] == self.bytes[end..at.start]);
+        (key && same && between).then_some(ordinal)
     }
+}
+
+/// The number that digits are; `None` when something else is among them.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0')))
 }
 
 /// Fills `place` with the last digits of `number`.
@@ -109,14 +137,15 @@ mod tests {
 
     #[test]
     fn a_payload_is_json_of_its_exact_size() {
-        for shape in [Shape::Plain, Shape::Fintoc] {
+        for shape in [Shape::Plain, Shape::Keyed(100), Shape::Fintoc] {
             let least = shape.parts().map(str::len).iter().sum::<usize>() + ORDINAL_DIGITS;
             for size in [least, least + 1, 1024] {
                 let payload = Payload::new(shape, size).unwrap();
                 let mut body = payload.bytes().to_vec();
-                write_digits(&mut body[payload.ordinal_at(0)], ORDINAL_FIRST + 123);
+                payload.carry(&mut body, 0, ORDINAL_FIRST + 123);
                 let object: serde_json::Value = serde_json::from_slice(&body).unwrap();
-                let carried = if shape == Shape::Plain { &object["n"] } else { &object["id"] };
+                let carried = if shape == Shape::Fintoc { &object["id"] } else { &object["n"] };
+                assert!(!matches!(shape, Shape::Keyed(_)) || object["key"] == "0000000023");
                 assert_eq!((body.len(), carried.to_string().contains("1000000123")), (size, true));
                 assert_eq!(payload.ordinal(&body), Some(ORDINAL_FIRST + 123));
             }
@@ -126,12 +155,16 @@ mod tests {
 
     #[test]
     fn any_other_byte_is_noticed() {
-        let payload = Payload::new(Shape::Plain, 64).unwrap();
-        for at in 0..64 {
-            let mut body = payload.bytes().to_vec();
-            body[at] ^= 0x80;
-            assert_eq!(payload.ordinal(&body), None, "at {at}");
+        for shape in [Shape::Plain, Shape::Keyed(7)] {
+            let payload = Payload::new(shape, 64).unwrap();
+            let mut sound = payload.bytes().to_vec();
+            payload.carry(&mut sound, 0, ORDINAL_FIRST);
+            for at in 0..64 {
+                let mut body = sound.clone();
+                body[at] ^= 0x80;
+                assert_eq!(payload.ordinal(&body), None, "at {at}");
+            }
+            assert_eq!((payload.ordinal(&sound), payload.ordinal(&sound[1..])), (Some(ORDINAL_FIRST), None));
         }
-        assert_eq!(payload.ordinal(&payload.bytes()[1..]), None);
     }
 }

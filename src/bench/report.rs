@@ -21,6 +21,9 @@ pub struct Report {
     pub runs: Vec<Run>,
     /// The median of each figure over the runs.
     pub medians: Figures,
+    /// The same of what was delivered in the order of its keys; only with `--ordered`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ordered_medians: Option<Figures>,
     /// The same of what came in by the door of a source; only with `--inbound`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inbound_medians: Option<Figures>,
@@ -34,6 +37,9 @@ pub struct Run {
     /// What was published.
     #[serde(flatten)]
     pub published: Part,
+    /// What was delivered in the order of its keys; only with `--ordered`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<Part>,
     /// What came in by the door of a source; only with `--inbound`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inbound: Option<Part>,
@@ -68,7 +74,7 @@ pub struct Figures {
     pub end_to_end_ms: Latencies,
     /// User and system time of the server; absent with `--url`.
     pub server_cpu_us_per_delivery: Option<f64>,
-    /// The same for each of what was published in the same run; only of inbound events.
+    /// The same for each of what was published in the same run; only of ordered and inbound events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_ratio_to_published: Option<f64>,
     /// Resident memory of the server; absent with `--url`.
@@ -82,13 +88,15 @@ impl Report {
     #[must_use]
     pub fn new(plan: Plan, database_in_memory: bool, runs: Vec<Run>) -> Self {
         let published = || runs.iter().map(|run| &run.published);
+        let ordered = || runs.iter().filter_map(|run| run.ordered.as_ref());
         let inbound = || runs.iter().filter_map(|run| run.inbound.as_ref());
         Self {
             plan,
             database_in_memory,
             medians: medians(published()),
+            ordered_medians: ordered().next().map(|_| medians(ordered())),
             inbound_medians: inbound().next().map(|_| medians(inbound())),
-            faults: sum(published().chain(inbound())),
+            faults: sum(published().chain(ordered()).chain(inbound())),
             runs,
         }
     }
@@ -98,6 +106,10 @@ impl Report {
     pub fn summary(&self) -> String {
         let title = format!("median of {} runs, sum of faults", self.plan.runs);
         let mut text = section(&title, &self.medians, &sum(self.runs.iter().map(|run| &run.published)));
+        if let Some(medians) = &self.ordered_medians {
+            let faults = sum(self.runs.iter().filter_map(|run| run.ordered.as_ref()));
+            text.push_str(&section(&format!("ordered, {title}"), medians, &faults));
+        }
         if let Some(medians) = &self.inbound_medians {
             let faults = sum(self.runs.iter().filter_map(|run| run.inbound.as_ref()));
             text.push_str(&section(&format!("inbound, {title}"), medians, &faults));
@@ -121,6 +133,9 @@ impl fmt::Display for Plan {
             None => write!(f, "closed loop, {in_flight} in flight")?,
         }
         write!(f, ", after {warm_up} of warm-up")?;
+        if let Some(keys) = self.ordered {
+            write!(f, "; then as many in the order of {keys} keys")?;
+        }
         if self.inbound {
             f.write_str("; then as many by the door of a source")?;
         }
@@ -133,6 +148,9 @@ impl fmt::Display for Plan {
 pub fn run(number: usize, run: &Run) -> String {
     let title = format!("run {number}");
     let mut text = section(&title, &run.published.figures, &run.published.faults);
+    if let Some(ordered) = &run.ordered {
+        text.push_str(&section(&format!("{title}, ordered"), &ordered.figures, &ordered.faults));
+    }
     if let Some(inbound) = &run.inbound {
         text.push_str(&section(&format!("{title}, inbound"), &inbound.figures, &inbound.faults));
     }
@@ -290,13 +308,16 @@ mod tests {
     fn a_run_is_shown_with_what_it_has() {
         let faults = Faults { refused: 2, ..Faults::default() };
         let published = Part { figures: figures(20.0), faults };
-        let text = run(1, &Run { published: published.clone(), inbound: None });
+        let text = run(1, &Run { published: published.clone(), ordered: None, inbound: None });
         assert!(text.starts_with("run 1\n  accepted       20/s\n"), "{text}");
         assert!(text.contains("20/s, 0.200 of direct 100/s") && text.ends_with("503, 2 refused\n"), "{text}");
         assert!(!text.contains("RSS"), "{text}");
         let inbound = Figures { cpu_ratio_to_published: Some(1.2), ..figures(24.0) };
         let inbound = Part { figures: inbound, faults: Faults::default() };
-        let text = run(2, &Run { published, inbound: Some(inbound) });
+        let ordered = Figures { cpu_ratio_to_published: Some(1.1), ..figures(22.0) };
+        let ordered = Part { figures: ordered, faults: Faults::default() };
+        let text = run(2, &Run { published, ordered: Some(ordered), inbound: Some(inbound) });
+        assert!(text.contains("\nrun 2, ordered\n  accepted       22/s\n") && text.contains("1.100 of"), "{text}");
         assert!(text.contains("\nrun 2, inbound\n  accepted       24/s\n"), "{text}");
         assert!(text.contains("24.0 µs CPU a delivery, 1.200 of a published one\n"), "{text}");
     }

@@ -31,7 +31,7 @@ pub struct Target {
 #[derive(Debug)]
 pub enum Request {
     /// One event, or a batch of them, to the API.
-    Publish(Publish),
+    Publish(Box<Publish>),
     /// One event, signed by its provider, to the door of a source.
     Post(Box<Posting>),
     /// One signed delivery, straight to the sink.
@@ -48,7 +48,7 @@ pub struct Publish {
     /// Events that `bytes` holds.
     events: usize,
     /// Where the first ordinal stands, and how far apart they are.
-    first_at: Range<usize>,
+    first_at: usize,
     stride: usize,
     batched: bool,
 }
@@ -60,7 +60,7 @@ pub struct Deliver {
     secret: Secret,
     id: Range<usize>,
     signature: Range<usize>,
-    ordinal: Range<usize>,
+    payload: Payload,
     body_at: usize,
 }
 
@@ -86,7 +86,7 @@ impl Publish {
             path: format!("{application}/{last}"),
             payload: payload.clone(),
             events: 0,
-            first_at: 0..0,
+            first_at: 0,
             stride: 0,
             batched,
         }
@@ -97,8 +97,8 @@ impl Publish {
             self.lay_out(events.len());
         }
         for (nth, event) in events.enumerate() {
-            let (Range { start, end }, moved) = (self.first_at.clone(), nth * self.stride);
-            write_digits(&mut self.bytes[start + moved..end + moved], ledger.ordinal(event));
+            let body_at = self.first_at + nth * self.stride;
+            self.payload.carry(&mut self.bytes, body_at, ledger.ordinal(event));
         }
         &self.bytes
     }
@@ -109,7 +109,7 @@ impl Publish {
         let commas = events - 1;
         let body_bytes = before.len() + events * message_bytes + commas + after.len();
         let head = head("POST", &self.path, &self.target, body_bytes);
-        self.first_at = self.payload.ordinal_at(head.len() + before.len() + MESSAGE_BEFORE.len());
+        self.first_at = head.len() + before.len() + MESSAGE_BEFORE.len();
         self.stride = message_bytes + 1;
         self.events = events;
         self.bytes.clear();
@@ -144,7 +144,7 @@ impl Deliver {
         Self {
             id: head_to_id.len()..head_to_id.len() + id.len(),
             signature: to_signature.len()..to_signature.len() + signature.len(),
-            ordinal: payload.ordinal_at(head.len()),
+            payload: payload.clone(),
             body_at: head.len(),
             bytes: [head.as_bytes(), payload.bytes()].concat(),
             secret: secret.clone(),
@@ -152,7 +152,7 @@ impl Deliver {
     }
 
     fn carrying(&mut self, ordinal: u64) -> &[u8] {
-        write_digits(&mut self.bytes[self.ordinal.clone()], ordinal);
+        self.payload.carry(&mut self.bytes, self.body_at, ordinal);
         write_digits(&mut self.bytes[self.id.end - ORDINAL_DIGITS..self.id.end], ordinal);
         let id = std::str::from_utf8(&self.bytes[self.id.clone()]).expect("an id is ASCII");
         let signature = signature::sign(&self.secret, id, TIMESTAMP, &self.bytes[self.body_at..]);

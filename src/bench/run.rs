@@ -37,6 +37,7 @@ const DRAIN_POLL: Duration = Duration::from_millis(2);
 pub struct Bench {
     plan: Plan,
     payload: Payload,
+    ordered: Option<Payload>,
     inbound: Option<Payload>,
     sink: Sink,
     runtime: Runtime,
@@ -84,6 +85,7 @@ impl Bench {
         drop(guard);
         Ok(Self {
             payload: Payload::new(Shape::Plain, plan.size_bytes)?,
+            ordered: plan.ordered.map(|keys| Payload::new(Shape::Keyed(keys), plan.size_bytes)).transpose()?,
             inbound: plan.inbound.then(|| Payload::new(Shape::Fintoc, plan.size_bytes)).transpose()?,
             sink: Sink::start()?,
             plan,
@@ -99,8 +101,8 @@ impl Bench {
     /// When the server fails, or SIGINT or SIGTERM comes; deliveries that are missing or wrong are no error
     /// but faults of the run.
     pub fn run(&mut self, watch: Watch<'_>) -> Result<Run, BenchError> {
-        let Self { plan, payload, inbound, sink, runtime, stop: [interrupt, terminate], ordinal_next } = self;
-        let parts = Parts { plan, payload, inbound: inbound.as_ref(), sink, watch };
+        let Self { plan, payload, ordered, inbound, sink, runtime, stop: [interrupt, terminate], ordinal_next } = self;
+        let parts = Parts { plan, payload, ordered: ordered.as_ref(), inbound: inbound.as_ref(), sink, watch };
         runtime.block_on(async {
             tokio::select! {
                 run = parts.run(ordinal_next) => run,
@@ -115,6 +117,7 @@ impl Bench {
 struct Parts<'a> {
     plan: &'a Plan,
     payload: &'a Payload,
+    ordered: Option<&'a Payload>,
     inbound: Option<&'a Payload>,
     sink: &'a Sink,
     watch: Watch<'a>,
@@ -129,6 +132,15 @@ impl Parts<'_> {
         let way = Way { subject: &subject, application: &application, payload: self.payload, step: "counted" };
         let published = self.measure(&way, direct, ordinal_next).await?;
         subject.leave(&application, &published.faults).await?;
+        let mut ordered = None;
+        if let Some(payload) = self.ordered {
+            let application = target::set_up_ordered(&subject.target, endpoints, sink).await?;
+            let way = Way { subject: &subject, application: &application, payload, step: "ordered" };
+            let mut part = self.measure(&way, direct, ordinal_next).await?;
+            subject.leave(&application, &part.faults).await?;
+            part.figures.cpu_ratio_to_published = ratio(&part.figures, &published.figures);
+            ordered = Some(part);
+        }
         let mut inbound = None;
         if let Some(payload) = self.inbound {
             let source = target::set_up_source(&subject.target, endpoints, sink).await?;
@@ -139,7 +151,7 @@ impl Parts<'_> {
             inbound = Some(part);
         }
         subject.stop()?;
-        Ok(Run { published, inbound })
+        Ok(Run { published, ordered, inbound })
     }
 
     /// Sends warm-up and counted events one way, and waits for all that comes of them.
@@ -217,7 +229,7 @@ impl Parts<'_> {
             let batched = self.plan.batch.is_some();
             let request = match &application.door {
                 Some(door) => Request::Post(Box::new(Posting::new(door, &target.host, payload))),
-                None => Request::Publish(Publish::new(target, &application.path, payload, batched)),
+                None => Request::Publish(Box::new(Publish::new(target, &application.path, payload, batched))),
             };
             lines.push(Line { connection: Connection::open(target.address).await?, request });
         }
@@ -311,10 +323,10 @@ impl Subject {
     }
 }
 
-/// What an inbound delivery cost the server, for each of what a published one did; unless nothing is known of it.
-fn ratio(inbound: &Figures, published: &Figures) -> Option<f64> {
+/// What a delivery cost the server, for each of what a published one did; unless nothing is known of it.
+fn ratio(other: &Figures, published: &Figures) -> Option<f64> {
     let published_us = published.server_cpu_us_per_delivery.filter(|us| *us > 0.0)?;
-    Some(inbound.server_cpu_us_per_delivery? / published_us)
+    Some(other.server_cpu_us_per_delivery? / published_us)
 }
 
 fn figures(

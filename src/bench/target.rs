@@ -69,10 +69,27 @@ pub fn resolve(url: &str, key: &str) -> Result<Target, BenchError> {
 /// # Errors
 /// When a call is refused: the key must be an admin's, and the server must be allowed to call 127.0.0.1.
 pub async fn set_up(target: &Target, endpoints: usize, sink: SocketAddr) -> Result<Application, BenchError> {
+    set_up_as(target, endpoints, sink, "").await
+}
+
+/// The same, of endpoints whose deliveries wait for those of their key.
+///
+/// # Errors
+/// As without an order.
+pub async fn set_up_ordered(target: &Target, endpoints: usize, sink: SocketAddr) -> Result<Application, BenchError> {
+    set_up_as(target, endpoints, sink, r#","ordering":"key","orderingKey":"/key""#).await
+}
+
+async fn set_up_as(
+    target: &Target,
+    endpoints: usize,
+    sink: SocketAddr,
+    handling: &str,
+) -> Result<Application, BenchError> {
     let mut calls = Calls::open(target).await?;
     let created: Created = calls.post("/api/v1/app", r#"{"name":"bench"}"#).await?;
     let path = format!("/api/v1/app/{}", created.id);
-    let secrets = calls.endpoints(&path, endpoints, sink).await?;
+    let secrets = calls.endpoints(&path, endpoints, sink, handling).await?;
     Ok(Application { path, door: None, secrets })
 }
 
@@ -89,7 +106,7 @@ pub async fn set_up_source(target: &Target, endpoints: usize, sink: SocketAddr) 
     let token = created.ingest_url.rsplit('/').next().unwrap_or_default();
     let door = Door { path: format!("/in/{token}"), secret };
     let path = format!("/ingest/api/v1/source/{}", created.id);
-    let secrets = calls.endpoints(&path, endpoints, sink).await?;
+    let secrets = calls.endpoints(&path, endpoints, sink, "").await?;
     Ok(Application { path, door: Some(door), secrets })
 }
 
@@ -132,10 +149,16 @@ impl<'a> Calls<'a> {
     }
 
     /// Makes endpoints at the sink below that path; gives their secrets.
-    async fn endpoints(&mut self, path: &str, count: usize, sink: SocketAddr) -> Result<Vec<Secret>, BenchError> {
+    async fn endpoints(
+        &mut self,
+        path: &str,
+        count: usize,
+        sink: SocketAddr,
+        handling: &str,
+    ) -> Result<Vec<Secret>, BenchError> {
         let mut secrets = Vec::with_capacity(count);
         for number in 0..count {
-            let endpoint = format!(r#"{{"url":"http://{sink}/hook/{number}"}}"#);
+            let endpoint = format!(r#"{{"url":"http://{sink}/hook/{number}"{handling}}}"#);
             let endpoint: Created = self.post(&format!("{path}/endpoint"), &endpoint).await?;
             let secret: Shown = self.get(&format!("{path}/endpoint/{}/secret", endpoint.id)).await?;
             let secret = Secret::parse(&secret.key)

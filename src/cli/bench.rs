@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bench::report::{self, Report};
 use crate::bench::{
-    BATCH_MAX, Bench, ENDPOINTS_MAX, EVENTS_MAX, IN_FLIGHT_MAX, Plan, Progress, RATE_MAX, RUNS_MAX, disk,
+    BATCH_MAX, Bench, ENDPOINTS_MAX, EVENTS_MAX, IN_FLIGHT_MAX, KEYS_MAX, Plan, Progress, RATE_MAX, RUNS_MAX, disk,
 };
 
 /// The exit code of a wrong use.
@@ -47,6 +47,10 @@ pub struct BenchArgs {
     /// Publishes this many events a second, whatever the answers (open loop); latencies count from the intended time.
     #[arg(long, env = "POSTHASTE_RATE", value_parser = value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
     rate: Option<u32>,
+    /// After what is published, publishes as many events of so many keys in turn, to endpoints that take those of a key
+    /// one after the other, and compares.
+    #[arg(long, env = "POSTHASTE_ORDERED", value_name = "KEYS", value_parser = value_parser!(u32).range(1..=i64::from(KEYS_MAX)))]
+    ordered: Option<u32>,
     /// After what is published, posts as many signed events to the door of a source on the same server, and compares.
     #[arg(long, env = "POSTHASTE_INBOUND", value_parser = BoolishValueParser::new())]
     inbound: bool,
@@ -109,6 +113,7 @@ fn plan(args: BenchArgs) -> anyhow::Result<Plan> {
         warm_up: args.warm_up.try_into()?,
         runs: args.runs.try_into()?,
         rate: args.rate,
+        ordered: args.ordered,
         inbound: args.inbound,
         server: args.url.zip(args.key),
     })
