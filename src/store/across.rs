@@ -12,7 +12,7 @@ use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId};
 pub const TROUBLED_MAX: usize = 20;
 
 /// How many events a search for a text looks at before it answers with what it has.
-pub const SEARCHED_ROWS_MAX: usize = 20_000;
+pub const SEARCHED_ROWS_MAX: usize = 10_000;
 /// How many bytes of their payloads: 16 MiB.
 pub const SEARCHED_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
