@@ -14,6 +14,11 @@ const SECRET_CHARS_MIN: usize = 32;
 const SECRET_CHARS: usize = 43;
 /// The longest key that is read at all.
 const KEY_CHARS_MAX: usize = 256;
+/// The longest name of a key, in characters.
+pub const KEY_NAME_CHARS_MAX: usize = 64;
+/// The longest life of a key that ends by itself: ten years.
+pub const KEY_DAYS_MAX: i64 = 3_650;
+const DAY_MS: i64 = 86_400_000;
 /// How much of a key's text may be shown again: enough to recognise it.
 const HINT_CHARS: usize = 12;
 const ALPHANUMERIC: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -197,6 +202,47 @@ fn token_may(capabilities: &[Capability], action: Action) -> Result<()> {
     Err(forbidden(format!("this token may not do this; ask for one with the capability {needed}")))
 }
 
+/// What a key is to be for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What people call it; may be empty.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The one application that it is for; `None` for all.
+    pub application: Option<ApplicationId>,
+    /// How many requests a second it may make; `None` for as many as the server says.
+    pub rate: Option<u32>,
+    /// When it ends by itself, in ms since 1970.
+    pub expires_ms: Option<i64>,
+}
+
+impl Grant {
+    /// A key without a name, for all applications, that works until it is revoked.
+    pub fn of(role: Role) -> Self {
+        Self { name: String::new(), role, application: None, rate: None, expires_ms: None }
+    }
+}
+
+/// Checks the name of a key. Error: the limit.
+pub fn check_key_name(name: &str) -> Result<()> {
+    if name.chars().count() <= KEY_NAME_CHARS_MAX && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(Error::field("name", format!("must have at most {KEY_NAME_CHARS_MAX} characters, on one line")))
+}
+
+/// When a key ends that is made now and lasts so many days. Error: the limits.
+pub fn ends_after(days: i64, now_ms: i64) -> Result<i64> {
+    if (1..=KEY_DAYS_MAX).contains(&days) {
+        return Ok(now_ms + days * DAY_MS);
+    }
+    Err(Error::field(
+        "days",
+        format!("must be 1 to {KEY_DAYS_MAX}; leave it out for a key that ends when it is revoked"),
+    ))
+}
+
 /// A key as it is kept: never its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -204,12 +250,8 @@ pub struct Key {
     pub id: KeyId,
     /// Where it is at home.
     pub environment: EnvironmentId,
-    /// The one application that it is for; `None` for all.
-    pub application: Option<ApplicationId>,
-    /// What it may do.
-    pub role: Role,
-    /// How many requests a second it may make; `None` for as many as the server says.
-    pub rate: Option<u32>,
+    /// What it is for.
+    pub grant: Grant,
     /// SHA-256 of its text.
     pub hash: [u8; 32],
     /// The beginning of its text, to recognise it.
@@ -218,6 +260,13 @@ pub struct Key {
     pub used_ms: Option<i64>,
     /// When it stopped working, in ms since 1970.
     pub revoked_ms: Option<i64>,
+}
+
+impl Key {
+    /// Whether it opens anything at this moment.
+    pub fn works(&self, now_ms: i64) -> bool {
+        self.revoked_ms.is_none() && self.grant.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms)
+    }
 }
 
 /// The text of a key, in the one moment that somebody holds it.
@@ -262,6 +311,11 @@ impl KeyText {
         format!("{}…", &self.0[..HINT_CHARS])
     }
 
+    /// The key as it is kept, not used yet.
+    pub fn kept(&self, id: KeyId, environment: EnvironmentId, grant: Grant) -> Key {
+        Key { id, environment, grant, hash: self.hash(), hint: self.hint(), used_ms: None, revoked_ms: None }
+    }
+
     /// The text itself, to print once.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -286,14 +340,14 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// Takes all keys; the revoked ones are left out.
-    pub fn new(keys: &[Key]) -> Self {
-        let works = |key: &&Key| key.revoked_ms.is_none();
+    /// Takes all keys; those that are revoked or have ended at this moment are left out.
+    pub fn new(keys: &[Key], now_ms: i64) -> Self {
         let known = |key: &Key| {
-            let Key { id, environment, application, role, rate, .. } = *key;
-            (key.hash, Known { id, caller: Caller { environment, application, proof: Proof::Key(role) }, rate })
+            let Grant { role, application, rate, .. } = key.grant;
+            let caller = Caller { environment: key.environment, application, proof: Proof::Key(role) };
+            (key.hash, Known { id: key.id, caller, rate })
         };
-        Self { known: keys.iter().filter(works).map(known).collect() }
+        Self { known: keys.iter().filter(|key| key.works(now_ms)).map(known).collect() }
     }
 
     /// A key that works, by its id.
@@ -306,9 +360,9 @@ impl Keyring {
         if text.len() > KEY_CHARS_MAX {
             return Err(refused("this is no key: keys are sk_test_… or sk_live_… and much shorter"));
         }
-        self.known
-            .get(&sha256(text.as_bytes()))
-            .ok_or_else(|| refused("this key does not exist or is revoked; `posthaste key create` makes one"))
+        self.known.get(&sha256(text.as_bytes())).ok_or_else(|| {
+            refused("this key does not exist, is revoked or has ended; `posthaste key create` makes one")
+        })
     }
 }
 
@@ -336,21 +390,11 @@ mod tests {
     #[test]
     fn a_key_opens_what_its_role_allows_until_it_is_revoked() {
         let text = KeyText::parse(&format!("sk_test_{}", "a".repeat(32))).expect("well formed");
-        let mut key = Key {
-            id: KeyId::new(1),
-            environment: EnvironmentId::new(1),
-            application: None,
-            role: Role::Publisher,
-            rate: None,
-            hash: text.hash(),
-            hint: text.hint(),
-            used_ms: None,
-            revoked_ms: None,
-        };
+        let mut key = text.kept(KeyId::new(1), EnvironmentId::new(1), Grant::of(Role::Publisher));
         let header = format!("Bearer {}", text.reveal());
         let find = |key: &Key, header| {
             let text = bearer(header)?;
-            Keyring::new(std::slice::from_ref(key)).find(text).map(|known| known.caller.clone())
+            Keyring::new(std::slice::from_ref(key), 1_000).find(text).map(|known| known.caller.clone())
         };
         let caller = find(&key, Some(&header)).expect("known");
         assert!(caller.may(Action::Publish).is_ok() && caller.may(Action::Read).is_ok());
@@ -358,13 +402,26 @@ mod tests {
         for wrong in [None, Some(""), Some("Bearer"), Some("Basic x"), Some("Bearer  x"), Some(text.reveal())] {
             assert!(find(&key, wrong).is_err(), "{wrong:?}");
         }
-        key.application = Some(ApplicationId::new(9));
-        key.role = Role::Admin;
+        key.grant.application = Some(ApplicationId::new(9));
+        key.grant.role = Role::Admin;
         let scoped = find(&key, Some(&header)).expect("known");
         assert!(scoped.may(Action::EditEndpoint).is_ok() && scoped.may(Action::Publish).is_ok());
-        assert!(scoped.may(Action::Manage).is_err() && scoped.application() == key.application);
+        assert!(scoped.may(Action::Manage).is_err() && scoped.application() == key.grant.application);
+        key.grant.expires_ms = Some(1_001);
+        assert!(find(&key, Some(&header)).is_ok());
+        key.grant.expires_ms = Some(1_000);
+        assert!(find(&key, Some(&header)).is_err());
+        key.grant.expires_ms = None;
         key.revoked_ms = Some(1);
         assert!(find(&key, Some(&header)).is_err());
+    }
+
+    #[test]
+    fn a_name_is_short_and_an_end_is_days_away() {
+        assert!(check_key_name("").is_ok() && check_key_name(&"ä".repeat(64)).is_ok());
+        assert!(check_key_name(&"a".repeat(65)).is_err() && check_key_name("a\nb").is_err());
+        assert_eq!(ends_after(1, 5).expect("a day"), 86_400_005);
+        assert!(ends_after(0, 5).is_err() && ends_after(3_651, 5).is_err());
     }
 
     #[test]

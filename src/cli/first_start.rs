@@ -6,11 +6,11 @@ use rand::distr::Alphanumeric;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::clock::Clock;
-use crate::environment::{self, Environment};
+use crate::environment;
 use crate::error::Error;
 use crate::http::dashboard;
-use crate::id::{ApplicationId, EnvironmentId, Id as _, IdSource};
-use crate::key::{Key, KeyText, Role};
+use crate::id::{EnvironmentId, IdSource};
+use crate::key::{Grant, Key, KeyText, Role};
 use crate::store::{Batch, Change, Op, PeopleChange, Setting, Store};
 use crate::user::User;
 
@@ -31,7 +31,7 @@ pub(super) fn prepare(store: &dyn Store, bootstrap: Option<&str>, clock: &dyn Cl
     }
     let text = given.as_ref().or(made.as_ref()).expect("one of the two");
     if !store.keys()?.iter().any(|key| key.hash == text.hash()) {
-        create_key(store, text, &NewKey::all(Role::Admin), now_ms)?;
+        create_key(store, text, Grant::of(Role::Admin), now_ms)?;
     }
     Ok(made)
 }
@@ -60,42 +60,11 @@ pub(super) fn home(store: &dyn Store, clock: &dyn Clock) -> Result<EnvironmentId
     Ok(test.or(environments.first()).context("there is no environment")?.id)
 }
 
-/// What a key is to be for.
-pub(super) struct NewKey {
-    /// What it may do.
-    pub(super) role: Role,
-    /// The one application that it is for.
-    pub(super) application: Option<ApplicationId>,
-    /// How many requests a second it may make.
-    pub(super) rate: Option<u32>,
-}
-
-impl NewKey {
-    /// A key for all applications.
-    fn all(role: Role) -> Self {
-        Self { role, application: None, rate: None }
-    }
-}
-
 /// Writes a key and, when it is missing, its environment.
-pub(super) fn create_key(store: &dyn Store, text: &KeyText, new: &NewKey, now_ms: i64) -> crate::error::Result<Key> {
+pub(super) fn create_key(store: &dyn Store, text: &KeyText, grant: Grant, now_ms: i64) -> crate::error::Result<Key> {
     let opening = store.opening(now_ms)?;
-    let name = text.environment();
-    let position = environment::NAMES.iter().position(|known| *known == name).unwrap_or_default();
-    let environment =
-        Environment { id: EnvironmentId::new(i64::try_from(position).unwrap_or_default() + 1), name: name.to_owned() };
-    let source = IdSource::new(NODE_BESIDE, opening.last_id);
-    let key = Key {
-        id: source.next(now_ms),
-        environment: environment.id,
-        application: new.application,
-        role: new.role,
-        rate: new.rate,
-        hash: text.hash(),
-        hint: text.hint(),
-        used_ms: None,
-        revoked_ms: None,
-    };
+    let environment = environment::named(text.environment());
+    let key = text.kept(IdSource::new(NODE_BESIDE, opening.last_id).next(now_ms), environment.id, grant);
     let mut changes = vec![Change::Key(key.clone())];
     if !opening.environments.contains(&environment) {
         changes.insert(0, Change::Environment(environment));

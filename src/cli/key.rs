@@ -6,14 +6,14 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use rand::SeedableRng as _;
 
-use super::first_start::{NewKey, create_key, write};
+use super::first_start::{create_key, write};
 use super::serve::DatabaseArgs;
 use crate::application::Application;
 use crate::clock::{Clock as _, SystemClock};
 use crate::environment;
 use crate::error::{Error, Kind};
 use crate::id::{ApplicationId, IdText, KeyId};
-use crate::key::{KeyText, Role};
+use crate::key::{Grant, KEY_DAYS_MAX, Key, KeyText, Role, check_key_name, ends_after};
 use crate::store::{Change, Store};
 
 #[derive(Args)]
@@ -40,6 +40,12 @@ enum KeyCommand {
         /// How many requests a second it may make; more are answered 429. Unless given: as many as the server says.
         #[arg(long, env = "POSTHASTE_PER_SECOND", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
         per_second: Option<u32>,
+        /// What people call it.
+        #[arg(long, env = "POSTHASTE_NAME", default_value = "", hide_default_value = true)]
+        name: String,
+        /// After how many days it ends by itself. Unless given: when it is revoked.
+        #[arg(long, env = "POSTHASTE_DAYS", value_name = "COUNT", value_parser = clap::value_parser!(i64).range(1..=KEY_DAYS_MAX))]
+        days: Option<i64>,
     },
     /// Lists all keys, never their text.
     List {
@@ -58,12 +64,14 @@ enum KeyCommand {
 pub(super) fn run(args: KeyArgs) -> Result<ExitCode> {
     let now_ms = SystemClock::start().now().wall_ms;
     match args.command {
-        KeyCommand::Create { database, role, environment, app, per_second } => {
+        KeyCommand::Create { database, role, environment, app, per_second, name, days } => {
+            check_key_name(&name)?;
             let store = database.open()?;
             let application = app.map(|app| find(&*store, &environment, &app, now_ms)).transpose()?;
-            let new = NewKey { role, application, rate: per_second };
+            let expires_ms = days.map(|days| ends_after(days, now_ms)).transpose()?;
+            let grant = Grant { name, role, application, rate: per_second, expires_ms };
             let text = KeyText::generate(&environment, &mut rand::rngs::StdRng::from_os_rng());
-            let key = create_key(&*store, &text, &new, now_ms)?;
+            let key = create_key(&*store, &text, grant, now_ms)?;
             eprintln!(
                 "{} ({}, {environment}); the key is shown this once:",
                 id_text(&*store, now_ms)?.of(key.id),
@@ -75,13 +83,7 @@ pub(super) fn run(args: KeyArgs) -> Result<ExitCode> {
             let store = database.open()?;
             let ids = id_text(&*store, now_ms)?;
             for key in store.keys()? {
-                let name = environment::name_of(key.environment);
-                let moment = |at_ms| jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
-                let used = key.used_ms.map_or_else(|| "never used".to_owned(), |at| format!("used {}", moment(at)));
-                let app = key.application.map_or_else(|| "all".to_owned(), |id| ids.of(id));
-                let state = key.revoked_ms.map_or_else(|| "works".to_owned(), |at| format!("revoked {}", moment(at)));
-                let (id, role, hint) = (ids.of(key.id), key.role.name(), key.hint);
-                println!("{id}  {name}  {role:<9}  {hint:<14} {state}  {app}  {used}");
+                println!("{}", line(&key, &ids, now_ms));
             }
         }
         KeyCommand::Revoke { database, id } => {
@@ -94,6 +96,22 @@ pub(super) fn run(args: KeyArgs) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A key in one line.
+fn line(key: &Key, ids: &IdText, now_ms: i64) -> String {
+    let moment = |at_ms| jiff::Timestamp::from_millisecond(at_ms).unwrap_or_default();
+    let used = key.used_ms.map_or_else(|| "never used".to_owned(), |at| format!("used {}", moment(at)));
+    let app = key.grant.application.map_or_else(|| "all".to_owned(), |id| ids.of(id));
+    let state = match (key.revoked_ms, key.grant.expires_ms) {
+        (Some(at_ms), _) => format!("revoked {}", moment(at_ms)),
+        (None, Some(at_ms)) if key.works(now_ms) => format!("ends {}", moment(at_ms)),
+        (None, Some(at_ms)) => format!("ended {}", moment(at_ms)),
+        (None, None) => "works".to_owned(),
+    };
+    let (id, environment, role) = (ids.of(key.id), environment::name_of(key.environment), key.grant.role.name());
+    let line = format!("{id}  {environment}  {role:<9}  {:<14} {state}  {app}  {used}  {}", key.hint, key.grant.name);
+    line.trim_end().to_owned()
 }
 
 /// The application that a key is to be for. Error: there is none.

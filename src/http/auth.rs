@@ -86,7 +86,7 @@ impl Auth {
         {
             return self.of_svix(secret.verify(text, now.wall_ms.div_euclid(1_000))?, text, now).await;
         }
-        let keyring = self.keyring(now.steady_ms).await?;
+        let keyring = self.keyring(now).await?;
         let known = keyring.find(text)?;
         if let Some(rate) = known.rate.or(self.admission.rate) {
             self.paces.take(known.id.value(), rate, now.steady_ms)?;
@@ -98,7 +98,7 @@ impl Auth {
     /// Whose key this text is. Error: 401.
     pub(super) async fn of_key(&self, text: &str) -> Result<Known> {
         let now = self.clock.now();
-        let keyring = self.keyring(now.steady_ms).await?;
+        let keyring = self.keyring(now).await?;
         let known = keyring.find(text)?;
         self.note_use(known.id, now.wall_ms);
         Ok(known.clone())
@@ -106,7 +106,7 @@ impl Auth {
 
     /// A key that works still, by its id.
     pub(super) async fn key(&self, id: KeyId) -> Result<Option<Known>> {
-        Ok(self.keyring(self.clock.now().steady_ms).await?.by_id(id).cloned())
+        Ok(self.keyring(self.clock.now()).await?.by_id(id).cloned())
     }
 
     async fn of_token(&self, text: &str, now: Now) -> Result<Caller> {
@@ -217,15 +217,15 @@ impl Auth {
         });
     }
 
-    async fn keyring(&self, now_ms: i64) -> Result<Arc<Keyring>> {
+    async fn keyring(&self, now: Now) -> Result<Arc<Keyring>> {
         if let Some((read_ms, keyring)) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner)
-            && now_ms - read_ms < LOOK_MS
+            && now.steady_ms - read_ms < LOOK_MS
         {
             return Ok(Arc::clone(keyring));
         }
         let keys = self.read(Store::keys).await?;
-        let keyring = Arc::new(Keyring::new(&keys));
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now_ms, Arc::clone(&keyring)));
+        let keyring = Arc::new(Keyring::new(&keys, now.wall_ms));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now.steady_ms, Arc::clone(&keyring)));
         Ok(keyring)
     }
 

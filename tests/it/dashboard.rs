@@ -10,6 +10,7 @@ mod overview;
 mod pages;
 mod people;
 mod portal;
+mod settings;
 
 /// The Admin of every story, and the password of everybody.
 pub const ADMIN: &str = "ana@example.com";

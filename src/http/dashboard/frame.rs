@@ -39,6 +39,9 @@ const PAGES: [(&str, &str); 7] = [
 /// What stands in a customer's.
 const PORTAL_PAGES: [(&str, &str); 3] = [("app", "Webhooks"), ("event", "Events"), ("event-type", "Event types")];
 
+/// The same for what belongs to all environments, seen by who manages them: its path, and its name.
+const SETTINGS: [(&str, &str); 2] = [("/settings/user", "Users"), ("/settings/key", "API keys")];
+
 /// What the frame shows of who looks at what: somebody who is logged in, or a customer.
 #[derive(Clone)]
 pub(super) struct Nav {
@@ -147,7 +150,7 @@ impl<'a> Page<'a> {
 
     /// Whether it holds what our script sets in motion.
     fn moves(&self) -> bool {
-        self.again_secs.is_some() || matches!(self.note, Some(Note::Secret(_)))
+        self.again_secs.is_some() || matches!(self.note, Some(Note::Secret(_) | Note::Key(_)))
     }
 
     /// When and where a browser without scripts reads on by itself, as it is told.
@@ -159,7 +162,7 @@ impl<'a> Page<'a> {
     fn header(&self, nav: &Nav) -> Markup {
         html! {
             header class=[nav.front.is_some().then_some("portal")] {
-                div.bar { @if let Some(front) = &nav.front { (customer_bar(nav, front)) } @else { (operator_bar(nav)) } }
+                div.bar { @if let Some(front) = &nav.front { (customer_bar(nav, front)) } @else { (operator_bar(nav, self.section)) } }
                 nav.pages aria-label="Pages" {
                     @for (path, name) in nav.pages() {
                         a href={ (nav.base()) "/" (path) } aria-current=[(self.section == *path).then_some("page")] { (name) }
@@ -174,13 +177,8 @@ impl<'a> Page<'a> {
             None => html! {},
             Some(Note::Done(text)) => html! { p.note role="status" { (text) } },
             Some(Note::Refused(text)) => alert(text),
-            Some(Note::Secret(secret)) => html! {
-                section.secret aria-labelledby="secret-title" {
-                    h2 #secret-title { "The secret" }
-                    p { "Keep it where your receiver verifies signatures. It is shown now and not again." }
-                    p.row.center { span #secret { code.whole { (secret) } } button.second type="button" data-copies="secret" hidden { "Copy" } }
-                }
-            },
+            Some(Note::Secret(text)) => secret("The secret", "Keep it where your receiver verifies signatures.", text),
+            Some(Note::Key(text)) => secret("The key", "Keep it where your program reads its secrets.", text),
             Some(Note::Link(url)) => html! {
                 section.secret aria-labelledby="link-title" {
                     h2 #link-title { "The link" }
@@ -193,7 +191,18 @@ impl<'a> Page<'a> {
     }
 }
 
-fn operator_bar(nav: &Nav) -> Markup {
+/// What is shown now and not again.
+fn secret(title: &str, advice: &str, text: &str) -> Markup {
+    html! {
+        section.secret aria-labelledby="secret-title" {
+            h2 #secret-title { (title) }
+            p { (advice) " It is shown now and not again." }
+            p.row.center { span #secret { code.whole { (text) } } button.second type="button" data-copies="secret" hidden { "Copy" } }
+        }
+    }
+}
+
+fn operator_bar(nav: &Nav, section: &str) -> Markup {
     html! {
         span.brand { "Posthaste" }
         nav.environments aria-label="Environments" {
@@ -203,7 +212,9 @@ fn operator_bar(nav: &Nav) -> Markup {
         }
         div.person {
             span { (nav.who) " · " (nav.role) }
-            @if nav.manages { a href="/settings/user" { "Users" } }
+            @if nav.manages { @for (path, name) in SETTINGS {
+                a href=(path) aria-current=[(section == path).then_some("page")] { (name) }
+            } }
             form method="post" action="/logout" { button.plain type="submit" { "Log out" } }
         }
     }
@@ -293,11 +304,15 @@ pub(super) fn words(error: &Error) -> String {
 
 /// The label of the field that a part of the API's request is on our pages.
 fn label(field: &str) -> &str {
-    const LABELS: [(&str, &str); 11] = [
+    const LABELS: [(&str, &str); 15] = [
         ("code", "The setup code"),
         ("email", "The e-mail"),
         ("password", "The password"),
         ("role", "The role"),
+        ("environment", "The environment"),
+        ("app", "Application"),
+        ("rate", "Requests a second"),
+        ("days", "Days until it ends"),
         ("url", "The callback URL"),
         ("description", "The name"),
         ("name", "The name"),

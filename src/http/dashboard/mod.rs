@@ -2,7 +2,7 @@
 //! JavaScript; they share the rooms of webhooks and events.
 //!
 //! ```text
-//! entrance  setup code, failed logins, passwords      setup  login  user      who may come in
+//! entrance  setup code, failed logins, passwords      setup  login  user  key      who may come in
 //! portal    a link traded for a visit                                       front     the platform's name, colour and logo
 //! visit     a request of somebody who is logged in, or came by a link       -> Call, as the API takes it
 //! overview  application  webhook  endpoint  test  replay  failure  search  event  source  event_type      the pages of an environment
@@ -33,6 +33,7 @@ mod form;
 mod frame;
 mod front;
 mod health;
+mod key;
 mod latency;
 mod life;
 mod list;
@@ -65,6 +66,8 @@ pub fn router(api: Api, has_start: bool) -> Router {
         .route("/logout", post(login::leave))
         .route("/settings/user", get(user::page).post(user::create))
         .route("/settings/user/{user}/delete", post(user::delete))
+        .route("/settings/key", get(key::page).post(key::create))
+        .route("/settings/key/{key}/revoke", post(key::revoke))
         .route("/{env}", get(overview::page))
         .route("/{env}/replay", get(replay::list))
         .route("/{env}/source", get(source::list))

@@ -13,10 +13,12 @@ pub(in crate::http) enum Note {
     Done(String),
     /// It was not done, and why.
     Refused(String),
-    /// A secret that is shown now and not again.
+    /// A webhook's secret that is shown now and not again.
     Secret(String),
     /// A link to a customer's portal, which is shown as a secret is.
     Link(String),
+    /// An API key that is shown now and not again.
+    Key(String),
 }
 
 /// Notes that wait, each for the session with this hash.

@@ -18,7 +18,7 @@ use crate::http::state::Api;
 use crate::id::{Id as _, TaskId};
 use crate::key::Action;
 use crate::replay::{Kind, Replay, State as ReplayState, Wanted};
-use crate::store::{Change, Page, Setting};
+use crate::store::{Change, Page};
 
 /// Among how many of the environment's last tasks the endpoint's own is looked for.
 const TASKS: usize = 100;
@@ -131,7 +131,7 @@ async fn run(api: &Api, visit: &Visit, seen: &Seen, (which, since): (&str, &str)
     if count {
         return Ok(format!("A replay of {text} would make {} deliveries again.", replay.total));
     }
-    let begun = api.engine.change(Setting { change: Change::Replay(Box::new(replay)), answer: None }).await;
+    let begun = visit.change(api, Change::Replay(Box::new(replay))).await;
     begun.map_err(|error| not_changed(error, replay::RUNNING))?;
     Ok("The replay has begun.".to_owned())
 }

@@ -21,7 +21,7 @@ use crate::id::{AttemptId, EventId};
 use crate::key::Action;
 use crate::provider::Provider;
 use crate::providers;
-use crate::store::{AttemptRow, AttemptsOf, Change, Filter, Page, PeopleChange, Setting};
+use crate::store::{AttemptRow, AttemptsOf, Change, Filter, Page, PeopleChange};
 use crate::user::Test;
 
 /// How long a test's answer is waited for before the page says that it is on its way, and how often it is looked for.
@@ -119,8 +119,8 @@ async fn begin(api: &Api, visit: &Visit, seen: &Seen, event_type: String) -> Res
     let mut answers = api.engine.accept(vec![event]).await?;
     let accepted = answers.pop().ok_or_else(|| Error::internal("an event got no answer"))??;
     let test = Test { endpoint: seen.endpoint.id, event: accepted.get().event, revision: seen.endpoint.revision };
-    match api.engine.change(Setting { change: Change::People(PeopleChange::Test(test)), answer: None }).await {
-        Ok(_) => Ok(test.event),
+    match visit.change(api, Change::People(PeopleChange::Test(test))).await {
+        Ok(()) => Ok(test.event),
         Err(NotChanged::Failed(error)) => Err(error),
         Err(NotChanged::Refused(refused)) => Err(Error::internal(format!("{refused:?}"))),
     }

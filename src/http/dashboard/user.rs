@@ -11,18 +11,18 @@ use super::setup::add;
 use super::time::day;
 use super::visit::Visit;
 use crate::engine::message::NotChanged;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::http::state::Api;
 use crate::id::{Id as _, UserId};
 use crate::key::Role;
-use crate::store::{Change, People, PeopleChange, Setting};
+use crate::store::{Change, People, PeopleChange};
 use crate::user::{self, Holder, PASSWORD_CHARS_MIN, User};
 
 const PATH: &str = "/settings/user";
 
 /// GET `/settings/user`
 pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
-    manages(&visit)?;
+    visit.manages()?;
     let users = api.read(People::users).await?;
     let content = html! {
         table {
@@ -68,7 +68,7 @@ fn row(api: &Api, visit: &Visit, user: &User) -> Markup {
 
 /// POST `/settings/user`
 pub(super) async fn create(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
-    manages(&visit)?;
+    visit.manages()?;
     let made = make(&api, &visit.form().await?).await;
     Ok(visit.done(&api, made.map(|user| Note::Done(format!("{} can log in now.", user.email))), PATH))
 }
@@ -81,7 +81,7 @@ async fn make(api: &Api, form: &Form) -> Result<User> {
 
 /// POST `/settings/user/{user}/delete`: the user's sessions end.
 pub(super) async fn delete(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
-    manages(&visit)?;
+    visit.manages()?;
     let gone = remove(&api, &visit).await;
     Ok(visit.done(&api, gone.map(|()| Note::Done("The user is deleted and logged out.".to_owned())), PATH))
 }
@@ -91,14 +91,9 @@ async fn remove(api: &Api, visit: &Visit) -> Result<()> {
     if visit.holder == Some(Holder::User(user)) {
         return Err(Error::conflict("You cannot delete yourself; let another Admin do it."));
     }
-    match api.engine.change(Setting { change: Change::People(PeopleChange::UserGone(user)), answer: None }).await {
-        Ok(_) => Ok(()),
+    match visit.change(api, Change::People(PeopleChange::UserGone(user))).await {
+        Ok(()) => Ok(()),
         Err(NotChanged::Failed(error)) => Err(error),
         Err(NotChanged::Refused(_)) => Err(Error::not_found()),
     }
-}
-
-/// Users are managed by users: a key is of one environment, and they see all.
-fn manages(visit: &Visit) -> Result<()> {
-    if visit.nav.manages { Ok(()) } else { Err(Error::new(Kind::Forbidden, "insufficient access", "Admins alone")) }
 }

@@ -13,12 +13,14 @@ use super::frame::{self, Failure, Nav, PORTAL, Page, go};
 use super::front::Front;
 use super::note::Note;
 use crate::application::ApplicationRef;
+use crate::engine::message::NotChanged;
 use crate::environment::{self, Environment};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::call::Call;
 use crate::http::problem::no_route;
 use crate::http::state::Api;
 use crate::key::{self, Action, Caller};
+use crate::store::{Change, Setting};
 use crate::user::{Holder, Session};
 
 /// How many characters a session's text has: 190 bits.
@@ -86,6 +88,17 @@ impl Visit {
         self.call.may(action).is_ok()
     }
 
+    /// Error: the person may not manage the server: users do that, for a key is of one environment and they see all.
+    pub(super) fn manages(&self) -> Result<()> {
+        let refused = || Error::new(Kind::Forbidden, "insufficient access", "Admins alone");
+        self.nav.manages.then_some(()).ok_or_else(refused)
+    }
+
+    /// Changes a setting in the person's name.
+    pub(super) async fn change(&self, api: &Api, change: Change) -> Result<(), NotChanged> {
+        api.engine.change(Setting { change, answer: None }).await.map(|_| ())
+    }
+
     /// What the query says, as a form sends it with GET.
     pub(super) fn query(&self) -> Form {
         Form::read(self.call.query_text().as_bytes())
@@ -99,7 +112,7 @@ impl Visit {
     /// Shows a page with the note that waits for it.
     pub(super) fn show(&self, api: &Api, mut page: Page<'_>, content: &Markup) -> Response {
         page.note = api.notes.take(&self.session);
-        if matches!(page.note, Some(Note::Secret(_) | Note::Link(_))) {
+        if matches!(page.note, Some(Note::Secret(_) | Note::Link(_) | Note::Key(_))) {
             page.again_secs = None; // it would be gone before anybody had read it
         }
         page.show(StatusCode::OK, content)

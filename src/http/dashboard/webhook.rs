@@ -24,7 +24,7 @@ use crate::http::state::Api;
 use crate::id::EndpointId;
 use crate::key::Action;
 use crate::providers;
-use crate::store::{Change, Setting};
+use crate::store::Change;
 
 /// GET `/{env}/app/{app}/endpoint/new`; the query is the form as it stands, when its events are searched.
 pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
@@ -205,7 +205,7 @@ async fn make(api: &Api, visit: &Visit, application: &Application, form: &Form) 
         ..Endpoint::new(id, application, form.one("url").trim(), secret, now_ms)
     };
     endpoint::check(api, &visit.call, application, &endpoint).await?;
-    let made = api.engine.change(Setting { change: Change::Endpoint(endpoint), answer: None }).await;
+    let made = visit.change(api, Change::Endpoint(endpoint)).await;
     made.map_err(|error| not_changed(error, endpoint::UID_TAKEN))?;
     Ok((id, shown))
 }

@@ -182,7 +182,7 @@ pub(super) fn payload(db: &Connection, event: EventId) -> Result<Option<Payload>
 pub(super) fn keys(db: &Connection) -> Result<Vec<Key>> {
     all(
         db,
-        "select id, environment, role, hash, hint, revoked_ms, application, rate, used_ms from key order by id",
+        "select id, environment, role, hash, hint, revoked_ms, application, rate, used_ms, name, expires_ms from key order by id",
         rows::key,
     )
 }

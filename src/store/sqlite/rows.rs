@@ -15,7 +15,7 @@ use crate::event::{Event, Extra};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, EnvironmentId, Id, SourceId};
 use crate::inbound::Flags;
-use crate::key::{Key, Role};
+use crate::key::{Grant, Key, Role};
 use crate::provider::Provider;
 use crate::secret::Sealer;
 use crate::source::{Arrival, Quarantined, Source, SourceStats};
@@ -218,12 +218,16 @@ pub(super) fn key(row: &Row<'_>) -> Sql<Key> {
     Ok(Key {
         id: id(row, 0)?,
         environment: id::<EnvironmentId>(row, 1)?,
-        role,
+        grant: Grant {
+            name: row.get(9)?,
+            role,
+            application: row.get::<_, Option<i64>>(6)?.map(ApplicationId::new),
+            rate: row.get(7)?,
+            expires_ms: row.get(10)?,
+        },
         hash: row.get(3)?,
         hint: row.get(4)?,
         revoked_ms: row.get(5)?,
-        application: row.get::<_, Option<i64>>(6)?.map(ApplicationId::new),
-        rate: row.get(7)?,
         used_ms: row.get(8)?,
     })
 }

@@ -190,17 +190,19 @@ fn put_consumer(work: &mut Writing<'_>, consumer: &Consumer) -> Sql<()> {
 }
 
 fn insert_key(db: &Connection, key: &Key) -> Sql<usize> {
-    let mut sql = db.prepare_cached("insert into key (id, environment, role, hash, hint, revoked_ms, application, rate, used_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict do nothing")?;
+    let mut sql = db.prepare_cached("insert into key (id, environment, role, hash, hint, revoked_ms, application, rate, used_ms, name, expires_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) on conflict do nothing")?;
     sql.execute(params![
         key.id.value(),
         key.environment.value(),
-        key.role as i64,
+        key.grant.role as i64,
         &key.hash[..],
         key.hint,
         key.revoked_ms,
-        key.application.map(Id::value),
-        key.rate,
-        key.used_ms
+        key.grant.application.map(Id::value),
+        key.grant.rate,
+        key.used_ms,
+        key.grant.name,
+        key.grant.expires_ms
     ])
 }
 

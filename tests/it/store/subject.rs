@@ -15,7 +15,7 @@ use posthaste::event::{Event, Once};
 use posthaste::event_type::EventType;
 use posthaste::fan_out;
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, IdSource};
-use posthaste::key::{Key, Role};
+use posthaste::key::{Grant, Key, Role};
 use posthaste::ordering::OrderKey;
 use posthaste::provider::Provider;
 use posthaste::replay::{self, Replay, Wanted};
@@ -235,9 +235,7 @@ impl Subject {
         Key {
             id,
             environment,
-            application: None,
-            role,
-            rate: None,
+            grant: Grant::of(role),
             hash: digest::sha256(&id.value().to_be_bytes()),
             hint: "sk_test_abcd…".to_owned(),
             used_ms: None,
