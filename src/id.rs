@@ -89,6 +89,10 @@ id!(
     UserId, "user_"
 );
 id!(
+    /// One line of the audit log.
+    EntryId, "audit_"
+);
+id!(
     /// One long job.
     TaskId, "qtask_"
 );

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::audit::Actor;
 use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
-use crate::id::{ApplicationId, EnvironmentId, KeyId};
+use crate::id::{ApplicationId, EnvironmentId, KeyId, UserId};
 use crate::token::{Capability, Claims};
 
 /// How a key's text begins, whatever its environment.
@@ -86,6 +87,8 @@ enum Proof {
 pub struct Caller {
     /// Where the caller is at home.
     pub environment: EnvironmentId,
+    /// Who it is, for the audit log.
+    pub actor: Actor,
     application: Option<ApplicationId>,
     proof: Proof,
 }
@@ -95,6 +98,7 @@ impl Caller {
     pub fn of_token(claims: Claims) -> Self {
         Self {
             environment: claims.environment(),
+            actor: Actor::Token(claims.application()),
             application: Some(claims.application()),
             proof: Proof::Token { capabilities: claims.capabilities, feature_flags: claims.feature_flags },
         }
@@ -102,18 +106,19 @@ impl Caller {
 
     /// The bearer of a Svix token of a whole environment.
     pub fn of_environment(environment: EnvironmentId) -> Self {
-        Self { environment, application: None, proof: Proof::Key(Role::Admin) }
+        Self { environment, actor: Actor::Environment(environment), application: None, proof: Proof::Key(Role::Admin) }
     }
 
     /// The bearer of a Svix token of one application, who may do all that an application may.
     pub fn of_application(environment: EnvironmentId, application: ApplicationId, feature_flags: Vec<String>) -> Self {
         let capabilities = vec![Capability::ViewBase, Capability::CreateAttempts, Capability::ManageEndpoint];
-        Self { environment, application: Some(application), proof: Proof::Token { capabilities, feature_flags } }
+        let (actor, proof) = (Actor::Token(application), Proof::Token { capabilities, feature_flags });
+        Self { environment, actor, application: Some(application), proof }
     }
 
     /// A user who looks at this environment.
-    pub fn of_user(environment: EnvironmentId, role: Role) -> Self {
-        Self { environment, application: None, proof: Proof::Key(role) }
+    pub fn of_user(environment: EnvironmentId, user: UserId, role: Role) -> Self {
+        Self { environment, actor: Actor::User(user), application: None, proof: Proof::Key(role) }
     }
 
     /// The one application that the caller may know of; `None` for all of the environment.
@@ -344,7 +349,8 @@ impl Keyring {
     pub fn new(keys: &[Key], now_ms: i64) -> Self {
         let known = |key: &Key| {
             let Grant { role, application, rate, .. } = key.grant;
-            let caller = Caller { environment: key.environment, application, proof: Proof::Key(role) };
+            let (environment, actor, proof) = (key.environment, Actor::Key(key.id), Proof::Key(role));
+            let caller = Caller { environment, actor, application, proof };
             (key.hash, Known { id: key.id, caller, rate })
         };
         Self { known: keys.iter().filter(|key| key.works(now_ms)).map(known).collect() }

@@ -19,6 +19,7 @@
 // nouns and rules
 pub mod application;
 pub mod attempt;
+pub mod audit;
 pub mod brand;
 pub mod clock;
 pub mod colour;

@@ -1,5 +1,6 @@
 //! Users: people who log in with an e-mail address and a password, and their sessions.
 
+use crate::audit::Actor;
 use crate::digest::sha256;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
@@ -36,6 +37,16 @@ pub enum Holder {
     User(UserId),
     /// Whoever has this key.
     Key(KeyId),
+}
+
+impl Holder {
+    /// The same, for the audit log.
+    pub fn actor(self) -> Actor {
+        match self {
+            Self::User(id) => Actor::User(id),
+            Self::Key(id) => Actor::Key(id),
+        }
+    }
 }
 
 /// A login, as it is kept: never the text that the cookie holds.

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use rand::distr::Alphanumeric;
 use rand::{Rng as _, SeedableRng as _};
 
+use crate::audit::By;
 use crate::clock::Clock;
 use crate::environment;
 use crate::error::Error;
@@ -31,7 +32,7 @@ pub(super) fn prepare(store: &dyn Store, bootstrap: Option<&str>, clock: &dyn Cl
     }
     let text = given.as_ref().or(made.as_ref()).expect("one of the two");
     if !store.keys()?.iter().any(|key| key.hash == text.hash()) {
-        create_key(store, text, Grant::of(Role::Admin), now_ms)?;
+        create_key(store, By::server(), text, Grant::of(Role::Admin), now_ms)?;
     }
     Ok(made)
 }
@@ -49,7 +50,7 @@ pub(super) fn people(store: &dyn Store, admin: Option<(String, &str)>, clock: &d
     let id = IdSource::new(NODE_BESIDE, store.opening(now_ms)?.last_id).next(now_ms);
     let password = dashboard::password::hash(password)?;
     let user = User { id, email, role: Role::Admin, password, updated_ms: now_ms };
-    write(store, vec![Change::People(PeopleChange::User(user))], now_ms)?;
+    write(store, By::server(), vec![Change::People(PeopleChange::User(user))], now_ms)?;
     Ok(None)
 }
 
@@ -61,7 +62,13 @@ pub(super) fn home(store: &dyn Store, clock: &dyn Clock) -> Result<EnvironmentId
 }
 
 /// Writes a key and, when it is missing, its environment.
-pub(super) fn create_key(store: &dyn Store, text: &KeyText, grant: Grant, now_ms: i64) -> crate::error::Result<Key> {
+pub(super) fn create_key(
+    store: &dyn Store,
+    by: By,
+    text: &KeyText,
+    grant: Grant,
+    now_ms: i64,
+) -> crate::error::Result<Key> {
     let opening = store.opening(now_ms)?;
     let environment = environment::named(text.environment());
     let key = text.kept(IdSource::new(NODE_BESIDE, opening.last_id).next(now_ms), environment.id, grant);
@@ -69,13 +76,13 @@ pub(super) fn create_key(store: &dyn Store, text: &KeyText, grant: Grant, now_ms
     if !opening.environments.contains(&environment) {
         changes.insert(0, Change::Environment(environment));
     }
-    write(store, changes, now_ms)?;
+    write(store, by, changes, now_ms)?;
     Ok(key)
 }
 
 /// Writes settings from beside the engine.
-pub(super) fn write(store: &dyn Store, changes: Vec<Change>, wall_ms: i64) -> crate::error::Result<()> {
-    let ops = changes.into_iter().map(|change| Op::Setting(Box::new(Setting { change, answer: None }))).collect();
+pub(super) fn write(store: &dyn Store, by: By, changes: Vec<Change>, wall_ms: i64) -> crate::error::Result<()> {
+    let ops = changes.into_iter().map(|change| Op::Setting(Box::new(Setting { by, change, answer: None }))).collect();
     let receipt = store
         .commit(&Batch { wall_ms, steady_ms: wall_ms, ops })
         .map_err(|failed| Error::internal(format!("{failed:?}")))?;

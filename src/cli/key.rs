@@ -9,6 +9,7 @@ use rand::SeedableRng as _;
 use super::first_start::{create_key, write};
 use super::serve::DatabaseArgs;
 use crate::application::Application;
+use crate::audit::By;
 use crate::clock::{Clock as _, SystemClock};
 use crate::environment;
 use crate::error::{Error, Kind};
@@ -71,7 +72,7 @@ pub(super) fn run(args: KeyArgs) -> Result<ExitCode> {
             let expires_ms = days.map(|days| ends_after(days, now_ms)).transpose()?;
             let grant = Grant { name, role, application, rate: per_second, expires_ms };
             let text = KeyText::generate(&environment, &mut rand::rngs::StdRng::from_os_rng());
-            let key = create_key(&*store, &text, grant, now_ms)?;
+            let key = create_key(&*store, By::command(), &text, grant, now_ms)?;
             eprintln!(
                 "{} ({}, {environment}); the key is shown this once:",
                 id_text(&*store, now_ms)?.of(key.id),
@@ -91,7 +92,7 @@ pub(super) fn run(args: KeyArgs) -> Result<ExitCode> {
             let wrong =
                 || Error::new(Kind::Invalid, "key", format!("`{id}` is no key's id; `posthaste key list` shows them"));
             let key: KeyId = id_text(&*store, now_ms)?.parse(&id).ok_or_else(wrong)?;
-            write(&*store, vec![Change::Revoke { key, at_ms: now_ms }], now_ms)?;
+            write(&*store, By::command(), vec![Change::Revoke { key, at_ms: now_ms }], now_ms)?;
             eprintln!("{id} is revoked; running servers obey within a second");
         }
     }

@@ -99,6 +99,7 @@ mod tests {
     use super::*;
     use crate::application::{Application, Wire};
     use crate::attempt::{Answer, Order, Report};
+    use crate::audit::By;
     use crate::endpoint::{Health, State};
     use crate::engine::message::{Input, Output};
     use crate::environment::Environment;
@@ -133,7 +134,7 @@ mod tests {
         }
 
         fn change(&mut self, change: Change) {
-            let setting = Box::new(Setting { change, answer: None });
+            let setting = Box::new(Setting { by: By::server(), change, answer: None });
             self.core.step(self.now, Input::Change { setting, reply: () });
             self.settle(true);
         }

@@ -8,6 +8,7 @@ use super::chains::Chains;
 use super::core::Core;
 use super::message::{Answer, NotChanged, Output};
 use crate::application::Application;
+use crate::audit::By;
 use crate::clock::Now;
 use crate::endpoint::{Endpoint, Health, State};
 use crate::error::Error;
@@ -28,7 +29,7 @@ impl<R> Core<R> {
     }
 
     /// Makes a delivery due now; one that is on its way, or about to be, needs nothing.
-    pub(super) fn resend(&mut self, now: Now, event: EventId, endpoint: EndpointId, reply: R) {
+    pub(super) fn resend(&mut self, now: Now, (event, endpoint): (EventId, EndpointId), by: By, reply: R) {
         let Some(lane) = self.lanes.find(endpoint) else {
             let answer = Answer::Changed(Err(NotChanged::Failed(Error::not_found())));
             self.out.push(Output::Reply(reply, answer));
@@ -41,7 +42,7 @@ impl<R> Core<R> {
         }
         here.let_go(&[event]);
         here.settle(event);
-        self.groups.wait_change(reply, Some(Op::Resend { event, endpoint, due_ms: now.steady_ms }));
+        self.groups.wait_change(reply, Some(Op::Resend { event, endpoint, due_ms: now.steady_ms, by }));
         self.groups.line(lane, now.steady_ms);
     }
 

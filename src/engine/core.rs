@@ -104,7 +104,7 @@ impl<R> Core<R> {
             Input::Accept { events, reply } => self.accept(now, events, reply),
             Input::Change { setting, reply } => self.change(now, *setting, reply),
             Input::Record { op, reply } => self.groups.wait_change(reply, Some(*op)),
-            Input::Resend { event, endpoint, reply } => self.resend(now, event, endpoint, reply),
+            Input::Resend { event, endpoint, by, reply } => self.resend(now, (event, endpoint), by, reply),
             Input::Stored(receipt) => self.stored(now, &receipt),
             Input::NotStored(detail) => self.not_stored(now, &detail),
             Input::Loaded(endpoint, slice) => self.loaded(now, endpoint, slice),

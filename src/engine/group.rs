@@ -237,13 +237,14 @@ impl<R> Groups<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::By;
     use crate::clock::Now;
     use crate::id::{EndpointId, Id as _};
 
     const NOW: Now = Now { steady_ms: 0, wall_ms: 0 };
 
     fn resend() -> Op {
-        Op::Resend { event: EventId::new(1), endpoint: EndpointId::new(1), due_ms: 0 }
+        Op::Resend { event: EventId::new(1), endpoint: EndpointId::new(1), due_ms: 0, by: By::server() }
     }
 
     /// The last operation that fits closes the group; whoever waits for it was once put into the next one.

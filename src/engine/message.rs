@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::attempt::{Lease, Order, Report};
+use crate::audit::By;
 use crate::error::Error;
 use crate::event::{Accepted, NewEvent};
 use crate::id::{EndpointId, EventId};
@@ -40,6 +41,8 @@ pub enum Input<R> {
         event: EventId,
         /// Where to.
         endpoint: EndpointId,
+        /// Who.
+        by: By,
         /// Gets [`Answer::Changed`].
         reply: R,
     },

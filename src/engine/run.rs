@@ -12,6 +12,7 @@ use super::gate::Gate;
 use super::message::{Answer, Input, NotChanged, Output};
 use super::senders::{Means, Senders};
 use crate::attempt::{Lease, Report, Sender};
+use crate::audit::By;
 use crate::clock::{Clock, Now};
 use crate::error::{Error, Result};
 use crate::event::{Accepted, NewEvent};
@@ -110,8 +111,8 @@ impl Engine {
     }
 
     /// Makes one attempt due now. Error: why not.
-    pub async fn resend(&self, event: EventId, endpoint: EndpointId) -> Result<Durable<()>, NotChanged> {
-        self.ask_change(|reply| Input::Resend { event, endpoint, reply }).await
+    pub async fn resend(&self, by: By, event: EventId, endpoint: EndpointId) -> Result<Durable<()>, NotChanged> {
+        self.ask_change(|reply| Input::Resend { event, endpoint, by, reply }).await
     }
 
     async fn ask_change(&self, input: impl FnOnce(Reply) -> Input<Reply>) -> Result<Durable<()>, NotChanged> {

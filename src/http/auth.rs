@@ -9,6 +9,7 @@ use http::header::AUTHORIZATION;
 use tokio::task::spawn_blocking;
 
 use super::pace::Paces;
+use crate::audit::By;
 use crate::clock::{Clock, Now};
 use crate::engine::message::NotChanged;
 use crate::engine::run::Engine;
@@ -176,7 +177,7 @@ impl Auth {
                 self.engine.ids().next(now.wall_ms)
             };
             let change = Change::Environment(Environment { id, name: org.to_owned() });
-            match self.engine.change(Setting { change, answer: None }).await {
+            match self.engine.change(Setting { by: By::server(), change, answer: None }).await {
                 Ok(_) => found = Some(id),
                 Err(NotChanged::Refused(Refused::Taken)) => found = self.find_environment(org).await?,
                 Err(NotChanged::Failed(error)) => return Err(error),

@@ -13,12 +13,16 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::{Deserialize, Deserializer};
 
+use super::origin::origin;
 use super::problem::{encoded, json, text};
 use super::state::Api;
+use crate::audit::By;
+use crate::engine::message::NotChanged;
 use crate::error::{Error, Kind, Result};
 use crate::event::Once;
 use crate::id::Id;
 use crate::key::{Action, Caller};
+use crate::store::{Change, Setting};
 
 /// How long a request's body may take.
 const BODY_READ_MAX: Duration = Duration::from_secs(30);
@@ -83,6 +87,18 @@ impl Call {
     /// An id in the path. Error: 404, without a lookup when the text is no such id.
     pub(super) fn id<T: Id>(&self, api: &Api, name: &str) -> Result<T> {
         api.engine.text().parse(self.param(name)).ok_or_else(Error::not_found)
+    }
+
+    /// Who calls, and from where, for the audit log.
+    pub(super) fn by(&self, api: &Api) -> By {
+        let Caller { actor, environment, .. } = self.caller;
+        By { actor, address: Some(origin(api, &self.parts)), environment: Some(environment) }
+    }
+
+    /// Changes a setting in the caller's name.
+    pub(super) async fn change(&self, api: &Api, change: Change) -> Result<(), NotChanged> {
+        let setting = Setting { by: self.by(api), change, answer: None };
+        api.engine.change(setting).await.map(|_| ())
     }
 
     /// Whether the caller may do this. Error: 403.

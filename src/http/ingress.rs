@@ -1,16 +1,14 @@
 //! `POST /in/{token}`: the door of a source. Verify the raw bytes, understand, make durable, answer; deliver later.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
-use http::request::Parts;
 use http::{Request, StatusCode};
 
-use super::Peer;
 use super::call::{foreign_encoding, read_body};
+use super::origin::origin;
 use super::problem::encoded;
 use super::state::Api;
 use crate::digest::sha256;
@@ -25,8 +23,6 @@ use crate::store::Op;
 const BODY_BYTES_MAX: usize = 1_024 * 1_024;
 /// What every request is told that was not let in, whatever the reason: forgers learn nothing.
 const UNVERIFIED: &str = "this request could not be verified";
-/// The header in which proxies name who came to them.
-const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// 200 without a body once the event is durable, or was before. Error: 404 unknown token, 401 not verified,
 /// 400 genuine but not understood (and kept in quarantine), 413, 415, 503 nothing was taken: send it again.
@@ -64,19 +60,6 @@ async fn take(api: &Api, token: &str, request: Request<Body>) -> Result<Response
         Ok(received) => accept(api, &source, received, now.wall_ms).await,
         Err(reason) => Err(quarantine(api, &source, body, reason, now.wall_ms).await),
     }
-}
-
-/// Who sent the request: the other end, or, when that is a proxy that is trusted, whom the last such proxy names.
-pub(super) fn origin(api: &Api, parts: &Parts) -> IpAddr {
-    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.to_canonical());
-    let is_trusted = |address: &IpAddr| api.trusted_proxies.iter().any(|network| network.contains(*address));
-    if !is_trusted(&peer) {
-        return peer;
-    }
-    let named = parts.headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
-    let mut addresses = named.iter().rev().map_while(|text| text.parse::<IpAddr>().ok());
-    addresses.find(|address| !is_trusted(&address.to_canonical())).map_or(peer, |address| address.to_canonical())
 }
 
 fn refused(api: &Api, source: &Source, refusal: Refusal) -> Error {

@@ -31,6 +31,7 @@ mod ingress;
 mod linger;
 mod metrics;
 mod openapi;
+mod origin;
 mod pace;
 mod page;
 mod problem;

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::api::stats;
 use super::state::Api;
+use crate::audit::By;
 use crate::error::{Error, Result};
 use crate::id::{EventId, Id as _, floor_at};
 use crate::replay::State;
@@ -77,7 +78,7 @@ async fn step(api: &Api, task: Task) -> Result<Change> {
 async fn change(api: &Api, change: Change) -> Result<()> {
     let begun = Instant::now();
     let is_task = matches!(change, Change::Task(_));
-    match api.engine.change(Setting { change, answer: None }).await {
+    match api.engine.change(Setting { by: By::server(), change, answer: None }).await {
         Ok(_) => {}
         Err(_) if is_task => {} // called off meanwhile
         Err(error) => return Err(Error::internal(format!("{error:?}"))),

@@ -9,6 +9,7 @@ use tokio::sync::{Mutex, Notify};
 
 use super::ask::Problem;
 use super::world::{Manner, World};
+use crate::audit::By;
 use crate::clock::Clock;
 use crate::egress::probe::Prober;
 use crate::engine::run::Engine;
@@ -138,7 +139,7 @@ impl House {
         if changes.is_empty() {
             return Ok(());
         }
-        let setting = Setting { change: Change::Resources(changes), answer: None };
+        let setting = Setting { by: By::server(), change: Change::Resources(changes), answer: None };
         self.parts.engine.change(setting).await.map_err(|failed| {
             tracing::error!(?failed, "the sandbox cannot write");
             Problem::unavailable()

@@ -6,6 +6,7 @@ use super::ask::Problem;
 use super::house::House;
 use super::world::{Letter, World};
 use crate::application::{Application, ApplicationRef, Wire};
+use crate::audit::By;
 use crate::endpoint::Endpoint;
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Kind, Result};
@@ -128,7 +129,7 @@ impl House {
 
     /// Changes a setting.
     pub(super) async fn set(&self, change: Change) -> Result<()> {
-        match self.parts.engine.change(Setting { change, answer: None }).await {
+        match self.parts.engine.change(Setting { by: By::server(), change, answer: None }).await {
             Ok(_) => Ok(()),
             Err(NotChanged::Failed(error)) => Err(error),
             Err(NotChanged::Refused(Refused::Full(count))) => {

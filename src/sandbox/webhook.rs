@@ -4,6 +4,7 @@ use super::ask::Problem;
 use super::house::{House, Shared};
 use super::post::problem;
 use crate::application::Application;
+use crate::audit::By;
 use crate::endpoint::Endpoint;
 use crate::engine::message::NotChanged;
 use crate::error::Result;
@@ -68,7 +69,7 @@ impl House {
             endpoint.check().map_err(|error| problem(&error))?;
             endpoint.revision += 1;
             endpoint.updated_ms = self.parts.clock.now().wall_ms;
-            let setting = Setting { change: Change::Endpoint(endpoint.clone()), answer: None };
+            let setting = Setting { by: By::server(), change: Change::Endpoint(endpoint.clone()), answer: None };
             match self.parts.engine.change(setting).await {
                 Ok(_) => return Ok(endpoint),
                 Err(NotChanged::Refused(Refused::Stale)) => {}

@@ -9,6 +9,7 @@ use super::ledger::{CHANNELS, Draft, EVENT_TYPES};
 use super::queue::Happening;
 use super::world::World;
 use crate::application::ApplicationRef;
+use crate::audit::By;
 use crate::digest;
 use crate::engine::message::{Answer, Input};
 use crate::error::{Error, Kind};
@@ -66,7 +67,7 @@ impl World {
             }
             Ask::Resend(event, endpoint, expected) => {
                 *expected = self.ledger.asked_again(*event, *endpoint);
-                Input::Resend { event: *event, endpoint: *endpoint, reply: number }
+                Input::Resend { event: *event, endpoint: *endpoint, by: By::server(), reply: number }
             }
         };
         self.step(input);

@@ -9,6 +9,7 @@ use super::ledger::{CHANNELS, EVENT_TYPES};
 use super::queue::Happening;
 use super::world::World;
 use crate::application::{Application, ApplicationRef};
+use crate::audit::By;
 use crate::endpoint::{Endpoint, Health, State};
 use crate::engine::message::NotChanged;
 use crate::event::Once;
@@ -25,7 +26,7 @@ impl World {
     pub(super) fn furnish(&mut self) {
         let wall_ms = self.now().wall_ms;
         let mut ops = Vec::new();
-        let mut put = |change| ops.push(Op::Setting(Box::new(Setting { change, answer: None })));
+        let mut put = |change| ops.push(Op::Setting(Box::new(Setting { by: By::server(), change, answer: None })));
         put(Change::Environment(crate::environment::Environment {
             id: self.ledger.environment,
             name: "test".to_owned(),
@@ -220,7 +221,8 @@ impl World {
     }
 
     fn put_setting(&mut self, change: Change, answer: Option<Answer>, endpoints: Vec<usize>) {
-        let request = self.clients.request(Ask::Change(Box::new(Setting { change, answer }), endpoints));
+        let request =
+            self.clients.request(Ask::Change(Box::new(Setting { by: By::server(), change, answer }), endpoints));
         self.ask(request);
     }
 

@@ -25,6 +25,7 @@ use crate::token::Ended;
 mod across;
 mod application;
 mod arrival;
+mod audit;
 mod background;
 mod chain;
 mod commit;
@@ -53,21 +54,6 @@ impl Memory {
     pub fn new(id_key: [u8; 16], tail_max: usize) -> Self {
         let tables = Tables::new(id_key, tail_max);
         Self { tables: Mutex::new(tables) }
-    }
-
-    /// Does what opening a database does: what was in memory is gone, and what must be there is read back.
-    pub fn reopen(&self) {
-        arrival::reload(&mut self.tables());
-    }
-
-    /// A mutant's doing: what waits for the index of inbound events is taken for indexed.
-    pub(crate) fn lose_tail(&self) {
-        arrival::lose_tail(&mut self.tables());
-    }
-
-    /// A mutant's doing: what was written into that index is not there.
-    pub(crate) fn lose_index(&self) {
-        self.tables().arrival_keys.clear();
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {

@@ -28,6 +28,7 @@ mod people;
 pub mod sqlite;
 mod tail;
 mod tally;
+mod trail;
 mod write;
 
 pub use across::{
@@ -35,6 +36,7 @@ pub use across::{
 };
 pub use background::{Background, Erased};
 pub use people::{People, PeopleChange};
+pub use trail::Audit;
 pub use write::{
     Answer, Batch, Change, CommitFailed, Consumer, NewRow, Op, Receipt, Refused, Replayed, Setting, Tried, Turn, Turned,
 };
@@ -252,7 +254,7 @@ pub enum AttemptsOf {
 }
 
 /// The store: SQLite, PostgreSQL, or the simulator's. Calls block; each failure is [`crate::error::Kind::Internal`].
-pub trait Store: Across + Background + People + Send + Sync + 'static {
+pub trait Store: Across + Audit + Background + People + Send + Sync + 'static {
     /// Makes a batch durable, all of it or nothing.
     fn commit(&self, batch: &Batch) -> Result<Durable<Receipt>, CommitFailed>;
 

@@ -9,6 +9,10 @@ use crate::user::{Session, Test, User};
 pub trait People {
     /// All users.
     fn users(&self) -> Result<Vec<User>>;
+    /// A user, by id.
+    fn user(&self, id: UserId) -> Result<Option<User>>;
+    /// A user, by the e-mail address in lower case.
+    fn user_by_email(&self, email: &str) -> Result<Option<User>>;
     /// A session that was not ended; the caller looks at its time.
     fn session(&self, hash: &[u8; 32]) -> Result<Option<Session>>;
     /// The last test of an endpoint.
@@ -28,6 +32,13 @@ pub enum PeopleChange {
     Session(Session),
     /// Somebody logged out.
     SessionGone([u8; 32]),
+    /// Somebody did not come in: nothing changes, but the audit log tells it.
+    TurnedAway {
+        /// Who it was to be; empty when that was no address.
+        email: String,
+        /// Whether the failure locks the place out where it came from.
+        locked_out: bool,
+    },
     /// An endpoint was sent a test.
     Test(Test),
     /// How an environment's platform looks from now on.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Erased, PeopleChange};
 use crate::application::Application;
 use crate::attempt::Attempt;
+use crate::audit::By;
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::{Environment, Validation};
@@ -51,6 +52,8 @@ pub enum Op {
         endpoint: EndpointId,
         /// When: now, on the steady scale.
         due_ms: i64,
+        /// Who wants it.
+        by: By,
     },
     /// Deliveries are made again, each with its whole ladder; none when the replay has been called off.
     Replay(Box<Replayed>),
@@ -176,9 +179,12 @@ pub struct Replayed {
     pub due_ms: i64,
 }
 
-/// A change of settings and the answer that a retry of its request will get.
+/// A change of settings, whose it is, and the answer that a retry of its request will get. The audit log tells of it in
+/// the same transaction.
 #[derive(Clone, Debug)]
 pub struct Setting {
+    /// Who wants it.
+    pub by: By,
     /// What changes.
     pub change: Change,
     /// Kept under the request's idempotency key.

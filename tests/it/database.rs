@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::slice;
 
+use posthaste::audit::ENTRIES_MAX;
 use posthaste::error::Kind;
 use posthaste::key::Role;
 use posthaste::secret::Sealer;
@@ -14,6 +15,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::store::answers::check_alike;
+use crate::store::audit;
 use crate::store::subject::{NOON_MS, Subject, set};
 
 mod erased;
@@ -112,6 +114,21 @@ fn what_another_process_commits_is_seen_at_once() {
     assert_eq!(server.keys().unwrap(), slice::from_ref(&key));
     server.done(set(Change::Revoke { key: key.id, at_ms: NOON_MS }));
     assert_eq!(command.keys().unwrap()[0].revoked_ms, Some(NOON_MS));
+}
+
+#[test]
+fn the_audit_log_keeps_a_million_entries() {
+    let (_folder, path) = a_folder();
+    let subject = open(&path);
+    for name in ["org_1", "org_2", "org_3"] {
+        subject.make_environment(name);
+    }
+    // as if as many had been told in between as are kept
+    let other = Connection::open(&path).unwrap();
+    other.execute("update audit set id = id + ?1 - 2 where id = 3", (ENTRIES_MAX,)).unwrap();
+    subject.done(Op::Forget);
+    let left: Vec<String> = audit::all(&*subject).into_iter().map(|entry| entry.deed.name).collect();
+    assert_eq!(left, ["org_2", "org_3"]);
 }
 
 /// Opening must fail with this sentence about the path, and leave what lies there as it is.

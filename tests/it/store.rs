@@ -31,6 +31,7 @@ pub mod answers;
 mod application;
 mod arrival;
 mod attempts;
+pub mod audit;
 mod background;
 mod batch;
 pub mod chain;

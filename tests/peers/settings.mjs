@@ -33,6 +33,27 @@ const stories = {
     await holder.reload()
     await holder.getByRole('heading', { name: 'Log in' }).waitFor()
   },
+
+  async audit(email, password) {
+    const page = await person()
+    await login(page, email, password)
+    await page.getByRole('link', { name: 'Audit log' }).click()
+    await page.getByRole('cell', { name: 'endpoint created' }).waitFor()
+    await look(page, 'audit')
+    await page.getByLabel('About').selectOption('login')
+    await page.getByLabel('Who').fill(email)
+    await page.getByRole('button', { name: 'Show' }).click()
+    await page.getByRole('cell', { name: 'login opened' }).waitFor()
+    assert.equal(await page.getByRole('cell', { name: 'endpoint created' }).count(), 0)
+    await page.getByLabel('Who').fill('nobody')
+    await page.getByRole('button', { name: 'Show' }).click()
+    await page.getByText('Nothing of that is written down.').waitFor()
+    await page.getByLabel('Who').fill('')
+    await page.getByLabel('About').selectOption('endpoint')
+    await page.getByRole('button', { name: 'Show' }).click()
+    await page.getByRole('link', { name: 'http://127.0.0.1:1' }).click()
+    await page.getByRole('button', { name: 'Rotate secret' }).waitFor()
+  },
 }
 
 await tell(stories)

@@ -12,8 +12,8 @@ use crate::application::Application;
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
 use crate::http::page::time;
-use crate::key::{self, Action, Caller};
-use crate::store::{Change, Setting, Store};
+use crate::key::{self, Action};
+use crate::store::{Change, Store};
 use crate::token::{self, Capability, Claims, ENDED_MS, Ended, Grant, LINK_BYTES_MAX, Which};
 
 /// How long tokens that are to end may go on, at most: 7 days, in seconds.
@@ -102,19 +102,19 @@ pub(in crate::http) fn link(api: &Api, application: &Application, grant: Grant) 
 
 /// POST `/auth/logout`: the token that asks ends. A key stays: `posthaste key revoke` ends it.
 pub(super) async fn logout(State(api): State<Api>, call: Call) -> Result<Response> {
-    end_one(&api, &call.caller, call.proof()?).await?;
+    end_one(&api, &call, call.proof()?).await?;
     Ok(empty())
 }
 
 /// Ends the token that this caller showed; a key stays.
-pub(in crate::http) async fn end_one(api: &Api, caller: &Caller, token: &str) -> Result<()> {
-    let Some(application) = caller.application().filter(|_| caller.capabilities().is_some()) else {
+pub(in crate::http) async fn end_one(api: &Api, call: &Call, token: &str) -> Result<()> {
+    let Some(application) = call.caller.application().filter(|_| call.caller.capabilities().is_some()) else {
         return Ok(());
     };
     let now_ms = api.clock.now().wall_ms;
     let which = Which::One(token::hash(token));
     let ended = Ended { application, which, issued_until_ms: i64::MAX, from_ms: now_ms, forget_ms: now_ms + ENDED_MS };
-    end(api, vec![ended]).await
+    end(api, call, vec![ended]).await
 }
 
 /// POST `/auth/app/{app}/expire-all`: the tokens made until now end, all or those of some sessions.
@@ -140,13 +140,13 @@ pub(super) async fn expire_all(State(api): State<Api>, call: Call) -> Result<Res
         forget_ms: now_ms + ENDED_MS,
     };
     let which = if sessions.is_empty() { vec![Which::All] } else { sessions.into_iter().map(Which::Session).collect() };
-    end(&api, which.into_iter().map(ended).collect()).await?;
+    end(&api, &call, which.into_iter().map(ended).collect()).await?;
     Ok(empty())
 }
 
-async fn end(api: &Api, ended: Vec<Ended>) -> Result<()> {
-    let changed = api.engine.change(Setting { change: Change::EndTokens(ended), answer: None }).await;
-    changed.map(|_| ()).map_err(|error| not_changed(error, "it cannot be ended now"))
+async fn end(api: &Api, call: &Call, ended: Vec<Ended>) -> Result<()> {
+    let changed = call.change(api, Change::EndTokens(ended)).await;
+    changed.map_err(|error| not_changed(error, "it cannot be ended now"))
 }
 
 /// GET `/auth/whoami`

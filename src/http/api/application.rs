@@ -18,7 +18,7 @@ use crate::id::{Id as _, IdText};
 use crate::key::Action;
 use crate::name::Metadata;
 use crate::provider::Provider;
-use crate::store::{Change, Refused, Setting};
+use crate::store::{Change, Refused};
 
 const UID_TAKEN: &str = "an application with this uid exists already; choose another";
 
@@ -101,10 +101,10 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
     }
     let application = fresh(&api, &call, input)?;
     application.check()?;
-    catalogue::bring_in(&api, application.environment, application.provider).await?;
+    catalogue::bring_in(&api, &call, application.provider).await?;
     let uid = application.uid.clone();
     let body = text(&out(application.clone(), api.engine.text()));
-    match api.change(once, Change::Application(application), StatusCode::CREATED, body).await {
+    match api.change(&call, once, Change::Application(application), (StatusCode::CREATED, body)).await {
         Ok(response) => Ok(response),
         Err(NotChanged::Refused(Refused::Taken)) if get_if_exists => existing(&api, &call, uid).await,
         Err(error) => Err(not_changed(
@@ -161,9 +161,9 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
     }
     application.check()?;
     application.updated_ms = api.clock.now().wall_ms;
-    catalogue::bring_in(&api, environment, application.provider).await?;
+    catalogue::bring_in(&api, &call, application.provider).await?;
     let body = text(&out(application.clone(), api.engine.text()));
-    let changed = api.change(None, Change::Application(application), status, body).await;
+    let changed = api.change(&call, None, Change::Application(application), (status, body)).await;
     changed.map_err(|error| not_changed(error, UID_TAKEN))
 }
 
@@ -187,7 +187,7 @@ pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response
     application.check()?;
     application.updated_ms = api.clock.now().wall_ms;
     let body = text(&out(application.clone(), api.engine.text()));
-    let changed = api.change(None, Change::Application(application), StatusCode::OK, body).await;
+    let changed = api.change(&call, None, Change::Application(application), (StatusCode::OK, body)).await;
     changed.map_err(|error| not_changed(error, UID_TAKEN))
 }
 
@@ -219,10 +219,9 @@ pub(super) async fn get_or_make(api: &Api, call: &Call, input: ApplicationIn) ->
     }
     let application = fresh(api, call, input)?;
     application.check()?;
-    catalogue::bring_in(api, environment, application.provider).await?;
-    let setting = Setting { change: Change::Application(application.clone()), answer: None };
-    match api.engine.change(setting).await {
-        Ok(_) => Ok(application),
+    catalogue::bring_in(api, call, application.provider).await?;
+    match call.change(api, Change::Application(application.clone())).await {
+        Ok(()) => Ok(application),
         Err(NotChanged::Refused(Refused::Taken)) => {
             let named = ApplicationRef::Uid(uid);
             api.read(move |store| store.application(environment, &named)).await?.ok_or_else(Error::not_found)
@@ -256,6 +255,6 @@ pub(super) async fn delete(State(api): State<Api>, call: Call) -> Result<Respons
         return Err(of_source());
     }
     let deleted = Application { deleted: true, updated_ms: api.clock.now().wall_ms, ..application };
-    let changed = api.change(None, Change::Application(deleted), StatusCode::NO_CONTENT, String::new()).await;
+    let changed = api.change(&call, None, Change::Application(deleted), (StatusCode::NO_CONTENT, String::new())).await;
     changed.map(|_| empty()).map_err(|error| not_changed(error, "it is deleted already"))
 }

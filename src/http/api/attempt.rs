@@ -18,7 +18,7 @@ use crate::http::call::{Call, answer};
 use crate::http::page::{Asked, filter, time};
 use crate::id::{ApplicationId, AttemptId, EndpointId, EventId, Id, IdText};
 use crate::key::Action;
-use crate::store::{AttemptRow, AttemptsOf, Change, Filter, Listed, Page, Setting, Store};
+use crate::store::{AttemptRow, AttemptsOf, Change, Filter, Listed, Page, Store};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -166,10 +166,9 @@ pub(super) async fn expunge(State(api): State<Api>, call: Call) -> Result<Respon
     let application = api.application(&call).await?;
     let event = event::find(&api, &call, &application).await?;
     let row = find(&api, &call, &event).await?;
-    let setting = Setting { change: Change::ExpungeAttempt(event.id, row.attempt.id), answer: None };
-    let changed = api.engine.change(setting).await;
+    let changed = call.change(&api, Change::ExpungeAttempt(event.id, row.attempt.id)).await;
     api.upkeep.notify_one(); // the log has copies
-    changed.map(|_| empty()).map_err(|error| not_changed(error, "it cannot be erased now"))
+    changed.map(|()| empty()).map_err(|error| not_changed(error, "it cannot be erased now"))
 }
 
 /// POST `/app/{app}/msg/{msg}/endpoint/{ep}/resend`: one attempt now.
@@ -183,13 +182,13 @@ pub(super) async fn resend(State(api): State<Api>, call: Call) -> Result<Respons
     let application = api.application(&call).await?;
     let event = event::find(&api, &call, &application).await?;
     let endpoint = endpoint::find(&api, &call, &application).await?;
-    again(&api, &event, &endpoint).await?;
-    let kept = api.change(once, Change::Answered, StatusCode::ACCEPTED, "{}".to_owned()).await;
+    again(&api, &call, &event, &endpoint).await?;
+    let kept = api.change(&call, once, Change::Answered, (StatusCode::ACCEPTED, "{}".to_owned())).await;
     kept.map_err(|error| not_changed(error, "it cannot be resent now"))
 }
 
 /// One more attempt, now. Error: the endpoint is disabled, the payload is gone.
-pub(in crate::http) async fn again(api: &Api, event: &Event, endpoint: &Endpoint) -> Result<()> {
+pub(in crate::http) async fn again(api: &Api, call: &Call, event: &Event, endpoint: &Endpoint) -> Result<()> {
     if endpoint.state != EndpointState::Enabled {
         return Err(Error::new(
             Kind::Invalid,
@@ -200,6 +199,6 @@ pub(in crate::http) async fn again(api: &Api, event: &Event, endpoint: &Endpoint
     if event.is_expired(api.clock.now().wall_ms) {
         return Err(Error::new(Kind::Invalid, "missing_payload", "the event's payload is gone; publish it anew"));
     }
-    let resent = api.engine.resend(event.id, endpoint.id).await;
+    let resent = api.engine.resend(call.by(api), event.id, endpoint.id).await;
     resent.map(|_| ()).map_err(|error| not_changed(error, "it cannot be resent now"))
 }

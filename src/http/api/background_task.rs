@@ -16,7 +16,7 @@ use crate::http::problem::text;
 use crate::id::{Id as _, IdText, TaskId};
 use crate::key::Action;
 use crate::replay::{Replay, State as ReplayState};
-use crate::store::{Change, Listed, Page, Setting};
+use crate::store::{Change, Listed, Page};
 use crate::task::{Task, Work};
 
 /// Either kind.
@@ -72,7 +72,7 @@ pub(super) async fn begin(
     let now_ms = api.clock.now().wall_ms;
     let task = Task::begin(api.engine.ids().next(now_ms), call.caller.environment, application, work, now_ms);
     let body = shaped(&task, api.engine.text(), unresolved);
-    let begun = api.change(once, Change::Task(Box::new(task)), StatusCode::ACCEPTED, body).await;
+    let begun = api.change(call, once, Change::Task(Box::new(task)), (StatusCode::ACCEPTED, body)).await;
     api.upkeep.notify_one();
     begun.map_err(|error| not_changed(error, "the task could not be begun; try again"))
 }
@@ -145,8 +145,8 @@ pub(in crate::http) async fn call_off(api: &Api, call: &Call) -> Result<()> {
             Change::Task(Box::new(Task { state: ReplayState::Canceled, updated_ms, ..task }))
         }
     };
-    let changed = api.engine.change(Setting { change, answer: None }).await;
-    changed.map(|_| ()).map_err(|error| not_changed(error, "the task has ended already"))
+    let changed = call.change(api, change).await;
+    changed.map_err(|error| not_changed(error, "the task has ended already"))
 }
 
 /// A task of the caller's environment, and of the caller's application when that is all the caller may see.

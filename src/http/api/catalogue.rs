@@ -13,7 +13,7 @@ use crate::id::EnvironmentId;
 use crate::key::Action;
 use crate::provider::Provider;
 use crate::providers;
-use crate::store::{Change, Setting, Store};
+use crate::store::{Change, Store};
 
 #[derive(Deserialize)]
 struct ImportIn {
@@ -41,21 +41,20 @@ pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Respons
         let detail = format!("`{}` has no catalogue; fintoc, bridge and finix have one", provider.name());
         return Err(Error::field("provider", detail));
     }
-    bring_in(&api, call.caller.environment, provider).await?;
+    bring_in(&api, &call, provider).await?;
     let modified = rows.iter().map(|row| row.event_type.as_str()).collect();
     Ok(answer(StatusCode::OK, &ImportOut { data: Imported { modified } }))
 }
 
 /// Makes the event types of a provider's catalogue that are missing.
-pub(super) async fn bring_in(api: &Api, environment: EnvironmentId, provider: Provider) -> Result<()> {
-    let now_ms = api.clock.now().wall_ms;
+pub(super) async fn bring_in(api: &Api, call: &Call, provider: Provider) -> Result<()> {
+    let (environment, now_ms) = (call.caller.environment, api.clock.now().wall_ms);
     let missing = api.read(move |store| missing(store, environment, provider, now_ms)).await?;
     if missing.is_empty() {
         return Ok(());
     }
-    let setting = Setting { change: Change::Catalogue(missing), answer: None };
-    let changed = api.engine.change(setting).await;
-    changed.map(|_| ()).map_err(|error| not_changed(error, "an event type of the catalogue is in the way"))
+    let changed = call.change(api, Change::Catalogue(missing)).await;
+    changed.map_err(|error| not_changed(error, "an event type of the catalogue is in the way"))
 }
 
 /// The event types of a provider's catalogue that an environment has not.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::http::call::Call;
 use crate::id::EndpointId;
 use crate::providers;
-use crate::store::{Change, Refused, Setting};
+use crate::store::{Change, Refused};
 
 /// The endpoint of an application for this URL, made when it is the first event for it.
 /// Error: the type goes to endpoints, or the guard's verdict on the URL.
@@ -26,10 +26,10 @@ pub(super) async fn endpoint(api: &Api, call: &Call, event_type: &str, url: &str
         return Ok(endpoint.id);
     }
     (api.judge_url)(url.to_owned()).await?;
-    make(api, &application, uid, url).await
+    make(api, call, &application, uid, url).await
 }
 
-async fn make(api: &Api, application: &Application, uid: String, url: &str) -> Result<EndpointId> {
+async fn make(api: &Api, call: &Call, application: &Application, uid: String, url: &str) -> Result<EndpointId> {
     let now_ms = api.clock.now().wall_ms;
     let secret = providers::generate_secret(application.provider, &mut rand::rngs::StdRng::from_os_rng());
     let endpoint = Endpoint {
@@ -39,8 +39,8 @@ async fn make(api: &Api, application: &Application, uid: String, url: &str) -> R
         ..Endpoint::new(api.engine.ids().next(now_ms), application, url, secret, now_ms)
     };
     let (application, id) = (application.id, endpoint.id);
-    match api.engine.change(Setting { change: Change::Endpoint(endpoint), answer: None }).await {
-        Ok(_) => Ok(id),
+    match call.change(api, Change::Endpoint(endpoint)).await {
+        Ok(()) => Ok(id),
         // another event for the same URL came first
         Err(NotChanged::Refused(Refused::Taken)) => {
             let made = api.read(move |store| store.endpoint_by_uid(application, &uid)).await?;

@@ -153,7 +153,7 @@ pub(super) async fn change_once(
         endpoint.check()?;
         endpoint.revision += 1;
         endpoint.updated_ms = api.clock.now().wall_ms;
-        match api.change(once, Change::Endpoint(endpoint.clone()), StatusCode::OK, String::new()).await {
+        match api.change(call, once, Change::Endpoint(endpoint.clone()), (StatusCode::OK, String::new())).await {
             Ok(_) => return Ok(endpoint),
             Err(NotChanged::Refused(Refused::Stale)) => {}
             Err(error) => return Err(not_changed(error, UID_TAKEN)),
@@ -235,7 +235,7 @@ async fn make(
 ) -> Result<Response> {
     check(api, call, application, &endpoint).await?;
     let body = text(&out(endpoint.clone(), api.engine.text()));
-    api.change(once, Change::Endpoint(endpoint), StatusCode::CREATED, body)
+    api.change(call, once, Change::Endpoint(endpoint), (StatusCode::CREATED, body))
         .await
         .map_err(|error| not_changed(error, UID_TAKEN))
 }

@@ -15,7 +15,7 @@ use crate::http::call::{Call, answer, present};
 use crate::http::page::time;
 use crate::id::EnvironmentId;
 use crate::key::Action;
-use crate::store::{Change, Page, PeopleChange, Setting, Store};
+use crate::store::{Change, Page, PeopleChange, Store};
 
 /// The form of an export.
 const VERSION: u32 = 1;
@@ -97,19 +97,20 @@ async fn settings(api: &Api, environment: EnvironmentId) -> Result<SettingsOut> 
 pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
     let (input, _) = call.json::<SettingsPatch>().await?;
-    apply(&api, call.caller.environment, input).await?;
+    apply(&api, &call, input).await?;
     Ok(answer(StatusCode::OK, &settings(&api, call.caller.environment).await?))
 }
 
 /// Changes what is given, all of it or nothing that breaks a rule.
-async fn apply(api: &Api, environment: EnvironmentId, given: SettingsPatch) -> Result<()> {
+async fn apply(api: &Api, call: &Call, given: SettingsPatch) -> Result<()> {
+    let environment = call.caller.environment;
     let validation = given.schema_validation.as_deref().map(Validation::parse).transpose()?;
     let before = api.read(move |store| store.brand(environment)).await?;
     let brand = given.portal.map(|given| patched(before, given)).transpose()?;
     let validation = validation.map(|validation| Change::Validation(environment, validation));
     let brand = brand.map(|brand| Change::People(PeopleChange::Brand(environment, brand)));
     for change in validation.into_iter().chain(brand) {
-        let changed = api.engine.change(Setting { change, answer: None }).await;
+        let changed = call.change(api, change).await;
         changed.map_err(|error| not_changed(error, "it cannot be changed now"))?;
     }
     api.schemas.changed();
@@ -169,10 +170,10 @@ pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Respons
     let read = given.into_iter().map(|given| event_type::fresh(given, environment, now_ms));
     let event_types = read.collect::<Result<Vec<_>>>()?;
     if !event_types.is_empty() {
-        event_type::write(&api, event_types).await?;
+        event_type::write(&api, &call, event_types).await?;
     }
     if let Some(settings) = input.settings {
-        apply(&api, environment, settings).await?;
+        apply(&api, &call, settings).await?;
     }
     Ok(empty())
 }

@@ -16,7 +16,7 @@ use crate::http::problem::text;
 use crate::http::schemas::Schema;
 use crate::id::EnvironmentId;
 use crate::key::Action;
-use crate::store::{Change, Listed, Page, Setting, Store};
+use crate::store::{Change, Listed, Page, Store};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -166,7 +166,7 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
     }
     let event_type = fresh(input, call.caller.environment, api.clock.now().wall_ms)?;
     let body = text(&out(event_type.clone(), true));
-    let changed = api.change(once, Change::EventType(event_type), StatusCode::CREATED, body).await;
+    let changed = api.change(&call, once, Change::EventType(event_type), (StatusCode::CREATED, body)).await;
     api.schemas.changed();
     changed.map_err(|error| not_changed(error, "an event type of this name exists already"))
 }
@@ -197,6 +197,7 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
     let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     put(
         &api,
+        &call,
         EventType { created_ms: before.map_or(event_type.created_ms, |before| before.created_ms), ..event_type },
         status,
     )
@@ -221,20 +222,20 @@ pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response
     }
     check(&event_type)?;
     event_type.updated_ms = api.clock.now().wall_ms;
-    put(&api, event_type, StatusCode::OK).await
+    put(&api, &call, event_type, StatusCode::OK).await
 }
 
-async fn put(api: &Api, event_type: EventType, status: StatusCode) -> Result<Response> {
+async fn put(api: &Api, call: &Call, event_type: EventType, status: StatusCode) -> Result<Response> {
     let body = text(&out(event_type.clone(), true));
-    write(api, vec![event_type]).await?;
+    write(api, call, vec![event_type]).await?;
     Ok(crate::http::problem::json(status, body))
 }
 
 /// Makes or changes event types, all of them or none.
-pub(super) async fn write(api: &Api, event_types: Vec<EventType>) -> Result<()> {
-    let changed = api.engine.change(Setting { change: Change::EventTypes(event_types), answer: None }).await;
+pub(super) async fn write(api: &Api, call: &Call, event_types: Vec<EventType>) -> Result<()> {
+    let changed = call.change(api, Change::EventTypes(event_types)).await;
     api.schemas.changed();
-    changed.map(|_| ()).map_err(|error| not_changed(error, "it cannot be changed now"))
+    changed.map_err(|error| not_changed(error, "it cannot be changed now"))
 }
 
 /// DELETE `/event-type/{name}`: into the archive, or away with `expunge=true`.
@@ -244,11 +245,11 @@ pub(super) async fn delete(State(api): State<Api>, call: Call) -> Result<Respons
     let event_type = look(&api, &call).await?.ok_or_else(Error::not_found)?;
     if !expunge {
         let archived = EventType { archived: true, updated_ms: api.clock.now().wall_ms, ..event_type };
-        write(&api, vec![archived]).await?;
+        write(&api, &call, vec![archived]).await?;
         return Ok(empty());
     }
     let change = Change::EventTypeGone(event_type.environment, event_type.name);
-    let changed = api.engine.change(Setting { change, answer: None }).await;
+    let changed = call.change(&api, change).await;
     api.schemas.changed();
-    changed.map(|_| empty()).map_err(|error| not_changed(error, "it is gone already"))
+    changed.map(|()| empty()).map_err(|error| not_changed(error, "it is gone already"))
 }

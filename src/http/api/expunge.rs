@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
 use crate::id::{ApplicationId, EventId, Id as _};
 use crate::key::Action;
-use crate::store::{Change, Setting, Store};
+use crate::store::{Change, Store};
 use crate::task::{Task, Work};
 
 /// How many events one request names.
@@ -43,15 +43,14 @@ pub(super) async fn one(State(api): State<Api>, call: Call) -> Result<Response> 
     call.may(Action::Manage)?;
     let application = api.application(&call).await?;
     let event = event::find(&api, &call, &application).await?;
-    erase(&api, application.id, vec![event.id]).await?;
+    erase(&api, &call, application.id, vec![event.id]).await?;
     Ok(empty())
 }
 
-async fn erase(api: &Api, application: ApplicationId, events: Vec<EventId>) -> Result<()> {
-    let setting = Setting { change: Change::Expunge(application, events), answer: None };
-    let changed = api.engine.change(setting).await;
+async fn erase(api: &Api, call: &Call, application: ApplicationId, events: Vec<EventId>) -> Result<()> {
+    let changed = call.change(api, Change::Expunge(application, events)).await;
     api.upkeep.notify_one(); // the log has copies
-    changed.map(|_| ()).map_err(|error| not_changed(error, "it cannot be erased now"))
+    changed.map_err(|error| not_changed(error, "it cannot be erased now"))
 }
 
 /// POST `/app/{app}/msg/bulk-expunge`
@@ -81,7 +80,7 @@ pub(super) async fn many(State(api): State<Api>, call: Call) -> Result<Response>
         .await?;
     let events: Vec<EventId> = found.iter().filter_map(|(_, event)| *event).collect();
     if !events.is_empty() {
-        erase(&api, application, events).await?;
+        erase(&api, &call, application, events).await?;
     }
     let word = |event: Option<EventId>| if event.is_some() { "expunged" } else { "not-found" };
     let results = found.into_iter().map(|(text, event)| (text, word(event))).collect();

@@ -21,6 +21,7 @@ use crate::store::{Answer, Change, Refused, Setting};
 pub(super) mod access;
 mod application;
 pub(super) mod attempt;
+pub(super) mod audit;
 pub(super) mod background_task;
 mod batch;
 pub(crate) mod catalogue;
@@ -136,6 +137,7 @@ fn environment_routes() -> Router<Api> {
         .route("/api/v1/auth/app/{app}/expire-all", post(access::expire_all))
         .route("/api/v1/auth/logout", post(access::logout))
         .route("/api/v1/auth/whoami", get(access::whoami))
+        .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/environment", get(environment::read).patch(environment::patch))
         .route("/api/v1/environment/export", post(environment::export))
         .route("/api/v1/environment/import", post(environment::import))
@@ -235,13 +237,13 @@ impl Api {
     /// Changes a setting and answers; a retry of the request with the same key gets the same answer.
     pub(super) async fn change(
         &self,
+        call: &Call,
         once: Option<Once>,
         change: Change,
-        status: StatusCode,
-        body: String,
+        (status, body): (StatusCode, String),
     ) -> Result<Response, NotChanged> {
         let answer = once.map(|once| Answer { once, status: status.as_u16(), body: Bytes::from(body.clone()) });
-        match self.engine.change(Setting { change, answer }).await {
+        match self.engine.change(Setting { by: call.by(self), change, answer }).await {
             Ok(_) => Ok(json(status, body)),
             Err(NotChanged::Refused(Refused::Answered(answer))) => Ok(repeat(answer)),
             Err(other) => Err(other),

@@ -82,7 +82,7 @@ pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Respons
     let dry_run = input.dry_run == Some(true);
     let to_modify = dry_run.then(|| changes.iter().filter(|row| !row.archived).map(shown).collect());
     if !dry_run && !changes.is_empty() {
-        write(&api, changes).await?;
+        write(&api, &call, changes).await?;
     }
     Ok(answer(StatusCode::OK, &ImportOut { data: Imported { modified, to_modify } }))
 }

@@ -11,7 +11,7 @@ use crate::http::call::Call;
 use crate::id::{EnvironmentId, Id as _};
 use crate::name::Metadata;
 use crate::provider::Provider;
-use crate::store::{Change, Refused, Setting, Store};
+use crate::store::{Change, Refused, Store};
 
 /// The application that hears what happens in the caller's environment, made when it is asked for first.
 pub(super) async fn application(api: &Api, call: &Call) -> Result<Application> {
@@ -32,7 +32,7 @@ pub(super) async fn application(api: &Api, call: &Call) -> Result<Application> {
         return Ok(found);
     }
     let made = Environment { id: management, name: environment::MANAGEMENT.to_owned() };
-    put(api, Change::Environment(made)).await?;
+    put(api, call, Change::Environment(made)).await?;
     let now_ms = api.clock.now().wall_ms;
     let application = Application {
         id: api.engine.ids().next(now_ms),
@@ -47,7 +47,7 @@ pub(super) async fn application(api: &Api, call: &Call) -> Result<Application> {
         updated_ms: now_ms,
         deleted: false,
     };
-    put(api, Change::Application(application)).await?;
+    put(api, call, Change::Application(application)).await?;
     api.read(move |store| store.application(management, &named)).await?.ok_or_else(Error::not_found)
 }
 
@@ -58,9 +58,9 @@ fn name_of(store: &dyn Store, id: EnvironmentId) -> Result<String> {
 }
 
 /// Makes what may be there already.
-async fn put(api: &Api, change: Change) -> Result<()> {
-    match api.engine.change(Setting { change, answer: None }).await {
-        Ok(_) | Err(NotChanged::Refused(Refused::Taken)) => Ok(()),
+async fn put(api: &Api, call: &Call, change: Change) -> Result<()> {
+    match call.change(api, change).await {
+        Ok(()) | Err(NotChanged::Refused(Refused::Taken)) => Ok(()),
         Err(error) => Err(not_changed(error, "it exists already")),
     }
 }

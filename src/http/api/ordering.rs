@@ -113,7 +113,7 @@ pub(super) async fn skip(State(api): State<Api>, call: Call) -> Result<Response>
     let endpoint = endpoint::find(&api, &call, &application).await?;
     let event = event::named(&api, &application, &input.msg_id).await?;
     let skipped = text(&SkipOut { skipped: true });
-    match api.change(once, Change::Skip(endpoint.id, event.id), StatusCode::OK, skipped).await {
+    match api.change(&call, once, Change::Skip(endpoint.id, event.id), (StatusCode::OK, skipped)).await {
         Err(NotChanged::Refused(Refused::Stale)) => Ok(answer(StatusCode::OK, &SkipOut { skipped: false })),
         changed => changed.map_err(|error| not_changed(error, "it cannot be skipped now")),
     }

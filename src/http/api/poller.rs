@@ -13,7 +13,7 @@ use crate::http::call::{Call, answer};
 use crate::http::page::{Asked, filter};
 use crate::id::{ApplicationId, EventId, Id as _, floor_at};
 use crate::key::Action;
-use crate::store::{Change, Consumer, Filter, Page, Setting};
+use crate::store::{Change, Consumer, Filter, Page};
 
 /// The longest name of a sink or consumer, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -58,7 +58,7 @@ pub(super) async fn consume(State(api): State<Api>, call: Call) -> Result<Respon
         (Some(place), known) => {
             if known.is_none_or(|known| place > known) {
                 call.may(Action::Publish)?;
-                move_to(&api, Consumer { application, sink, name, place, commits: true }).await?;
+                move_to(&api, &call, Consumer { application, sink, name, place, commits: true }).await?;
             }
             place
         }
@@ -77,7 +77,7 @@ pub(super) async fn seek(State(api): State<Api>, call: Call) -> Result<Response>
         input.after.parse().map_err(|_| Error::field("after", "must be a time such as 2026-11-22T08:30:00Z"))?;
     let application = api.application(&call).await?.id;
     let place = before(after.as_millisecond() + 1);
-    move_to(&api, Consumer { application, sink, name, place, commits: false }).await?;
+    move_to(&api, &call, Consumer { application, sink, name, place, commits: false }).await?;
     Ok(answer(StatusCode::OK, &SeekOut { iterator: api.engine.text().of(place) }))
 }
 
@@ -112,10 +112,9 @@ fn start(api: &Api, call: &Call) -> Result<EventId> {
     Ok(EventId::new(above.unwrap_or(0)))
 }
 
-async fn move_to(api: &Api, consumer: Consumer) -> Result<()> {
-    let setting = Setting { change: Change::Consumer(consumer), answer: None };
-    let moved = api.engine.change(setting).await;
-    moved.map(|_| ()).map_err(|error| not_changed(error, "the place could not be kept"))
+async fn move_to(api: &Api, call: &Call, consumer: Consumer) -> Result<()> {
+    let moved = call.change(api, Change::Consumer(consumer)).await;
+    moved.map_err(|error| not_changed(error, "the place could not be kept"))
 }
 
 async fn next(api: &Api, call: &Call, application: ApplicationId, page: Page<EventId>) -> Result<Response> {

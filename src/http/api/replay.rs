@@ -113,7 +113,7 @@ async fn begin(api: &Api, call: &Call, kind: Kind) -> Result<Response> {
         return Ok(answer(StatusCode::OK, &DryRunOut { dry_run, count: replay.total }));
     }
     let body = text(&out(&replay, api.engine.text()));
-    api.change(once, Change::Replay(Box::new(replay)), StatusCode::ACCEPTED, body)
+    api.change(call, once, Change::Replay(Box::new(replay)), (StatusCode::ACCEPTED, body))
         .await
         .map_err(|error| not_changed(error, RUNNING))
 }

@@ -166,7 +166,7 @@ fn fresh(api: &Api, call: &Call, input: SourceIn) -> Result<Source> {
 async fn make(api: &Api, call: &Call, source: Source, once: Option<Once>) -> Result<Response> {
     source.check()?;
     source_config::check(source.provider, &source.config)?;
-    catalogue::bring_in(api, source.environment, source.provider).await?;
+    catalogue::bring_in(api, call, source.provider).await?;
     let id = api.engine.text().of(source.id);
     let application = Application {
         id: source.application,
@@ -184,7 +184,7 @@ async fn make(api: &Api, call: &Call, source: Source, once: Option<Once>) -> Res
     // the token is sealed at rest: only whose it is goes with the answer that a retry gets
     let kept = once.map(|once| Answer { once, status: StatusCode::CREATED.as_u16(), body: Bytes::from(id) });
     let change = Change::Source(Box::new(source.clone()), Some(Box::new(application)));
-    match api.engine.change(Setting { change, answer: kept }).await {
+    match api.engine.change(Setting { by: call.by(api), change, answer: kept }).await {
         Ok(_) => Ok(answer(StatusCode::CREATED, &out(&source, api))),
         Err(NotChanged::Refused(Refused::Answered(kept))) => made_before(api, call, &kept).await,
         Err(error) => Err(not_changed(error, UID_TAKEN)),
@@ -226,7 +226,7 @@ async fn change_once(
         source.revision += 1;
         source.updated_ms = api.clock.now().wall_ms;
         let change = Change::Source(Box::new(source.clone()), None);
-        match api.engine.change(Setting { change, answer: kept.clone() }).await {
+        match api.engine.change(Setting { by: call.by(api), change, answer: kept.clone() }).await {
             Err(NotChanged::Refused(Refused::Answered(_))) => return find(api, call).await,
             Ok(_) => {
                 api.doors.changed(source.id);

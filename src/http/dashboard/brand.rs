@@ -19,7 +19,7 @@ use crate::http::api::not_changed;
 use crate::http::problem::status;
 use crate::http::state::Api;
 use crate::key::Action;
-use crate::store::{Change, PeopleChange, Setting};
+use crate::store::{Change, PeopleChange};
 
 /// The largest form, in bytes: a logo and a few words.
 const FORM_BYTES_MAX: usize = LOGO_BYTES_MAX + 16 * 1_024;
@@ -106,6 +106,6 @@ async fn change(api: &Api, visit: &Visit, Upload { form, file }: &Upload) -> Res
     let name = Brand::name(form.one("name"))?;
     let brand = Brand { name, colour: colour.map(|text| Colour::parse("colour", text)).transpose()?, logo };
     let change = Change::People(PeopleChange::Brand(environment, brand));
-    let changed = api.engine.change(Setting { change, answer: None }).await;
-    changed.map(|_| ()).map_err(|error| not_changed(error, "it cannot be changed now"))
+    let changed = visit.change(api, change).await;
+    changed.map_err(|error| not_changed(error, "it cannot be changed now"))
 }

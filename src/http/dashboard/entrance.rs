@@ -13,6 +13,9 @@ use crate::error::{Error, Kind, Result};
 /// So many failures of one address within this time lock it out for as long: 10 minutes.
 const FAILURES_MAX: usize = 10;
 const LOCK_MS: i64 = 600_000;
+/// How many failures the audit log tells of within an hour: a guesser must not push everything else out of it.
+const TOLD_MAX: u32 = 100;
+const TOLD_MS: i64 = 3_600_000;
 /// How many addresses are remembered; all are forgotten when there are more.
 const ADDRESSES_MAX: usize = 16_384;
 /// How many passwords are hashed at one time: each takes 19 MiB.
@@ -23,13 +26,16 @@ pub struct Entrance {
     code: Mutex<Option<String>>,
     /// When each address tried in vain, the last [`FAILURES_MAX`] times, in ms on the steady scale.
     failures: Mutex<HashMap<IpAddr, VecDeque<i64>>>,
+    /// When an hour began, in ms on the steady scale, and how many failures the audit log told of since then.
+    told: Mutex<(i64, u32)>,
     hashing: Semaphore,
 }
 
 impl Entrance {
     /// `code` makes the first Admin; `None` when there is one.
     pub(in crate::http) fn new(code: Option<String>) -> Self {
-        Self { code: Mutex::new(code), failures: Mutex::default(), hashing: Semaphore::new(HASHING_MAX) }
+        let (failures, told) = Default::default();
+        Self { code: Mutex::new(code), failures, told, hashing: Semaphore::new(HASHING_MAX) }
     }
 
     /// Whether the first Admin is still to be made.
@@ -54,8 +60,9 @@ impl Entrance {
         self.code.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An address tries to come in: a failure until [`Self::forgive`] says otherwise. Error: it failed too often.
-    pub(super) fn try_at(&self, address: IpAddr, now_ms: i64) -> Result<()> {
+    /// An address tries to come in: a failure until [`Self::forgive`] says otherwise. Gives whether that failure locks it
+    /// out. Error: it failed too often.
+    pub(super) fn try_at(&self, address: IpAddr, now_ms: i64) -> Result<bool> {
         let mut failures = self.failures();
         if failures.len() >= ADDRESSES_MAX {
             failures.clear();
@@ -73,7 +80,18 @@ impl Entrance {
             tries.pop_front();
         }
         tries.push_back(now_ms);
-        Ok(())
+        let first = tries.front().filter(|_| tries.len() == FAILURES_MAX);
+        Ok(first.is_some_and(|first| now_ms - first < LOCK_MS))
+    }
+
+    /// Whether the audit log tells of one more failure.
+    pub(super) fn tells(&self, now_ms: i64) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if now_ms - told.0 >= TOLD_MS {
+            *told = (now_ms, 0);
+        }
+        told.1 += 1;
+        told.1 <= TOLD_MAX
     }
 
     /// An address came in.
@@ -116,7 +134,8 @@ mod tests {
         let [here, there]: [IpAddr; 2] = ["2001:db8::1", "2001:db8::2"].map(|text| text.parse().expect("an address"));
         let other: IpAddr = "192.0.2.1".parse().expect("an address");
         for at_ms in 0..10 {
-            assert!(entrance.try_at(if at_ms % 2 == 0 { here } else { there }, at_ms * 1_000).is_ok(), "{at_ms}");
+            let tried = entrance.try_at(if at_ms % 2 == 0 { here } else { there }, at_ms * 1_000);
+            assert_eq!(tried.ok(), Some(at_ms == 9), "{at_ms}: the tenth failure locks out");
         }
         assert!(entrance.try_at(here, 10_000).is_err() && entrance.try_at(there, 9_000 + LOCK_MS - 1).is_err());
         assert!(entrance.try_at(other, 10_000).is_ok());
@@ -135,6 +154,13 @@ mod tests {
             assert!(entrance.try_at(here, 0).is_ok());
         }
         assert!(entrance.try_at(here, 0).is_err());
+    }
+
+    #[test]
+    fn a_hundred_failures_an_hour_are_told() {
+        let entrance = Entrance::new(None);
+        assert_eq!((0..300).filter(|_| entrance.tells(5)).count(), 100);
+        assert!(!entrance.tells(TOLD_MS - 1) && entrance.tells(TOLD_MS + 5));
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub(super) async fn resend(State(api): State<Api>, visit: Visit) -> Result<Respo
     let wanted: EndpointId = api.engine.text().parse(form.one("endpoint")).ok_or_else(Error::not_found)?;
     let leg = life.legs.iter().find(|leg| leg.id == wanted).and_then(|leg| leg.endpoint.as_ref());
     let endpoint = leg.ok_or_else(Error::not_found)?;
-    let done = attempt::again(&api, &life.event, endpoint).await;
+    let done = attempt::again(&api, &visit.call, &life.event, endpoint).await;
     let path = visit.path(&format!("event/{}", api.engine.text().of(life.event.id)));
     Ok(visit.done(&api, done.map(|()| Note::Done("It is sent again now.".to_owned())), &path))
 }

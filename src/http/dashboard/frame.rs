@@ -40,7 +40,8 @@ const PAGES: [(&str, &str); 7] = [
 const PORTAL_PAGES: [(&str, &str); 3] = [("app", "Webhooks"), ("event", "Events"), ("event-type", "Event types")];
 
 /// The same for what belongs to all environments, seen by who manages them: its path, and its name.
-const SETTINGS: [(&str, &str); 2] = [("/settings/user", "Users"), ("/settings/key", "API keys")];
+const SETTINGS: [(&str, &str); 3] =
+    [("/settings/user", "Users"), ("/settings/key", "API keys"), ("/settings/audit", "Audit log")];
 
 /// What the frame shows of who looks at what: somebody who is logged in, or a customer.
 #[derive(Clone)]

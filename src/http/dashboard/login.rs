@@ -1,5 +1,7 @@
 //! `/login` and `/logout`: by e-mail address and password, or by an API key.
 
+use std::net::IpAddr;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -11,14 +13,15 @@ use super::cookie::with_session;
 use super::form::{self, Form};
 use super::frame::{Failure, Page, alert, go, words};
 use super::visit::{TEXT_CHARS, Visit};
+use crate::audit::{Actor, By};
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Kind, Result};
 use crate::http::call::read_body;
-use crate::http::ingress::origin;
+use crate::http::origin::origin;
 use crate::http::problem::status;
 use crate::http::state::Api;
-use crate::store::{Change, People, PeopleChange, Setting};
-use crate::user::{Holder, SESSION_MS, Session};
+use crate::store::{Change, PeopleChange, Setting};
+use crate::user::{self, Holder, SESSION_MS, Session};
 
 /// GET `/login`
 pub(super) async fn page(uri: Uri) -> Response {
@@ -51,9 +54,10 @@ pub(super) async fn enter(State(api): State<Api>, request: Request<Body>) -> Res
     form::check_origin(&parts.method, &parts.headers)?;
     let form = Form::read(&read_body(&parts.headers, body, form::FORM_BYTES_MAX).await?);
     let address = origin(&api, &parts);
-    let holder = match api.entrance.try_at(address, api.clock.now().steady_ms) {
-        Ok(()) => holder(&api, &form).await,
-        Err(error) => Err(error),
+    let tried = api.entrance.try_at(address, api.clock.now().steady_ms);
+    let holder = match &tried {
+        Ok(_) => holder(&api, &form).await,
+        Err(error) => Err(error.clone()),
     };
     match holder {
         Ok((holder, start)) => {
@@ -61,9 +65,27 @@ pub(super) async fn enter(State(api): State<Api>, request: Request<Body>) -> Res
             let next = form.one("next");
             // a path here, never a way to another server
             let is_here = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r']);
-            Ok(open(&api, holder, if is_here { next } else { &start }).await?)
+            Ok(open(&api, (holder, address), if is_here { next } else { &start }).await?)
         }
-        Err(error) => Ok(show(status(&error), form.one("email"), form.one("next"), Some(&words(&error)))),
+        Err(error) => {
+            turn_away(&api, address, form.one("email"), tried).await;
+            Ok(show(status(&error), form.one("email"), form.one("next"), Some(&words(&error))))
+        }
+    }
+}
+
+/// The audit log tells who did not come in; not of those who were locked out already.
+pub(super) async fn turn_away(api: &Api, address: IpAddr, email: &str, tried: Result<bool>) {
+    let Ok(locked_out) = tried else {
+        return;
+    };
+    if !api.entrance.tells(api.clock.now().steady_ms) {
+        return;
+    }
+    // what is no address may be a password in the wrong field
+    let change = PeopleChange::TurnedAway { email: user::email(email).unwrap_or_default(), locked_out };
+    if let Err(error) = set(api, By::at_the_door(Actor::Stranger, address), change).await {
+        tracing::warn!(detail = error.detail, %address, "a failed login could not be written down");
     }
 }
 
@@ -74,7 +96,7 @@ async fn holder(api: &Api, form: &Form) -> Result<(Holder, String)> {
     let environments = api.read(crate::store::Store::environments).await?;
     if !key.is_empty() {
         let known = api.auth.of_key(key).await.map_err(|error| match error.kind {
-            Kind::Unauthorized => wrong("This key does not exist or is revoked."),
+            Kind::Unauthorized => wrong("This key does not exist, is revoked or has ended."),
             _ => error,
         })?;
         if known.caller.application().is_some() {
@@ -84,7 +106,7 @@ async fn holder(api: &Api, form: &Form) -> Result<(Holder, String)> {
         return Ok((Holder::Key(known.id), format!("/{}/", own.map(|row| row.name).unwrap_or_default())));
     }
     let email = form.one("email").trim().to_lowercase();
-    let user = api.read(People::users).await?.into_iter().find(|user| user.email == email);
+    let user = api.read(move |store| store.user_by_email(&email)).await?;
     let hash = user.as_ref().map(|user| user.password.clone());
     let is_right = api.entrance.verify(form.one("password").to_owned(), hash).await?;
     let user = user.filter(|_| is_right).ok_or_else(|| wrong("The e-mail address or the password is wrong."))?;
@@ -93,23 +115,23 @@ async fn holder(api: &Api, form: &Form) -> Result<(Holder, String)> {
 }
 
 /// Opens a session and goes on to a page.
-pub(super) async fn open(api: &Api, holder: Holder, next: &str) -> Result<Response> {
+pub(super) async fn open(api: &Api, (holder, address): (Holder, IpAddr), next: &str) -> Result<Response> {
     let rng = rand::rngs::StdRng::from_os_rng();
     let text: String = rng.sample_iter(rand::distr::Alphanumeric).take(TEXT_CHARS).map(char::from).collect();
     let expires_ms = api.clock.now().wall_ms + SESSION_MS;
     let session = Session { hash: Session::hash(&text), holder, expires_ms };
-    set(api, PeopleChange::Session(session)).await?;
+    set(api, By::at_the_door(holder.actor(), address), PeopleChange::Session(session)).await?;
     Ok(with_session(api, go(next), &text))
 }
 
 /// POST `/logout`
 pub(super) async fn leave(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
-    set(&api, PeopleChange::SessionGone(visit.session)).await?;
+    set(&api, visit.call.by(&api), PeopleChange::SessionGone(visit.session)).await?;
     Ok(with_session(&api, go("/login"), ""))
 }
 
-async fn set(api: &Api, change: PeopleChange) -> Result<()> {
-    match api.engine.change(Setting { change: Change::People(change), answer: None }).await {
+async fn set(api: &Api, by: By, change: PeopleChange) -> Result<()> {
+    match api.engine.change(Setting { by, change: Change::People(change), answer: None }).await {
         Ok(_) => Ok(()),
         Err(NotChanged::Failed(error)) => Err(error),
         Err(NotChanged::Refused(_)) => Err(Error::new(Kind::Unauthorized, "authentication_failed", "Log in again.")),

@@ -2,7 +2,7 @@
 //! JavaScript; they share the rooms of webhooks and events.
 //!
 //! ```text
-//! entrance  setup code, failed logins, passwords      setup  login  user  key      who may come in
+//! entrance  setup code, failed logins, passwords      setup  login  user  key      who may come in      audit      who changed what
 //! portal    a link traded for a visit                                       front     the platform's name, colour and logo
 //! visit     a request of somebody who is logged in, or came by a link       -> Call, as the API takes it
 //! overview  application  webhook  endpoint  test  replay  failure  search  event  source  event_type      the pages of an environment
@@ -20,6 +20,7 @@ use super::state::Api;
 
 mod application;
 mod asset;
+mod audit;
 mod brand;
 mod catalogue;
 mod cookie;
@@ -68,6 +69,7 @@ pub fn router(api: Api, has_start: bool) -> Router {
         .route("/settings/user/{user}/delete", post(user::delete))
         .route("/settings/key", get(key::page).post(key::create))
         .route("/settings/key/{key}/revoke", post(key::revoke))
+        .route("/settings/audit", get(audit::page))
         .route("/{env}", get(overview::page))
         .route("/{env}/replay", get(replay::list))
         .route("/{env}/source", get(source::list))

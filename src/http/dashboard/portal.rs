@@ -61,7 +61,7 @@ pub(super) async fn enter(State(api): State<Api>, request: Request<Body>) -> Res
 /// POST `/portal/logout`: the link ends, too.
 pub(super) async fn leave(State(api): State<Api>, headers: HeaderMap, visit: Visit) -> Result<Response, Failure> {
     let token = cookie::read(&headers, cookie::PORTAL).unwrap_or_default();
-    access::end_one(&api, &visit.call.caller, token).await?;
+    access::end_one(&api, &visit.call, token).await?;
     let content = html! { p role="status" { "You are logged out, and the link that you came by has ended." } };
     Ok(with_link(&api, Page::anonymous("Goodbye").show(StatusCode::OK, &content), "", is_framed(&headers)))
 }

@@ -1,5 +1,7 @@
 //! `/setup`: the first Admin, made by whoever reads the code that the server printed.
 
+use std::net::IpAddr;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -9,10 +11,11 @@ use maud::html;
 use super::form::{self, Form};
 use super::frame::{Failure, Page, alert, go, words};
 use super::login;
+use crate::audit::{Actor, By};
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
 use crate::http::call::read_body;
-use crate::http::ingress::origin;
+use crate::http::origin::origin;
 use crate::http::problem::status;
 use crate::http::state::Api;
 use crate::key::Role;
@@ -49,24 +52,29 @@ pub(super) async fn make(State(api): State<Api>, request: Request<Body>) -> Resu
     form::check_origin(&parts.method, &parts.headers)?;
     let form = Form::read(&read_body(&parts.headers, body, form::FORM_BYTES_MAX).await?);
     let address = origin(&api, &parts);
-    let made = match api.entrance.try_at(address, api.clock.now().steady_ms) {
-        Ok(()) => first_admin(&api, &form).await,
-        Err(error) => Err(error),
+    let tried = api.entrance.try_at(address, api.clock.now().steady_ms);
+    let made = match &tried {
+        Ok(_) => first_admin(&api, address, &form).await,
+        Err(error) => Err(error.clone()),
     };
     match made {
         Ok(user) => {
             api.entrance.forgive(address);
-            Ok(login::open(&api, Holder::User(user.id), "/").await?)
+            Ok(login::open(&api, (Holder::User(user.id), address), "/").await?)
         }
-        Err(error) => Ok(show(status(&error), form.one("email"), Some(&words(&error)))),
+        Err(error) => {
+            login::turn_away(&api, address, form.one("email"), tried).await;
+            Ok(show(status(&error), form.one("email"), Some(&words(&error))))
+        }
     }
 }
 
-async fn first_admin(api: &Api, form: &Form) -> Result<User> {
+async fn first_admin(api: &Api, address: IpAddr, form: &Form) -> Result<User> {
     let email = user::email(form.one("email"))?;
     user::check_password(form.one("password"))?;
     let code = api.entrance.take_code(form.one("code"))?;
-    let made = add(api, email, Role::Admin, form.one("password")).await;
+    let by = By::at_the_door(Actor::Stranger, address);
+    let made = add(api, by, (email, Role::Admin), form.one("password")).await;
     if made.is_err() {
         api.entrance.give_back(code);
     }
@@ -74,11 +82,12 @@ async fn first_admin(api: &Api, form: &Form) -> Result<User> {
 }
 
 /// Makes a user. Error: the address is another's.
-pub(super) async fn add(api: &Api, email: String, role: Role, password: &str) -> Result<User> {
+pub(super) async fn add(api: &Api, by: By, (email, role): (String, Role), password: &str) -> Result<User> {
     let password = api.entrance.hash(password.to_owned()).await?;
     let now_ms = api.clock.now().wall_ms;
     let user = User { id: api.engine.ids().next(now_ms), email, role, password, updated_ms: now_ms };
-    match api.engine.change(Setting { change: Change::People(PeopleChange::User(user.clone())), answer: None }).await {
+    let change = Change::People(PeopleChange::User(user.clone()));
+    match api.engine.change(Setting { by, change, answer: None }).await {
         Ok(_) => Ok(user),
         Err(NotChanged::Failed(error)) => Err(error),
         Err(NotChanged::Refused(_)) => Err(Error::field("email", "is another user's already; choose another")),

@@ -69,14 +69,14 @@ fn row(api: &Api, visit: &Visit, user: &User) -> Markup {
 /// POST `/settings/user`
 pub(super) async fn create(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
     visit.manages()?;
-    let made = make(&api, &visit.form().await?).await;
+    let made = make(&api, &visit, &visit.form().await?).await;
     Ok(visit.done(&api, made.map(|user| Note::Done(format!("{} can log in now.", user.email))), PATH))
 }
 
-async fn make(api: &Api, form: &Form) -> Result<User> {
+async fn make(api: &Api, visit: &Visit, form: &Form) -> Result<User> {
     let (email, role) = (user::email(form.one("email"))?, user::role(form.one("role"))?);
     user::check_password(form.one("password"))?;
-    add(api, email, role, form.one("password")).await
+    add(api, visit.call.by(api), (email, role), form.one("password")).await
 }
 
 /// POST `/settings/user/{user}/delete`: the user's sessions end.

@@ -19,8 +19,9 @@ use crate::error::{Error, Kind, Result};
 use crate::http::call::Call;
 use crate::http::problem::no_route;
 use crate::http::state::Api;
-use crate::key::{self, Action, Caller};
-use crate::store::{Change, Setting};
+use crate::id::UserId;
+use crate::key::{self, Action, Caller, Role};
+use crate::store::Change;
 use crate::user::{Holder, Session};
 
 /// How many characters a session's text has: 190 bits.
@@ -96,7 +97,7 @@ impl Visit {
 
     /// Changes a setting in the person's name.
     pub(super) async fn change(&self, api: &Api, change: Change) -> Result<(), NotChanged> {
-        api.engine.change(Setting { change, answer: None }).await.map(|_| ())
+        self.call.change(api, change).await
     }
 
     /// What the query says, as a form sends it with GET.
@@ -176,14 +177,14 @@ struct Person {
 }
 
 enum Proof {
-    Role(key::Role),
+    User(UserId, Role),
     Caller(Caller),
 }
 
 impl Person {
     fn caller(&self, here: &Environment) -> Caller {
         match &self.proof {
-            Proof::Role(role) => Caller::of_user(here.id, *role),
+            Proof::User(id, role) => Caller::of_user(here.id, *id, *role),
             Proof::Caller(caller) => caller.clone(),
         }
     }
@@ -205,7 +206,7 @@ async fn person(api: &Api, headers: &HeaderMap) -> Result<Option<(Session, Perso
             return Ok(None);
         };
         let user = match session.holder {
-            Holder::User(id) => store.users()?.into_iter().find(|user| user.id == id),
+            Holder::User(id) => store.user(id)?,
             Holder::Key(_) => None,
         };
         Ok(Some((session, user, store.environments()?)))
@@ -216,7 +217,9 @@ async fn person(api: &Api, headers: &HeaderMap) -> Result<Option<(Session, Perso
     let shown = |environment: &Environment| environment.name != environment::MANAGEMENT;
     let environments: Vec<_> = environments.into_iter().filter(shown).collect();
     let person = match (session.holder, user) {
-        (Holder::User(_), Some(user)) => Person { who: user.email, environments, proof: Proof::Role(user.role) },
+        (Holder::User(_), Some(user)) => {
+            Person { who: user.email, environments, proof: Proof::User(user.id, user.role) }
+        }
         (Holder::User(_), None) => return Ok(None),
         (Holder::Key(id), _) => {
             let Some(known) = api.auth.key(id).await? else {

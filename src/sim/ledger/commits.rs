@@ -35,7 +35,7 @@ impl Ledger {
                         }
                     }
                 }
-                Op::Resend { event, endpoint, due_ms } => {
+                Op::Resend { event, endpoint, due_ms, .. } => {
                     self.has_row(*event, *endpoint);
                     if let Some(delivery) = self.delivery_number(*event, *endpoint) {
                         ask_again(&mut self.deliveries[delivery].durable, *due_ms);
@@ -73,7 +73,7 @@ impl Ledger {
         self.disk_since_ms.get_or_insert(self.now.steady_ms);
         for op in &batch.ops {
             match op {
-                Op::Resend { event, endpoint, due_ms } => {
+                Op::Resend { event, endpoint, due_ms, .. } => {
                     if let Some(delivery) = self.delivery_number(*event, *endpoint) {
                         let book = &mut self.deliveries[delivery];
                         ask_again(&mut book.standing, *due_ms);

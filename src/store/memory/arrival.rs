@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::ops::Bound;
 
-use super::Tables;
+use super::{Memory, Tables};
 use crate::id::{ApplicationId, EventId, Id};
 use crate::inbound::Flags;
 use crate::source::{Arrival, DEDUP_DAYS, Dedup, Quarantined};
@@ -84,17 +84,30 @@ pub(super) fn end(tables: &mut Tables) {
     tables.tail.committed(std::mem::take(&mut tables.added));
 }
 
+impl Memory {
+    /// Does what opening a database does: what was in memory is gone, and what must be there is read back.
+    pub fn reopen(&self) {
+        reload(&mut self.tables());
+    }
+
+    /// A mutant's doing: what waits for the index of inbound events is taken for indexed.
+    pub(crate) fn lose_tail(&self) {
+        let mut tables = self.tables();
+        tables.indexed = tables.arrivals.last_key_value().map_or(tables.indexed, |(event, _)| *event);
+        reload(&mut tables);
+    }
+
+    /// A mutant's doing: what was written into that index is not there.
+    pub(crate) fn lose_index(&self) {
+        self.tables().arrival_keys.clear();
+    }
+}
+
 /// Reads back what waits for the index.
-pub(super) fn reload(tables: &mut Tables) {
+fn reload(tables: &mut Tables) {
     let behind = (Bound::Excluded(tables.indexed), Bound::Unbounded);
     let later = tables.arrivals.range(behind).map(|(event, dedup)| (*event, dedup.map(|dedup| half(&dedup.key))));
     tables.tail = Tail::new(tables.tail.max(), tables.indexed, later);
-}
-
-/// Takes everything for indexed.
-pub(super) fn lose_tail(tables: &mut Tables) {
-    tables.indexed = tables.arrivals.last_key_value().map_or(tables.indexed, |(event, _)| *event);
-    reload(tables);
 }
 
 /// An endpoint took an event; it is processed when it is inbound, and was not before.

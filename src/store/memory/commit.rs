@@ -2,8 +2,9 @@
 
 use super::count::Sums;
 use super::delivery::{insert_untried, move_due};
-use super::{EventRow, FirstRow, KeyRow, Tables, arrival, background, chain, count, replay, setting, user};
+use super::{EventRow, FirstRow, KeyRow, Tables, arrival, audit, background, chain, count, replay, setting, user};
 use crate::attempt::Trigger;
+use crate::audit::By;
 use crate::delivery::{BLOCKED_MS, Delivery, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
@@ -13,7 +14,7 @@ use crate::id::{self, EndpointId, EventId, Id};
 use crate::store::hours::Hours;
 use crate::store::{
     AttemptRow, BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day,
-    uid_hash,
+    trail, uid_hash,
 };
 
 /// Writes the batch. Error: it breaks a rule of the tables; then nothing of it stands.
@@ -73,11 +74,22 @@ fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<
             Some(key) => chain::park(tables, sums, due, key),
             None => insert_untried(tables, (due.event, due.endpoint), &due.delivery, None),
         },
-        Op::Resend { event, endpoint, due_ms } => resend(tables, &mut sums.hours, (*event, *endpoint), *due_ms),
+        Op::Resend { event, endpoint, due_ms, by } => {
+            resend(tables, &mut sums.hours, (*event, *endpoint), *due_ms);
+            let Ok(deed) = trail::resent(tables, *by, (*event, *endpoint));
+            audit::tell(tables, wall_ms, *by, deed);
+        }
         Op::Replay(replayed) => replay::make(tables, sums, replayed, wall_ms),
         Op::Cancel { endpoint, count } => cancel(tables, &mut sums.hours, *endpoint, *count),
         Op::Mark { mark, last_id } => (tables.mark, tables.last_id) = (*mark, *last_id),
-        Op::Health { endpoint, health, state } => self::health(tables, *endpoint, *health, *state),
+        Op::Health { endpoint, health, state } => {
+            self::health(tables, *endpoint, *health, *state);
+            if let Some(state) = state
+                && let Ok(Some(deed)) = trail::given_up(tables, *endpoint, *state)
+            {
+                audit::tell(tables, wall_ms, By::server(), deed);
+            }
+        }
         Op::Setting(setting) => return setting::apply(tables, sums, setting, wall_ms),
         Op::Forget => forget(tables, wall_ms),
         Op::Used { key, at_ms } => {
@@ -250,4 +262,5 @@ fn forget(tables: &mut Tables, wall_ms: i64) {
     }
     arrival::forget(tables, wall_ms);
     user::forget(&mut tables.people, wall_ms);
+    audit::forget(tables, wall_ms);
 }

@@ -1,7 +1,7 @@
 //! Changes of settings, and the answers kept for retried requests.
 
 use super::count::Sums;
-use super::{AnswerRow, Tables, application, arrival, background, chain, expunge, replay, source, user};
+use super::{AnswerRow, Tables, application, arrival, audit, background, chain, expunge, replay, source, user};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::Environment;
 use crate::event::Once;
@@ -10,7 +10,7 @@ use crate::id::{EventId, Id};
 use crate::key::Key;
 use crate::resource::Resource;
 use crate::store::tally::Tally;
-use crate::store::{Answer, Change, Consumer, Refused, Setting, day, key_lives_ms};
+use crate::store::{Answer, Change, Consumer, Refused, Setting, day, key_lives_ms, trail};
 use crate::token::Ended;
 
 pub(super) fn apply(tables: &mut Tables, sums: &mut Sums, setting: &Setting, wall_ms: i64) -> Option<Refused> {
@@ -20,12 +20,19 @@ pub(super) fn apply(tables: &mut Tables, sums: &mut Sums, setting: &Setting, wal
         let same = kept.once.request == answer.once.request;
         return Some(if same { Refused::Answered(kept) } else { Refused::KeyReused });
     }
+    let Ok(deed) = trail::deed(tables, setting.by, &setting.change);
     let refused = change(tables, sums, &setting.change, wall_ms);
-    if let (None, Some(answer)) = (&refused, &setting.answer) {
+    if refused.is_some() {
+        return refused;
+    }
+    if let Some(deed) = deed {
+        audit::tell(tables, wall_ms, setting.by, deed);
+    }
+    if let Some(answer) = &setting.answer {
         let key = (day(wall_ms), answer.once.key);
         tables.answers.insert(key, AnswerRow { answer: answer.clone(), at_ms: wall_ms });
     }
-    refused
+    None
 }
 
 fn change(tables: &mut Tables, sums: &mut Sums, change: &Change, wall_ms: i64) -> Option<Refused> {

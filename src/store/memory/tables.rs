@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::user;
 use crate::application::Application;
 use crate::attempt::Attempt;
+use crate::audit::Entry;
 use crate::count::Counts;
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
@@ -97,6 +98,7 @@ pub(super) struct Tables {
     /// The payloads of events below are erased, but for those with a time of their own.
     pub(super) kept_from: EventId,
     pub(super) people: user::Tables,
+    pub(super) audit: Vec<Entry>,
     pub(super) alive_ms: Option<i64>,
     /// What a process would keep in memory, and what a commit at work adds to it.
     pub(super) tail: Tail,
@@ -140,6 +142,7 @@ impl Tables {
             tasks: BTreeMap::new(),
             kept_from: EventId::new(0),
             people: user::Tables::default(),
+            audit: Vec::new(),
             alive_ms: None,
             tail: Tail::new(tail_max, EventId::new(0), []),
             added: Added::default(),

@@ -23,6 +23,14 @@ impl People for Memory {
         Ok(self.tables().people.users.values().cloned().collect())
     }
 
+    fn user(&self, id: UserId) -> Result<Option<User>> {
+        Ok(self.tables().people.user(id).cloned())
+    }
+
+    fn user_by_email(&self, email: &str) -> Result<Option<User>> {
+        Ok(self.tables().people.users.values().find(|row| row.email == email).cloned())
+    }
+
     fn session(&self, hash: &[u8; 32]) -> Result<Option<Session>> {
         Ok(self.tables().people.sessions.get(hash).cloned())
     }
@@ -48,6 +56,7 @@ pub(super) fn change(tables: &mut Tables, keys: &BTreeMap<KeyId, Key>, change: &
             tables.sessions.remove(hash);
             None
         }
+        PeopleChange::TurnedAway { .. } => None,
         PeopleChange::Test(test) => {
             tables.tests.insert(test.endpoint, *test);
             None
@@ -70,6 +79,10 @@ fn put(tables: &mut Tables, user: &User) -> Option<Refused> {
 }
 
 impl Tables {
+    pub(super) fn user(&self, id: UserId) -> Option<&User> {
+        self.users.get(&id)
+    }
+
     fn end_sessions(&mut self, user: UserId) {
         self.sessions.retain(|_, row| row.holder != Holder::User(user));
     }

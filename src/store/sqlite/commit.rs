@@ -7,9 +7,10 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::delivery::{insert_untried, move_due};
 use super::rows::optional_list;
 use super::{
-    Added, Hours, Tally, Writer, Writing, arrival, background, chain, count, replay, setting, taken, token, user,
+    Added, Hours, Tally, Writer, Writing, arrival, audit, background, chain, count, replay, setting, taken, token, user,
 };
 use crate::attempt::Trigger;
+use crate::audit::By;
 use crate::delivery::{BLOCKED_MS, Delivery, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
@@ -20,7 +21,8 @@ use crate::inbound::Flags;
 use crate::ordering::OrderKey;
 use crate::secret::Sealer;
 use crate::store::{
-    BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day, uid_hash,
+    BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day, trail,
+    uid_hash,
 };
 
 type Sql<T> = rusqlite::Result<T>;
@@ -105,13 +107,23 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
             Some(key) => chain::park(work, due, key)?,
             None => insert_untried(db, (due.event, due.endpoint), &due.delivery, None)?,
         },
-        Op::Resend { event, endpoint, due_ms } => resend(work, *event, *endpoint, *due_ms)?,
+        Op::Resend { event, endpoint, due_ms, by } => {
+            resend(work, *event, *endpoint, *due_ms)?;
+            audit::tell(work, *by, &trail::resent(work, *by, (*event, *endpoint))?)?;
+        }
         Op::Replay(replayed) => replay::make(work, replayed)?,
         Op::Cancel { endpoint, count } => cancel(work, *endpoint, *count)?,
         Op::Mark { mark, last_id } => {
             db.prepare_cached("update engine set mark = ?1, last_id = ?2")?.execute(params![mark.value(), last_id])?;
         }
-        Op::Health { endpoint, health, state } => self::health(db, *endpoint, *health, *state)?,
+        Op::Health { endpoint, health, state } => {
+            self::health(db, *endpoint, *health, *state)?;
+            if let Some(state) = state
+                && let Some(deed) = trail::given_up(work, *endpoint, *state)?
+            {
+                audit::tell(work, By::server(), &deed)?;
+            }
+        }
         Op::Setting(setting) => return setting::apply(work, setting),
         Op::Forget => {
             forget(db, work.wall_ms)?;
@@ -373,5 +385,6 @@ fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
     count::forget(db, wall_ms)?;
     background::forget(db, wall_ms)?;
     token::forget(db, wall_ms)?;
-    user::forget(db, wall_ms)
+    user::forget(db, wall_ms)?;
+    audit::forget(db, wall_ms)
 }

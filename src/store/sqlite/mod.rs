@@ -35,6 +35,7 @@ use crate::token::Ended;
 mod across;
 mod application;
 mod arrival;
+mod audit;
 mod background;
 mod brand;
 mod chain;

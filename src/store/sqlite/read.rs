@@ -179,6 +179,9 @@ pub(super) fn payload(db: &Connection, event: EventId) -> Result<Option<Payload>
     Ok(sql.query_row((event.value(),), rows::payload).optional()?.flatten())
 }
 
+/// A key by id.
+pub(super) const KEY_BY_ID: &str = "select id, environment, role, hash, hint, revoked_ms, application, rate, used_ms, name, expires_ms from key where id = ?1";
+
 pub(super) fn keys(db: &Connection) -> Result<Vec<Key>> {
     all(
         db,

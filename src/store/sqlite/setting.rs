@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::kept::json;
 use super::kept::{seal_headers, seal_secrets};
 use super::{
-    Writing, application, background, chain, event_type, expunge, replay, resource, source, taken, token, user,
+    Writing, application, audit, background, chain, event_type, expunge, replay, resource, source, taken, token, user,
 };
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::event::Once;
 use crate::id::{EventId, Id};
 use crate::key::Key;
 use crate::secret::Sealer;
-use crate::store::{Answer, Change, Consumer, Refused, Setting, day, key_lives_ms};
+use crate::store::{Answer, Change, Consumer, Refused, Setting, day, key_lives_ms, trail};
 
 type Sql<T> = rusqlite::Result<T>;
 
@@ -24,11 +24,18 @@ pub(super) fn apply(work: &mut Writing<'_>, setting: &Setting) -> Sql<Option<Ref
     {
         return Ok(Some(refused));
     }
+    let deed = trail::deed(work, setting.by, &setting.change)?;
     let refused = change(work, &setting.change)?;
-    if let (None, Some(answer)) = (&refused, &setting.answer) {
+    if refused.is_some() {
+        return Ok(refused);
+    }
+    if let Some(deed) = deed {
+        audit::tell(work, setting.by, &deed)?;
+    }
+    if let Some(answer) = &setting.answer {
         keep_answer(db, answer, wall_ms)?;
     }
-    Ok(refused)
+    Ok(None)
 }
 
 fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {

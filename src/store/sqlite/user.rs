@@ -12,9 +12,21 @@ use crate::user::{Holder, Session, Test, User};
 
 type Sql<T> = rusqlite::Result<T>;
 
+/// A user by id.
+pub(super) const BY_ID: &str = "select id, email, role, password, updated_ms from user where id = ?1";
+const BY_EMAIL: &str = "select id, email, role, password, updated_ms from user where email = ?1";
+
 impl People for Sqlite {
     fn users(&self) -> Result<Vec<User>> {
         self.read(all)
+    }
+
+    fn user(&self, id: UserId) -> Result<Option<User>> {
+        self.read(|db| Ok(db.prepare_cached(BY_ID)?.query_row((id.value(),), user).optional()?))
+    }
+
+    fn user_by_email(&self, email: &str) -> Result<Option<User>> {
+        self.read(|db| Ok(db.prepare_cached(BY_EMAIL)?.query_row((email,), user).optional()?))
     }
 
     fn session(&self, hash: &[u8; 32]) -> Result<Option<Session>> {
@@ -36,6 +48,7 @@ pub(super) fn change(db: &Connection, change: &PeopleChange) -> Sql<Option<Refus
         PeopleChange::UserGone(user) => delete(db, *user),
         PeopleChange::Session(session) => open(db, session),
         PeopleChange::SessionGone(hash) => close(db, hash).map(|()| None),
+        PeopleChange::TurnedAway { .. } => Ok(None),
         PeopleChange::Test(test) => put_test(db, test).map(|()| None),
         PeopleChange::Brand(environment, brand) => brand::put(db, *environment, brand).map(|()| None),
     }
@@ -119,7 +132,7 @@ fn test(db: &Connection, endpoint: EndpointId) -> Result<Option<Test>> {
     Ok(found.optional()?)
 }
 
-fn user(row: &Row<'_>) -> Sql<User> {
+pub(super) fn user(row: &Row<'_>) -> Sql<User> {
     let role = if row.get::<_, i64>(2)? == Role::Admin as i64 { Role::Admin } else { Role::Viewer };
     Ok(User { id: UserId::new(row.get(0)?), email: row.get(1)?, role, password: row.get(3)?, updated_ms: row.get(4)? })
 }

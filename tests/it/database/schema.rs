@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use posthaste::application::Application;
+use posthaste::audit::By;
 use posthaste::endpoint::{Endpoint, Health, State};
 use posthaste::environment::Validation;
 use posthaste::event_type::EventType;
 use posthaste::filter::Filter;
 use posthaste::handling::Handling;
 use posthaste::id::{EventId, Id};
-use posthaste::key::Role;
+use posthaste::key::{Grant, Key, Role};
 use posthaste::ordering::Ordering;
 use posthaste::replay::{Replay, State as ReplayState};
 use posthaste::secret::Sealer;
@@ -22,9 +23,12 @@ use rusqlite::Connection;
 
 use super::{a_folder, inbound};
 use crate::store::answers::{Topics, check_alike};
+use crate::store::audit;
 use crate::store::chain;
 use crate::store::resource::resource;
-use crate::store::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, brief, once, park, set, with_key, with_type, with_uid};
+use crate::store::subject::{
+    DAY_MS, HOUR_MS, NOON_MS, Subject, brief, once, park, resend, set, with_key, with_type, with_uid,
+};
 use crate::store::user;
 
 mod receiving;
@@ -32,7 +36,7 @@ mod receiving;
 /// Writes what stands in a kept database.
 type Fill = fn(&Subject) -> Topics;
 /// The schemas that were released, by the number of their last step, and what stands in each.
-const RELEASED: [(&str, Fill); 9] = [
+const RELEASED: [(&str, Fill); 10] = [
     ("0001", fill_sending),
     ("0002", fill_receiving),
     ("0003", fill_waiting),
@@ -41,7 +45,8 @@ const RELEASED: [(&str, Fill); 9] = [
     ("0007", fill_people),
     ("0008", fill_brand),
     ("0009", fill_background),
-    ("0010", fill),
+    ("0010", fill_ordering),
+    ("0011", fill),
 ];
 /// Names the one that is to be written: `POSTHASTE_TEST_WRITE_SCHEMA=0003 cargo test --test it released`.
 const WRITE: &str = "POSTHASTE_TEST_WRITE_SCHEMA";
@@ -68,6 +73,9 @@ fn every_released_schema_is_opened_and_read() {
         std::fs::copy(kept(name), &path).unwrap();
         let old = open(&path);
         check_alike(&*old, &*fresh, &topics);
+        let told = audit::all(&*old);
+        assert!(told.is_empty() || told == audit::all(&*fresh), "schema {name}: what was told stays");
+        assert_eq!(told.is_empty(), name < "0011", "schema {name}");
         assert_eq!(schema(&path), schema(&fresh_path), "schema {name}: a released step is never edited");
         let application = old.opening(NOON_MS).unwrap().applications.remove(0);
         old.set_clock(NOON_MS + 30 * DAY_MS);
@@ -78,7 +86,7 @@ fn every_released_schema_is_opened_and_read() {
 /// Under schema 2 the key of each was indexed as it came; under schema 3 some keys may wait.
 #[test]
 fn what_came_in_under_an_earlier_schema_is_still_known() {
-    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1, 1, 1, 1]) {
+    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1, 1, 1, 1, 1]) {
         let (_fresh_folder, fresh_path) = a_folder();
         let topics = fill(&open(&fresh_path));
         let (_folder, path) = a_folder();
@@ -114,6 +122,14 @@ fn schema(path: &Path) -> Vec<(String, Option<String>)> {
 /// Writes something of everything; gives what there is to ask about. It must not change once a schema was released with it:
 /// what a new schema holds beyond the one before is written by a function of its own.
 pub fn fill(subject: &Subject) -> Topics {
+    let topics = fill_ordering(subject);
+    let grant = Grant { name: "Ledger".to_owned(), expires_ms: Some(NOON_MS + DAY_MS), ..Grant::of(Role::Viewer) };
+    subject.done(set(Change::Key(Key { grant, ..subject.new_key(topics.environments[0], Role::Viewer) })));
+    topics
+}
+
+/// What schema 10 can hold.
+fn fill_ordering(subject: &Subject) -> Topics {
     let mut topics = fill_background(subject);
     let application = topics.applications[0];
     let own = subject.opening(NOON_MS).unwrap().applications.into_iter().find(|row| row.id == application).unwrap();
@@ -221,6 +237,7 @@ fn fill_sending(subject: &Subject) -> Topics {
     let deleted = subject.new_application(environments[1], Some("gone"));
     let answered = Answer { once: once("setting", "body"), status: 201, body: b"{}".as_slice().into() };
     subject.done(Op::Setting(Box::new(Setting {
+        by: By::server(),
         change: Change::Application(application.clone()),
         answer: Some(answered),
     })));
@@ -311,6 +328,6 @@ fn fill_deliveries(subject: &Subject, endpoints: &[Endpoint], events: &[EventId]
     subject.done(Op::Cancel { endpoint: deleted, count: 1 });
     subject.done(park(events[0], disabled, NOON_MS));
     subject.done(park(events[0], deleted, NOON_MS));
-    subject.done(Op::Resend { event: events[3], endpoint: enabled, due_ms: NOON_MS + 1 });
+    subject.done(resend(events[3], enabled, NOON_MS + 1));
     subject.done(Op::Mark { mark: events[1], last_id: events[4].value() + 100 });
 }

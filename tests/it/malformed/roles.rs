@@ -39,7 +39,7 @@ const COUNT: &str = r#"{"since":"2099-01-01T00:00:00Z","dryRun":true}"#;
 const BELOW_SOURCE: &str = "/ingest/api/v1/source/{source}/endpoint/{ep}";
 
 /// All routes that take a key, in an order in which an admin can use them all.
-pub const ROUTES: [Route; 100] = [
+pub const ROUTES: [Route; 101] = [
     route("GET", "/api/v1/app", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app", r#"{"name":"a"}"#, Needs::Admin, 201),
     route("GET", APP, "", Needs::Viewer, 200),
@@ -100,6 +100,7 @@ pub const ROUTES: [Route; 100] = [
     route("POST", "/api/v1/auth/app/{app}/expire-all", "{}", Needs::Admin, 204),
     route("POST", "/api/v1/auth/logout", "", Needs::Viewer, 204),
     route("GET", "/api/v1/auth/whoami", "", Needs::Viewer, 200),
+    route("GET", "/api/v1/audit", "", Needs::Admin, 200),
     route("GET", "/api/v1/environment", "", Needs::Viewer, 200),
     route("PATCH", "/api/v1/environment", "{}", Needs::Admin, 200),
     route("POST", "/api/v1/environment/export", "", Needs::Admin, 200),

@@ -6,7 +6,7 @@ use posthaste::application::Application;
 use posthaste::id::{EndpointId, EventId, Id};
 use posthaste::store::{AttemptRow, AttemptsOf, Filter, Listed, Op, Page};
 
-use super::subject::{NOON_MS, Subject, park, with_type};
+use super::subject::{NOON_MS, Subject, park, resend, with_type};
 
 ask! {
     an_untried_delivery_has_no_attempts,
@@ -102,7 +102,7 @@ fn an_untried_delivery_has_no_attempts(subject: &Subject) {
     let [parked, resent] = [(), ()].map(|()| subject.make_endpoint(&application).id);
     let event = subject.accept(&application, &[parked, resent]);
     subject.done(park(event, parked, NOON_MS));
-    subject.done(Op::Resend { event, endpoint: resent, due_ms: NOON_MS });
+    subject.done(resend(event, resent, NOON_MS));
     let list =
         |of| subject.attempts(of, Page { after: None, descending: false, limit: 10 }, &Filter::default()).unwrap();
     assert_eq!((list(AttemptsOf::Event(event)).rows, list(AttemptsOf::Event(event)).done), (Vec::new(), true));

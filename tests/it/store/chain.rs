@@ -9,7 +9,7 @@ use posthaste::id::{EndpointId, EventId};
 use posthaste::ordering::OrderKey;
 use posthaste::store::{Batch, Change, Op, Page, Refused, Replayed, Store, Tried, Turn};
 
-use super::subject::{NOON_MS, Subject, set};
+use super::subject::{NOON_MS, Subject, resend, set};
 
 ask! {
     a_canceled_head_and_a_skipped_one_give_their_turn_away,
@@ -88,7 +88,7 @@ fn those_of_a_key_are_due_one_after_the_other(subject: &Subject) {
         (shown[0].delivery.attempts, shown[0].tried_ms.is_some(), subject.chain_count(at).unwrap()),
         (1, true, 1)
     );
-    subject.done(Op::Resend { event: events[2], endpoint: at, due_ms: NOON_MS });
+    subject.done(resend(events[2], at, NOON_MS));
     assert_eq!(standing(subject, events[2], at).due_ms, Some(BLOCKED_MS), "who waits waits on");
 
     assert_eq!(turns(subject, tried(subject, events[0], at, 200)), [(at, KEY, Some(events[1]))]);
@@ -131,7 +131,7 @@ fn a_canceled_head_and_a_skipped_one_give_their_turn_away(subject: &Subject) {
     let expunge = |event| set(Change::Expunge(application.id, vec![event]));
     assert_eq!(turns(subject, expunge(events[1])), [(endpoint.id, KEY, Some(events[2]))]);
     assert_eq!(due(subject, endpoint.id), [events[2]]);
-    subject.done(Op::Resend { event: events[0], endpoint: endpoint.id, due_ms: NOON_MS });
+    subject.done(resend(events[0], endpoint.id, NOON_MS));
     let slice = subject.due(endpoint.id, NOON_MS + 9, 10).unwrap();
     let again = slice.due.iter().find(|due| due.event == events[0]).unwrap();
     assert_eq!((again.key, again.joins), (None, false), "what is sent again by hand waits for nobody");

@@ -5,7 +5,7 @@ use posthaste::delivery::Status;
 use posthaste::id::{EndpointId, Id};
 use posthaste::store::{COUNT_HOURS, Change, Op};
 
-use super::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, park, set};
+use super::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, park, resend, set};
 
 ask! {
     counts_are_of_the_hour_of_the_event_and_of_the_attempt,
@@ -36,7 +36,7 @@ fn counts_follow_a_delivery_to_its_end(subject: &Subject) {
     let expected =
         Counts { accepted: 3, succeeded: 1, failed: 1, canceled: 0, attempts_succeeded: 1, attempts_failed: 11 };
     assert_eq!((counts, counts.pending()), (expected, 1));
-    subject.done(Op::Resend { event: failing, endpoint, due_ms: NOON_MS });
+    subject.done(resend(failing, endpoint, NOON_MS));
     let mut tried = subject.tried(failing, endpoint, 200);
     tried.delivery.status = Status::Success;
     subject.done(Op::Tried(Box::new(tried)));
@@ -84,7 +84,7 @@ fn what_is_sent_elsewhere_by_hand_counts_there(subject: &Subject) {
     let [own, other] = [0; 2].map(|_| subject.make_endpoint(&application).id);
     let event = subject.accept(&application, &[own]);
     for endpoint in [own, other] {
-        subject.done(Op::Resend { event, endpoint, due_ms: NOON_MS });
+        subject.done(resend(event, endpoint, NOON_MS));
     }
     assert_eq!((ever(subject, own).accepted, ever(subject, other).accepted), (1, 1));
     let destinations = subject.destinations(event).unwrap();

@@ -7,7 +7,7 @@ use posthaste::id::{EndpointId, EventId};
 use posthaste::retry;
 use posthaste::store::{Change, Op, Tried};
 
-use super::subject::{DAY_MS, MINUTE_MS, NOON_MS, Subject, park, set};
+use super::subject::{DAY_MS, MINUTE_MS, NOON_MS, Subject, park, resend, set};
 
 ask! {
     a_canceled_delivery_that_was_in_flight_keeps_its_last_attempt,
@@ -108,7 +108,7 @@ fn a_resend_makes_a_delivery_due_whatever_its_state(subject: &Subject) {
         brought_to(subject, &endpoint, event, status);
         let before = subject.delivery(event, endpoint.id);
         for due_at_ms in [NOON_MS + 7, NOON_MS + 3] {
-            subject.done(Op::Resend { event, endpoint: endpoint.id, due_ms: due_at_ms });
+            subject.done(resend(event, endpoint.id, due_at_ms));
             assert_eq!(due_ms(subject, event, endpoint.id), Some(due_at_ms), "{status:?}");
             let expected = before.unwrap_or(Delivery::fresh(due_at_ms));
             let expected = Delivery { due_ms: Some(due_at_ms), trigger: Trigger::Manual, ..expected };
@@ -131,7 +131,7 @@ fn a_resent_delivery_keeps_its_final_state(subject: &Subject) {
     for status in STATES {
         let event = subject.accept(&application, &[endpoint.id]);
         brought_to(subject, &endpoint, event, status);
-        subject.done(Op::Resend { event, endpoint: endpoint.id, due_ms: NOON_MS });
+        subject.done(resend(event, endpoint.id, NOON_MS));
         subject.attempted(event, endpoint.id, 500);
         let after = subject.delivery(event, endpoint.id).unwrap();
         assert_eq!(after.status, status.unwrap_or(Status::Pending));
@@ -144,7 +144,7 @@ fn canceling_ends_what_waits_slice_by_slice(subject: &Subject) {
     let (endpoint, other) = (subject.make_endpoint(&application), subject.make_endpoint(&application));
     let events: Vec<EventId> = (0..5).map(|_| subject.accept(&application, &[endpoint.id, other.id])).collect();
     subject.attempted(events[0], endpoint.id, 200);
-    subject.done(Op::Resend { event: events[0], endpoint: endpoint.id, due_ms: NOON_MS + DAY_MS });
+    subject.done(resend(events[0], endpoint.id, NOON_MS + DAY_MS));
     for (position, &event) in events[1..].iter().enumerate() {
         let minutes = i64::try_from(4 - position).unwrap();
         subject.done(park(event, endpoint.id, NOON_MS + minutes * MINUTE_MS));

@@ -4,7 +4,7 @@ use posthaste::delivery::Delivery;
 use posthaste::id::{EndpointId, EventId};
 use posthaste::store::{Backlog, Op};
 
-use super::subject::{NOON_MS, Subject, park};
+use super::subject::{NOON_MS, Subject, park, resend};
 
 ask! {
     a_slice_ends_at_its_time_or_at_its_limit,
@@ -52,7 +52,7 @@ fn a_slice_ends_at_its_time_or_at_its_limit(subject: &Subject) {
 
 fn lines_of_one_moment_come_in_the_order_of_their_events(subject: &Subject) {
     let (endpoint, mut events) = parked(subject, &[5, 0, 0, 0]);
-    subject.done(Op::Resend { event: events[0], endpoint, due_ms: NOON_MS });
+    subject.done(resend(events[0], endpoint, NOON_MS));
     let due = subject.due(endpoint, NOON_MS, 10).unwrap().due;
     events.sort_unstable();
     assert_eq!(due.iter().map(|due| due.event).collect::<Vec<_>>(), events);

@@ -8,6 +8,7 @@ use proptest::sample::Index;
 use proptest::test_runner::Config;
 
 use super::answers::check_alike;
+use super::audit;
 use super::subject::{MINUTE_MS, Subject};
 use writer::Writer;
 
@@ -143,7 +144,9 @@ fn check(life: &Life, mut peer: Box<dyn Store>, again: impl Fn(Box<dyn Store>) -
         assert_eq!(refused, peer.commit(&batch).unwrap().get().refused, "{batch:?}");
         writer.learn(&batch.ops, &refused);
     }
-    check_alike(&*subject, &*again(peer), writer.topics());
+    peer = again(peer);
+    check_alike(&*subject, &*peer, writer.topics());
+    assert_eq!(audit::all(&*subject), audit::all(&*peer));
 }
 
 proptest! {

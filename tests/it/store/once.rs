@@ -1,5 +1,6 @@
 //! Idempotency keys: how long one is remembered, and when it goes.
 
+use posthaste::audit::By;
 use posthaste::endpoint::Endpoint;
 use posthaste::environment::Environment;
 use posthaste::event::Once;
@@ -87,7 +88,7 @@ fn make(subject: &Subject, name: &str, once: Once) -> (Answer, Option<Refused>) 
     let environment = Environment { id: subject.id(), name: name.to_owned() };
     let change = Change::Environment(environment);
     let answer = Answer { once, status: 201, body: b"{\"id\":1}".as_slice().into() };
-    let setting = Setting { change, answer: Some(answer.clone()) };
+    let setting = Setting { by: By::server(), change, answer: Some(answer.clone()) };
     (answer, subject.refusal(Op::Setting(Box::new(setting))))
 }
 
@@ -140,7 +141,7 @@ fn an_answer_is_kept_with_every_kind_of_change(subject: &Subject) {
     ];
     for (place, change) in changes.into_iter().enumerate() {
         let answer = Answer { once: once(&place.to_string(), "body"), status: 200, body: place.to_string().into() };
-        let op = Op::Setting(Box::new(Setting { change, answer: Some(answer.clone()) }));
+        let op = Op::Setting(Box::new(Setting { by: By::server(), change, answer: Some(answer.clone()) }));
         assert_eq!(subject.refusal(op.clone()), None, "{op:?}");
         assert_eq!(subject.refusal(op), Some(Refused::Answered(answer)));
     }

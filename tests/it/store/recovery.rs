@@ -2,9 +2,8 @@
 
 use posthaste::fan_out::Keyed;
 use posthaste::id::{EndpointId, EventId, Id};
-use posthaste::store::Op;
 
-use super::subject::{NOON_MS, Subject, park};
+use super::subject::{NOON_MS, Subject, park, resend};
 
 ask! {
     a_delivery_with_a_row_is_not_found_again,
@@ -37,7 +36,7 @@ fn a_delivery_with_a_row_is_not_found_again(subject: &Subject) {
     assert_eq!(found(), [(event, vec![one, three, four])]);
     subject.done(park(event, one, NOON_MS));
     assert_eq!(found(), [(event, vec![three, four])]);
-    subject.done(Op::Resend { event, endpoint: four, due_ms: NOON_MS });
+    subject.done(resend(event, four, NOON_MS));
     assert_eq!(found(), [(event, vec![three])]);
     subject.attempted(event, three, 200);
     assert_eq!(found(), []);

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 use posthaste::application::{Application, Wire};
 use posthaste::attempt::{Attempt, Outcome, Trigger};
+use posthaste::audit::By;
 use posthaste::delivery::{Delivery, Due};
 use posthaste::digest;
 use posthaste::endpoint::{Endpoint, Health, State};
@@ -299,7 +300,12 @@ pub fn with_key(row: NewRow, once: Once) -> NewRow {
 
 /// The operation that changes a setting, without a key.
 pub fn set(change: Change) -> Op {
-    Op::Setting(Box::new(Setting { change, answer: None }))
+    Op::Setting(Box::new(Setting { by: By::server(), change, answer: None }))
+}
+
+/// The operation that makes a delivery due at a person's wish.
+pub fn resend(event: EventId, endpoint: EndpointId, due_ms: i64) -> Op {
+    Op::Resend { event, endpoint, due_ms, by: By::server() }
 }
 
 /// The operation that leaves a delivery to the disk.

@@ -168,7 +168,7 @@ fn an_event_is_processed_once_whoever_takes_it(subject: &Subject) {
     assert_eq!(subject.stats(&source).processed, 2);
 
     // what is sent once more, and fails, was taken all the same
-    let resend = |event| subject.done(Op::Resend { event, endpoint, due_ms: NOON_MS });
+    let resend = |event| subject.done(super::subject::resend(event, endpoint, NOON_MS));
     for status_code in [500, 200] {
         resend(first);
         subject.attempted(first, endpoint, status_code);

@@ -47,8 +47,12 @@ fn an_address_is_one_users(subject: &Subject) {
         Some(Refused::Taken)
     );
     assert_eq!(subject.users().unwrap(), [changed.clone(), rival.clone()]);
+    assert_eq!(subject.user(changed.id).unwrap(), Some(changed.clone()));
+    assert_eq!(subject.user_by_email(&rival.email).unwrap(), Some(rival.clone()));
+    assert_eq!(subject.user_by_email("nobody@example.com").unwrap(), None);
     subject.done(people(PeopleChange::UserGone(changed.id)));
     assert_eq!(subject.refusal(people(PeopleChange::UserGone(changed.id))), Some(Refused::Stale));
+    assert_eq!(subject.user(changed.id).unwrap(), None);
     assert_eq!(subject.users().unwrap(), [rival]);
 }
 

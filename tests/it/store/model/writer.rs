@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use posthaste::application::{Application, Wire};
+use posthaste::audit::By;
 use posthaste::delivery::{Delivery, Status};
 use posthaste::endpoint::{Endpoint, Health, State};
 use posthaste::environment::{Environment, Validation};
@@ -22,7 +23,7 @@ use proptest::sample::Index;
 
 use super::Step;
 use crate::store::answers::Topics;
-use crate::store::subject::{DAY_MS, NOON_MS, Subject, brief, once, park, with_key, with_uid};
+use crate::store::subject::{DAY_MS, NOON_MS, Subject, brief, once, park, resend, with_key, with_uid};
 
 /// The names of pollers.
 const NAMES: [&str; 2] = ["one", "two"];
@@ -88,9 +89,7 @@ impl<'a> Writer<'a> {
             Step::Arrival { .. } => self.arrival(step),
             Step::Tried { of, status } => self.tried(of, status),
             Step::Park { of } => self.untouched(of).map(|(event, endpoint)| park(event, endpoint, wall_ms)),
-            Step::Resend { of } => {
-                self.untouched(of).map(|(event, endpoint)| Op::Resend { event, endpoint, due_ms: wall_ms })
-            }
+            Step::Resend { of } => self.untouched(of).map(|(event, endpoint)| resend(event, endpoint, wall_ms)),
             Step::Cancel { of, count } => {
                 pick(of, &self.topics.endpoints).map(|&endpoint| Op::Cancel { endpoint, count })
             }
@@ -115,9 +114,11 @@ impl<'a> Writer<'a> {
             }),
             Step::Alive => Some(Op::Alive(wall_ms)),
             Step::Used { of } => pick(of, &self.keys).map(|&key| Op::Used { key, at_ms: wall_ms }),
-            setting => {
-                Some(Op::Setting(Box::new(Setting { change: self.change(setting)?, answer: self.answer(setting) })))
-            }
+            setting => Some(Op::Setting(Box::new(Setting {
+                by: By::server(),
+                change: self.change(setting)?,
+                answer: self.answer(setting),
+            }))),
         }
     }
 
