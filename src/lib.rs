@@ -37,6 +37,7 @@ pub mod filter;
 pub mod handling;
 pub mod id;
 pub mod inbound;
+pub mod inspector;
 pub mod jwt;
 pub mod key;
 pub mod name;

@@ -84,7 +84,7 @@ impl Guard {
         let target = Target::parse(url)?;
         match target.literal() {
             Some(address) => {
-                self.addresses(target.host(), &[address], target.port())?;
+                self.answers(&target, &[address])?;
             }
             None => self.name(target.host(), target.port())?,
         }
@@ -121,6 +121,20 @@ impl Guard {
             return Err(Refused::Port(port));
         }
         Ok(())
+    }
+
+    /// As [`Guard::addresses`], for a URL. What Posthaste itself listens on is open to a URL of an inspector: nothing
+    /// but that path is asked there, and an inspector asks nobody.
+    ///
+    /// # Errors
+    /// As [`Guard::addresses`].
+    pub fn answers(&self, target: &Target, answers: &[IpAddr]) -> Result<Vec<SocketAddr>, Refused> {
+        let addresses: Vec<_> = answers.iter().map(|&answer| SocketAddr::new(answer, target.port())).collect();
+        let is_ours = (1..=ANSWERS_MAX).contains(&answers.len()) && addresses.iter().all(|&one| self.is_own(one));
+        if is_ours && target.is_inspector() && !target.https() {
+            return Ok(addresses);
+        }
+        self.addresses(target.host(), answers, target.port())
     }
 
     /// Takes a host, all addresses it has, and the port; gives what may be dialled, in that order.
@@ -292,6 +306,34 @@ mod tests {
         assert!(verdict("10.0.0.1:8071", "10.0.0.2:8071").is_ok());
         assert!(verdict("127.0.0.1:8071", "0.0.0.0:8071").is_err());
         assert!(verdict("0.0.0.0:8071", "1.1.1.1:8071").is_ok());
+    }
+
+    #[test]
+    fn its_own_listener_is_open_to_the_path_of_an_inspector_alone() {
+        let guard = guard(&["10.0.0.0/8"], &["127.0.0.1:8071"]);
+        let token = "a".repeat(32);
+        for open in ["127.0.0.1:8071", "localhost:8071", "[::ffff:127.0.0.1]:8071"] {
+            assert!(guard.target(&format!("http://{open}/inspect/{token}")).is_ok(), "{open}");
+        }
+        for refused in [
+            format!("http://127.0.0.1:8071/inspect/{token}/seen"),
+            format!("http://127.0.0.1:8071/inspect/{token}/../../api/v1/app"),
+            format!("http://127.0.0.1:8071/inspect/{token}?a"),
+            "http://127.0.0.1:8071/inspect/../api/v1/app".to_owned(),
+            "http://127.0.0.1:8071/api/v1/app".to_owned(),
+            format!("https://127.0.0.1:8071/inspect/{token}"),
+            format!("http://127.0.0.1:8072/inspect/{token}"),
+            format!("http://127.0.0.2:8071/inspect/{token}"),
+        ] {
+            assert_eq!(guard.target(&refused).expect_err(&refused).code(), "blocked_address");
+        }
+        let target = guard.target(&format!("http://a.example:8071/inspect/{token}")).expect("a name");
+        let [own, other]: [IpAddr; 2] = ["127.0.0.1", "10.0.0.1"].map(|text| text.parse().expect("an address"));
+        assert!(guard.answers(&target, &[own]).is_ok() && guard.answers(&target, &[other]).is_ok());
+        assert!(guard.answers(&target, &[own, other]).is_err(), "one answer that is not ours refuses the rest");
+        assert!(guard.answers(&target, &[]).is_err());
+        let elsewhere = guard.target("http://a.example:8071/api/v1/app").expect("a name");
+        assert!(guard.answers(&elsewhere, &[own]).is_err());
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl<L: Lookup> Resolver<L> {
     /// # Errors
     /// [`ResolveError::Refused`] when any answer is, [`ResolveError::Unresolved`] when there is none.
     pub async fn resolve(&self, target: &Target) -> Result<Vec<SocketAddr>, ResolveError> {
-        let (host, port) = (target.host(), target.port());
+        let host = target.host();
         let answers = match target.literal() {
             Some(address) => vec![address],
             None => self
@@ -184,7 +184,7 @@ impl<L: Lookup> Resolver<L> {
         if answers.is_empty() {
             return Err(ResolveError::Unresolved(format!("{host} has no address now: the answer is empty")));
         }
-        let addresses = self.guard.addresses(host, &answers, port);
+        let addresses = self.guard.answers(target, &answers);
         addresses.map_err(ResolveError::Refused)
     }
 }

@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::auth::{Admission, Auth};
 use super::dashboard::entrance::Entrance;
+use super::dashboard::inspectors::Inspectors;
 use super::dashboard::note::Notes;
 use super::dashboard::viewers::Viewers;
 use super::doors::Doors;
@@ -63,6 +64,7 @@ pub struct Api {
     /// Wakes the upkeep before its time.
     pub(super) upkeep: Arc<Notify>,
     pub(super) viewers: Arc<Viewers>,
+    pub(super) inspectors: Arc<Inspectors>,
 }
 
 impl Api {
@@ -98,6 +100,7 @@ impl Api {
             notes: Arc::default(),
             upkeep: Arc::default(),
             viewers: Arc::default(),
+            inspectors: Arc::default(),
         }
     }
 

@@ -54,6 +54,39 @@ const stories = {
     await page.getByRole('link', { name: 'http://127.0.0.1:1' }).click()
     await page.getByRole('button', { name: 'Rotate secret' }).waitFor()
   },
+
+  async inspect(email, password) {
+    const page = await person()
+    await login(page, email, password)
+    await page.getByRole('link', { name: 'Inspector' }).click()
+    await look(page, 'inspectors')
+    await page.getByLabel('Name').fill('Try')
+    await page.getByLabel('Answer with status').fill('503')
+    await page.getByLabel('Answer with text').fill('not now')
+    await page.getByRole('button', { name: 'Create inspector' }).click()
+    await page.getByText('Nothing came yet.').waitFor()
+    await look(page, 'inspector-empty')
+    const target = await page.locator('code.whole').textContent()
+    const answer = await fetch(target, { method: 'POST', headers: { authorization: 'Bearer abc' }, body: '{"amount":4990,"token":"abc"}' })
+    assert.deepEqual([answer.status, await answer.text()], [503, 'not now'])
+    await page.getByRole('link', { name: 'Look again', exact: true }).click()
+    await page.getByRole('link', { name: 'POST 1' }).waitFor()
+    await look(page, 'inspector')
+    await page.getByRole('link', { name: 'Look again every 3 seconds' }).click()
+    await fetch(target)
+    // the page reads itself anew: nobody presses anything
+    await page.getByRole('link', { name: 'GET 2' }).waitFor()
+    await page.getByRole('link', { name: 'Stop' }).click()
+    await page.getByRole('link', { name: 'POST 1' }).click()
+    await page.getByText('"amount": 4990').waitFor()
+    assert.equal(await page.getByText('abc').count(), 0)
+    await look(page, 'inspector-request')
+    await page.getByRole('link', { name: 'Show all values' }).click()
+    await page.getByText('Bearer abc').waitFor()
+    await page.getByRole('link', { name: 'All requests' }).click()
+    await page.getByRole('button', { name: 'Delete' }).click()
+    assert.match(await page.getByRole('status').textContent(), /deleted/)
+  },
 }
 
 await tell(stories)

@@ -1,6 +1,7 @@
 //! An endpoint's URL, parsed once; everything after this judges the parsed host, never the text.
 
 use super::Refused;
+use crate::inspector;
 use std::net::{IpAddr, Ipv4Addr};
 use url::{Host, Url};
 
@@ -83,6 +84,12 @@ impl Target {
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// Whether the path is that of an inspector, which tells nobody anything, and nothing else.
+    #[must_use]
+    pub fn is_inspector(&self) -> bool {
+        inspector::is_path(&self.path_and_query)
     }
 
     /// Path and query of the request line; begins with a slash.

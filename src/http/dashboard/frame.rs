@@ -216,6 +216,7 @@ fn operator_bar(nav: &Nav, section: &str) -> Markup {
             @if nav.manages { @for (path, name) in SETTINGS {
                 a href=(path) aria-current=[(section == path).then_some("page")] { (name) }
             } }
+            a href="/inspect" aria-current=[(section == "/inspect").then_some("page")] { "Inspector" }
             form method="post" action="/logout" { button.plain type="submit" { "Log out" } }
         }
     }
@@ -305,13 +306,17 @@ pub(super) fn words(error: &Error) -> String {
 
 /// The label of the field that a part of the API's request is on our pages.
 fn label(field: &str) -> &str {
-    const LABELS: [(&str, &str); 15] = [
+    const LABELS: [(&str, &str); 19] = [
         ("code", "The setup code"),
         ("email", "The e-mail"),
         ("password", "The password"),
         ("role", "The role"),
         ("environment", "The environment"),
         ("app", "Application"),
+        ("secret", "The secret"),
+        ("status", "The status"),
+        ("delay", "The delay"),
+        ("body", "The text"),
         ("rate", "Requests a second"),
         ("days", "Days until it ends"),
         ("url", "The callback URL"),

@@ -15,7 +15,7 @@ const NAMES: [&str; 9] = [
     "presignedurl",
 ];
 /// What stands in place of a value.
-const MASK: &str = "••••••";
+pub(super) const MASK: &str = "••••••";
 
 /// A payload with such values masked; `None` when it holds none, or is no JSON.
 pub(super) fn masked(payload: &[u8]) -> Option<String> {
@@ -54,6 +54,11 @@ fn is_secret(name: &str) -> bool {
     NAMES.iter().any(|part| name.contains(part))
 }
 
+/// Whether a header's value may open doors.
+pub(super) fn is_secret_header(name: &str) -> bool {
+    is_secret(name) || name.contains("cookie")
+}
+
 /// Whether a text opens doors by itself: a bearer token, a link that is signed.
 fn opens(text: &str) -> bool {
     text.starts_with("Bearer ")
@@ -63,6 +68,14 @@ fn opens(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_that_open_doors_are_known_by_their_names() {
+        for name in ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token"] {
+            assert!(is_secret_header(name), "{name}");
+        }
+        assert!(!is_secret_header("content-type") && !is_secret_header("webhook-signature"));
+    }
 
     #[test]
     fn what_opens_doors_is_masked_wherever_it_stands_and_nothing_else_is() {

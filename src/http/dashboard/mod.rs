@@ -7,18 +7,20 @@
 //! visit     a request of somebody who is logged in, or came by a link       -> Call, as the API takes it
 //! overview  application  webhook  endpoint  test  replay  failure  search  event  source  event_type      the pages of an environment
 //! brand     how the portal looks, for its operator
+//! inspect   a throw-away receiver, open to every sender      inspectors  arrival      what came there
 //! life  exchange      an event and all that happened to it      seen  health  latency  viewers  catalogue  list  mask
 //! frame     head, navigation, what was just done      note   form  upload  cookie  time  asset
 //! ```
 
 use axum::Router;
 use axum::middleware::map_response_with_state;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
 use self::frame::PORTAL;
 use super::state::Api;
 
 mod application;
+mod arrival;
 mod asset;
 mod audit;
 mod brand;
@@ -34,6 +36,8 @@ mod form;
 mod frame;
 mod front;
 mod health;
+mod inspect;
+pub mod inspectors;
 mod key;
 mod latency;
 mod life;
@@ -70,6 +74,11 @@ pub fn router(api: Api, has_start: bool) -> Router {
         .route("/settings/key", get(key::page).post(key::create))
         .route("/settings/key/{key}/revoke", post(key::revoke))
         .route("/settings/audit", get(audit::page))
+        .route("/inspect", get(inspect::list).post(inspect::create))
+        .route("/inspect/{token}", any(inspect::receive))
+        .route("/inspect/{token}/seen", get(inspect::page))
+        .route("/inspect/{token}/seen/{number}", get(arrival::page))
+        .route("/inspect/{token}/delete", post(inspect::delete))
         .route("/{env}", get(overview::page))
         .route("/{env}/replay", get(replay::list))
         .route("/{env}/source", get(source::list))
