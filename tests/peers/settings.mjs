@@ -87,6 +87,21 @@ const stories = {
     await page.getByRole('button', { name: 'Delete' }).click()
     assert.match(await page.getByRole('status').textContent(), /deleted/)
   },
+
+  async hostile(email, password, paths) {
+    const page = await person()
+    const strange = []
+    page.on('dialog', dialog => strange.push(dialog.message()) && dialog.dismiss())
+    page.on('request', request => !request.url().startsWith(`${url}/`) && request.url() !== 'data:,' && strange.push(request.url()))
+    await login(page, email, password)
+    for (const path of paths.split('\n')) {
+      await page.goto(url + path)
+      await page.mouse.move(300, 300)
+      await page.keyboard.press('Tab')
+      assert.equal(await page.locator('script, iframe, object, embed, base, img').count(), 0, path)
+    }
+    assert.deepEqual(strange, [], 'nothing ran and nobody else was called')
+  },
 }
 
 await tell(stories)
