@@ -238,7 +238,8 @@ fn what_is_to_be_delivered_later_waits_over_a_restart() {
     let (app, _) = handled(&world, &receiver, &json!({}));
     let at = |secs: i64| {
         let now_ms = posthaste::clock::Clock::now(&posthaste::clock::SystemClock::start()).wall_ms;
-        posthaste::providers::written_moment(now_ms + secs * 1_000)
+        // a millisecond that each way of writing moments writes alike
+        posthaste::providers::written_moment((now_ms / 1_000 + secs) * 1_000 + 123)
     };
     let path = format!("/api/v1/app/{app}/msg");
     for secs in [-5, 10, 86_500] {

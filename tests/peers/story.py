@@ -311,7 +311,9 @@ def erased(svix, quick, app, event):
     assert svix.message.get(app.id, event.id, MessageGetOptions(with_content=True)).payload == {"expired": True}
     results = svix.message.bulk_expunge_content(app.id, BulkExpungeContentsIn(ids=["order-1", "nobody"])).results
     assert results == {"order-1": "expunged", "nobody": "not-found"}, results
-    assert svix.message.expunge_all_contents(app.id).task == "application.purge_content"
+    task = svix.message.expunge_all_contents(app.id)
+    assert task.task == "application.purge_content"
+    eventually(lambda: svix.background_task.get(task.id).status == "finished")
     shown = svix.message.list(app.id, MessageListOptions(with_content=True)).data
     assert {json.dumps(row.payload) for row in shown} == {'{"expired": true}'}
     assert refused(501, lambda: quick.integration.list(app.id)).code == "not_implemented"
