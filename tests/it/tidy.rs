@@ -222,15 +222,25 @@ fn spread(path: &str) -> Vec<String> {
     names.flat_map(|name| spread(&format!("{}{name}", before.trim()))).collect()
 }
 
-/// The modules of this crate that a file's `use` lines name, whole or through one of their items.
+/// The paths that stand in code itself, such as `super::rows::id`.
+fn inline(code: &str) -> impl Iterator<Item = String> {
+    let is_name = |char: char| char.is_alphanumeric() || char == '_' || char == ':';
+    let starts = ["crate::", "super::"].into_iter().flat_map(move |root| code.match_indices(root));
+    let starts = starts.filter(move |(at, _)| !code[..*at].ends_with(is_name));
+    starts.map(move |(at, _)| code[at..].chars().take_while(|char| is_name(*char)).collect())
+}
+
+/// The modules of this crate that a file names, whole or through one of their items, in its `use` lines or elsewhere.
 fn used_modules(source: &Source, known: &BTreeSet<String>) -> BTreeSet<String> {
     let this = module(source);
     let here: Vec<&str> = this.split("::").collect();
     let parent = &here[..here.len() - 1];
-    let code = source.code();
-    let uses = code.split("\nuse ").skip(1).filter_map(|rest| rest.split(';').next());
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let code = source.code().lines().filter(is_code).collect::<Vec<_>>().join("\n");
+    let uses = code.split("\nuse ").skip(1).filter_map(|rest| rest.split_once(';'));
+    let elsewhere = code.split("\nuse ").take(1).chain(uses.clone().map(|(_, rest)| rest));
     let mut found = BTreeSet::new();
-    for path in uses.flat_map(spread) {
+    for path in uses.flat_map(|(used, _)| spread(used)).chain(elsewhere.flat_map(inline)) {
         let mut parts: Vec<&str> = path.split("::").collect();
         let base = match parts.remove(0) {
             "crate" => &[],

@@ -90,6 +90,14 @@ fn fitting(db: &Connection, line: Line, filter: &Filter, bodies: bool) -> Result
     Ok(event.map(|event| DeliveryRow { event, delivery, first: AttemptId::new(first) }))
 }
 
+pub(super) fn deliveries(db: &Connection, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
+    let mut sql =
+        db.prepare_cached(&format!("select endpoint, {DELIVERY} from delivery where event = ?1 order by endpoint"))?;
+    let found =
+        sql.query_map(params![event.value()], |row| Ok((EndpointId::new(row.get(0)?), rows::delivery(row, 1)?)))?;
+    Ok(found.collect::<Sql<_>>()?)
+}
+
 /// The fan-out that the event's row carries, and whatever was sent elsewhere by hand.
 pub(super) fn destinations(db: &Connection, event: EventId) -> Result<Vec<(EndpointId, Option<Delivery>)>> {
     let mut sql = db.prepare_cached("select fan_out from event where id = ?1")?;
@@ -98,7 +106,7 @@ pub(super) fn destinations(db: &Connection, event: EventId) -> Result<Vec<(Endpo
         fan_out::unpack(&packed.unwrap_or_default()).ok_or_else(|| damaged("a fan-out that was never packed"))?;
     let mut found: std::collections::BTreeMap<EndpointId, Option<Delivery>> =
         endpoints.into_iter().map(|endpoint| (endpoint, None)).collect();
-    let written = super::read::deliveries(db, event)?;
+    let written = deliveries(db, event)?;
     found.extend(written.into_iter().map(|(endpoint, delivery)| (endpoint, Some(delivery))));
     Ok(found.into_iter().collect())
 }

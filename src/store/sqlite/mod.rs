@@ -282,7 +282,7 @@ impl Store for Sqlite {
     }
 
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
-        self.read(|db| read::deliveries(db, event))
+        self.read(|db| delivery::deliveries(db, event))
     }
 
     fn source(&self, environment: EnvironmentId, source: &SourceRef) -> Result<Option<Source>> {

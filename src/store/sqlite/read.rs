@@ -6,7 +6,7 @@ use super::rows::{self, APPLICATION, DELIVERY, ENDPOINT, EVENT, EVENT_TYPE, EVEN
 use super::{chain, replay};
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
-use crate::delivery::{Delivery, Due};
+use crate::delivery::Due;
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, Validation};
 use crate::error::Result;
@@ -283,14 +283,6 @@ pub(super) fn event_by_uid(db: &Connection, application: ApplicationId, uid: &st
     let mut sql = db.prepare_cached("select event from event_uid where hash = ?1")?;
     let found: Option<i64> = sql.query_row(params![&uid_hash(application, uid)[..]], |row| row.get(0)).optional()?;
     found.map_or(Ok(None), |id| event(db, application, EventId::new(id)))
-}
-
-pub(super) fn deliveries(db: &Connection, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
-    let mut sql =
-        db.prepare_cached(&format!("select endpoint, {DELIVERY} from delivery where event = ?1 order by endpoint"))?;
-    let found =
-        sql.query_map(params![event.value()], |row| Ok((EndpointId::new(row.get(0)?), rows::delivery(row, 1)?)))?;
-    Ok(found.collect::<Sql<_>>()?)
 }
 
 pub(super) fn source(
