@@ -22,9 +22,10 @@ fn create(world: &World, kind: &str, body: &Value) -> Value {
     call(world, "POST", kind, body).expect(201)
 }
 
-/// A webhook, made as its users make it; gives its path and its secret.
+/// A webhook that takes one event after the other, in their order; gives its path and its secret.
 fn webhook(world: &World, receiver: &Receiver, types: &[&str]) -> (String, String) {
-    let made = world.call("POST", ENDPOINTS, json!({"url": receiver.url, "eventTypes": types})).expect(201);
+    let body = json!({"url": receiver.url, "eventTypes": types, "maxInFlight": 1});
+    let made = world.call("POST", ENDPOINTS, body).expect(201);
     let path = format!("{ENDPOINTS}/{}", text(&made["id"]));
     let secret = text(&world.call("GET", &format!("{path}/secret"), "").expect(200)["key"]);
     (path, secret)
