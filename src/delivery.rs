@@ -24,6 +24,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// Where a delivery stands; one that has no row yet waits for its first attempt.
+    pub fn of(delivery: Option<Delivery>) -> Self {
+        delivery.map_or(Self::Pending, |delivery| delivery.status)
+    }
+
     /// Reads the number; `None` for one that is no status.
     pub fn from_number(number: i64) -> Option<Self> {
         [Self::Success, Self::Pending, Self::Failed, Self::Canceled].into_iter().find(|status| *status as i64 == number)

@@ -130,28 +130,41 @@ impl Parts<'_> {
         let (endpoints, sink) = (self.plan.endpoints, self.sink.address());
         let application = target::set_up(&subject.target, endpoints, sink).await?;
         let way = Way { subject: &subject, application: &application, payload: self.payload, step: "counted" };
-        let published = self.measure(&way, direct, ordinal_next).await?;
-        subject.leave(&application, &published.faults).await?;
+        let published = self.take(&way, direct, ordinal_next).await?;
         let mut ordered = None;
         if let Some(payload) = self.ordered {
             let application = target::set_up_ordered(&subject.target, endpoints, sink).await?;
             let way = Way { subject: &subject, application: &application, payload, step: "ordered" };
-            let mut part = self.measure(&way, direct, ordinal_next).await?;
-            subject.leave(&application, &part.faults).await?;
-            part.figures.cpu_ratio_to_published = ratio(&part.figures, &published.figures);
-            ordered = Some(part);
+            ordered = Some(self.beside(&published, &way, direct, ordinal_next).await?);
         }
         let mut inbound = None;
         if let Some(payload) = self.inbound {
             let source = target::set_up_source(&subject.target, endpoints, sink).await?;
             let way = Way { subject: &subject, application: &source, payload, step: "inbound" };
-            let mut part = self.measure(&way, direct, ordinal_next).await?;
-            subject.leave(&source, &part.faults).await?;
-            part.figures.cpu_ratio_to_published = ratio(&part.figures, &published.figures);
-            inbound = Some(part);
+            inbound = Some(self.beside(&published, &way, direct, ordinal_next).await?);
         }
         subject.stop()?;
         Ok(Run { published, ordered, inbound })
+    }
+
+    /// Takes one way, to be seen beside published events.
+    async fn beside(
+        &self,
+        published: &Part,
+        way: &Way<'_>,
+        direct: Direct,
+        ordinal_next: &mut u64,
+    ) -> Result<Part, BenchError> {
+        let mut part = self.take(way, direct, ordinal_next).await?;
+        part.figures.cpu_ratio_to_published = ratio(&part.figures, &published.figures);
+        Ok(part)
+    }
+
+    /// Takes one way, and leaves nothing there that goes on.
+    async fn take(&self, way: &Way<'_>, direct: Direct, ordinal_next: &mut u64) -> Result<Part, BenchError> {
+        let part = self.measure(way, direct, ordinal_next).await?;
+        way.subject.leave(way.application, &part.faults).await?;
+        Ok(part)
     }
 
     /// Sends warm-up and counted events one way, and waits for all that comes of them.

@@ -223,10 +223,7 @@ fn table(api: &Api, visit: &Visit, lines: &[Line]) -> Markup {
 
 /// Where an event's deliveries stand, in a word or two: the worst first.
 fn standing(deliveries: &[(EndpointId, Option<Delivery>)]) -> Markup {
-    let count = |wanted: Status| {
-        let status = |delivery: &Option<Delivery>| delivery.map_or(Status::Pending, |delivery| delivery.status);
-        deliveries.iter().filter(|(_, delivery)| status(delivery) == wanted).count()
-    };
+    let count = |wanted: Status| deliveries.iter().filter(|(_, delivery)| Status::of(*delivery) == wanted).count();
     let all = deliveries.len();
     let (class, word, some) = match [Status::Failed, Status::Pending, Status::Success].map(count) {
         [0, 0, 0] if all == 0 => ("soft", "nobody wants it", all),

@@ -67,11 +67,8 @@ fn searched(tables: &Tables, rows: &[&Event], limit: usize, search: &Search) -> 
 
 fn fits(tables: &Tables, event: &Event, search: &Search) -> bool {
     let holds = |text: &Vec<u8>| event.body.windows(text.len()).any(|part| part == text);
-    let stands = |wanted: Status| {
-        destinations(tables, event.id)
-            .iter()
-            .any(|(_, delivery)| delivery.map_or(Status::Pending, |delivery| delivery.status) == wanted)
-    };
+    let stands =
+        |wanted: Status| destinations(tables, event.id).iter().any(|(_, delivery)| Status::of(*delivery) == wanted);
     search.text.as_ref().is_none_or(holds) && search.filter.status.is_none_or(stands)
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::delivery::destinations;
 use super::list::{Bounds, SLICE_ROWS, direction, matches_event_of};
 use super::rows::{self, EVENT, EVENTS};
-use crate::delivery::{Delivery, Status};
+use crate::delivery::Status;
 use crate::error::Result;
 use crate::id::{EnvironmentId, EventId, Id};
 use crate::store::{Found, Listed, Page, Search};
@@ -64,8 +64,7 @@ fn fits(db: &Connection, search: &Search, event: EventId, bytes: &mut usize) -> 
     let Some(status) = search.filter.status else {
         return Ok(true);
     };
-    let stands = |delivery: Option<Delivery>| delivery.map_or(Status::Pending, |known| known.status);
-    Ok(destinations(db, event)?.into_iter().any(|(_, delivery)| stands(delivery) == status))
+    Ok(destinations(db, event)?.into_iter().any(|(_, delivery)| Status::of(delivery) == status))
 }
 
 /// The events of an environment, or of one application, one after the other.

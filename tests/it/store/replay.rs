@@ -18,7 +18,8 @@ ask! {
     those_that_were_never_made_are_found,
 }
 
-fn slice(replay: &Replay, events: &[EventId], done: bool) -> Op {
+/// A slice of a replay, due at noon.
+pub fn slice(replay: &Replay, events: &[EventId], done: bool) -> Op {
     let position = events.last().map_or(replay.last, |last| EventId::new(last.value() + 1));
     let (replay, endpoint) = (replay.id, replay.endpoint);
     Op::Replay(Box::new(Replayed { replay, endpoint, events: unkeyed(events), position, done, due_ms: NOON_MS }))

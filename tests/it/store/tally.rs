@@ -1,11 +1,12 @@
 //! What a source's requests came to: sums, silences, outages, and the quarantine.
 
-use posthaste::id::{EndpointId, EventId, Id};
+use posthaste::id::{EndpointId, EventId};
 use posthaste::inbound::Refusal;
 use posthaste::source::{Quarantined, Source, SourceStats};
-use posthaste::store::{Change, Op, Page, QUARANTINED_MAX, Replayed, Turned};
+use posthaste::store::{Change, Op, Page, QUARANTINED_MAX, Turned};
 
 use super::receiving::moved;
+use super::replay::slice;
 use super::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, park, set};
 
 ask! {
@@ -186,10 +187,7 @@ fn an_event_that_is_replayed_is_processed_once(subject: &Subject) {
     for endpoint in [&one, &two] {
         let replay = subject.new_replay(endpoint, environment);
         subject.done(set(Change::Replay(Box::new(replay.clone()))));
-        let (position, events) = (EventId::new(event.value() + 1), vec![(event, None)]);
-        let slice =
-            Replayed { replay: replay.id, endpoint: endpoint.id, events, position, done: true, due_ms: NOON_MS };
-        subject.done(Op::Replay(Box::new(slice)));
+        subject.done(slice(&replay, &[event], true));
         subject.attempted(event, endpoint.id, 200);
         assert_eq!(subject.stats(&source).processed, 1);
     }
