@@ -57,6 +57,7 @@ impl<R> Core<R> {
         if let Some(brief) = once.filter(|once| once.brief) {
             self.recent.keep(&brief, id, now.steady_ms);
         }
+        let urgent = new.only.is_some();
         let later = new.extra.as_deref().is_some_and(|extra| extra.deliver_at_ms.is_some());
         if let Ok(count @ 1..) = u32::try_from(lanes.len())
             && !later
@@ -76,7 +77,7 @@ impl<R> Core<R> {
             arrival: new.arrival,
         };
         rows.push(NewRow { event, fan_out: fan_out::pack(&endpoints), once, dedup: new.dedup });
-        Ok(Entry::New { position: rows.len() - 1, lanes, wrapped: wrapped.is_some() })
+        Ok(Entry::New { position: rows.len() - 1, lanes, wrapped: wrapped.is_some(), urgent })
     }
 
     /// The bytes that the provider would send, once for all attempts; `None` for those that are sent as they are.

@@ -46,11 +46,20 @@ impl<R> Core<R> {
         self.groups.line(lane, now.steady_ms);
     }
 
-    /// Obeys a setting that has become durable.
+    /// Obeys what somebody asked for, once it is durable.
     pub(super) fn obey(&mut self, now: Now, op: &Op) {
-        let Op::Setting(setting) = op else {
-            return;
-        };
+        match op {
+            Op::Setting(setting) => self.obey_setting(now, setting),
+            Op::Resend { endpoint, .. } => {
+                if let Some(lane) = self.lanes.find(*endpoint) {
+                    self.knock(lane);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn obey_setting(&mut self, now: Now, setting: &Setting) {
         match &setting.change {
             Change::Application(application) => self.obey_application(now, application),
             Change::Endpoint(endpoint) => self.obey_endpoint(now, endpoint.clone()),
@@ -86,7 +95,7 @@ impl<R> Core<R> {
 
     fn obey_application(&mut self, now: Now, application: &Application) {
         if !application.deleted {
-            self.directory.put(application);
+            self.directory.put(now.steady_ms, application);
             self.obey_settings(application);
             return;
         }
@@ -101,7 +110,7 @@ impl<R> Core<R> {
             if endpoint.wire != application.wire {
                 Arc::make_mut(endpoint).wire = application.wire;
             }
-            self.make_ready(lane);
+            self.unthrottle(lane);
         }
     }
 
@@ -141,7 +150,7 @@ impl<R> Core<R> {
     fn obey_endpoint(&mut self, now: Now, endpoint: Endpoint) {
         let Some(lane) = self.lanes.find(endpoint.id) else {
             let application = endpoint.application;
-            let lane = self.lanes.open(endpoint);
+            let lane = self.open(endpoint);
             if let Some(lanes) = self.directory.lanes_mut(application) {
                 lanes.push(lane);
             }
@@ -168,11 +177,10 @@ impl<R> Core<R> {
         if endpoint.state == State::Deleted {
             self.replays.remove(&lane); // the store calls it off with the same commit
         }
+        self.lanes[lane].heed(now.steady_ms, endpoint);
+        self.unthrottle(lane);
         let here = &mut self.lanes[lane];
-        here.endpoint = Arc::new(endpoint);
-        here.limit();
         if before == (here.endpoint.state, here.enabled()) {
-            self.make_ready(lane);
             return;
         }
         if here.enabled() {

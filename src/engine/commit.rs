@@ -77,7 +77,7 @@ impl<R> Core<R> {
                 Some(_) => Err(key_reused()),
                 None => Err(uid_taken()),
             },
-            Entry::New { position, lanes, wrapped } => {
+            Entry::New { position, lanes, wrapped, urgent } => {
                 let Op::Event(row) = &batch.ops[position] else {
                     return Err(Error::internal("an event's place holds no event"));
                 };
@@ -85,9 +85,13 @@ impl<R> Core<R> {
                 let Some(refused) = refused_at(receipt.get(), position) else {
                     self.counters.accepted += 1;
                     let carried = row.event.arrival.as_ref().map_or(&[][..], |arrival| &arrival.headers);
-                    match row.event.deliver_at_ms() {
-                        Some(due_ms) => lanes.iter().for_each(|&(lane, _)| self.note_due(now, lane, due_ms)),
-                        None => self.enqueue(now, event, Payload::new(row.event.body.clone(), carried), &lanes),
+                    if let Some(due_ms) = row.event.deliver_at_ms() {
+                        for (lane, _) in lanes {
+                            self.note_due(now, lane, due_ms);
+                        }
+                    } else {
+                        let payload = Payload::new(row.event.body.clone(), carried);
+                        self.enqueue(now, event, payload, (&lanes, urgent));
                     }
                     let body = if wrapped { Kept::Wrapped(row.event.body.clone()) } else { Kept::AsSent };
                     return Ok(receipt.vouch(Accepted { event, body }));

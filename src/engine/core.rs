@@ -1,6 +1,6 @@
 //! The core: takes what happened, decides what is to be done; does no I/O, reads no clock, draws no lots of its own.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rand::SeedableRng as _;
@@ -13,7 +13,9 @@ use super::lanes::Lanes;
 use super::message::{Counters, Input, Output};
 use super::payloads::Payloads;
 use super::recent::RecentKeys;
+use super::rota::Rota;
 use crate::clock::Now;
+use crate::endpoint::Endpoint;
 use crate::id::{EventId, Id, IdSource, IdText};
 
 /// How many attempts run at one time, over all endpoints.
@@ -29,14 +31,14 @@ pub struct Core<R> {
     pub(super) speed: i64,
     pub(super) directory: Directory,
     pub(super) lanes: Lanes,
-    /// Lanes that may send, in turn.
-    pub(super) ready: VecDeque<usize>,
+    /// Lanes that may send, application by application in turn.
+    pub(super) rota: Rota,
     /// Lanes that have their share of the slots, and how much that was.
     pub(super) crowded: BTreeSet<usize>,
     pub(super) crowded_share: usize,
     /// When lanes want their due index read: (`due_ms`, lane).
     pub(super) due: BTreeSet<(i64, usize)>,
-    /// When lanes that are held back by their rate may send again: (`at_ms`, lane).
+    /// When lanes that a rate or their breaker holds back may send again: (`at_ms`, lane).
     pub(super) throttled: BTreeSet<(i64, usize)>,
     /// Replays that run, by their endpoints' lanes.
     pub(super) replays: BTreeMap<usize, Run>,
@@ -70,7 +72,7 @@ impl<R> Core<R> {
             speed: 1,
             directory: Directory::default(),
             lanes: Lanes::default(),
-            ready: VecDeque::new(),
+            rota: Rota::default(),
             crowded: BTreeSet::new(),
             crowded_share: 0,
             due: BTreeSet::new(),
@@ -90,6 +92,12 @@ impl<R> Core<R> {
             held: false,
             out: Vec::new(),
         }
+    }
+
+    /// Opens a new endpoint's lane; gives its number.
+    pub(super) fn open(&mut self, endpoint: Endpoint) -> usize {
+        let sender = self.rota.enroll(endpoint.application);
+        self.lanes.open(endpoint, sender)
     }
 
     /// Lets every wait of a ladder, and the days after which an endpoint is disabled, pass so many times faster.

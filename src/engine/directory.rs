@@ -100,10 +100,13 @@ impl Directory {
     }
 
     /// Takes a new or changed application.
-    pub(super) fn put(&mut self, application: &Application) {
-        let pace = self.paces.get(&application.id).map(|(_, pace)| *pace).unwrap_or_default();
+    pub(super) fn put(&mut self, now_ms: i64, application: &Application) {
+        let (old_rate, mut pace) = self.paces.get(&application.id).copied().unwrap_or_default();
         let lanes = self.remove(application.id);
         if let Some(rate) = application.throttle_rate {
+            if rate != old_rate {
+                pace.change(now_ms);
+            }
             self.paces.insert(application.id, (rate, pace));
         }
         if let Some(uid) = &application.uid {

@@ -1,6 +1,7 @@
 //! Dispatch: what may be sent is sent, lane by lane in turn; what does not fit in memory is left to the disk.
 
 use super::core::{Core, IN_FLIGHT_MAX};
+use super::flight::Fresh;
 use super::group::KeyedLane;
 use super::lane::WINDOW;
 use super::message::Output;
@@ -17,16 +18,36 @@ const SHARE_OF_FREE: usize = 64;
 pub(super) const SWEEP_MS: i64 = 1_000;
 
 impl<R> Core<R> {
-    /// Hands a durable event to its lanes.
-    pub(super) fn enqueue(&mut self, now: Now, event: EventId, payload: Payload, lanes: &[KeyedLane]) {
+    /// Hands a durable event to its lanes; one that somebody waits for goes before all others.
+    pub(super) fn enqueue(
+        &mut self,
+        now: Now,
+        event: EventId,
+        payload: Payload,
+        (lanes, urgent): (&[KeyedLane], bool),
+    ) {
         self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS); // the mark moves on also past events that go nowhere
         if lanes.is_empty() {
             return;
         }
         self.payloads.keep(event, payload);
         for &(lane, key) in lanes {
-            self.wait(now, lane, event, key);
+            match key {
+                None if urgent && self.lanes[lane].enabled() => self.wait_first(now, lane, event),
+                key => self.wait(now, lane, event, key),
+            }
         }
+    }
+
+    fn wait_first(&mut self, now: Now, lane: usize, event: EventId) {
+        self.lanes.push_first(lane, Fresh { event, since_ms: now.steady_ms, key: None });
+        self.knock(lane);
+    }
+
+    /// Somebody waits for an attempt: one is made now, also while the endpoint rests.
+    pub(super) fn knock(&mut self, lane: usize) {
+        self.lanes[lane].breaker.knock();
+        self.unthrottle(lane);
     }
 
     /// One delivery of the event has a row now, or will with the next commit.
@@ -42,26 +63,40 @@ impl<R> Core<R> {
 
     /// Puts a lane among those that may send, when it may.
     pub(super) fn make_ready(&mut self, lane: usize) {
-        if !self.lanes[lane].queued && self.lanes[lane].may_send() {
-            self.lanes[lane].queued = true;
-            self.ready.push_back(lane);
+        let here = &mut self.lanes[lane];
+        if !here.queued && here.throttled_ms.is_none() && here.may_send() {
+            here.queued = true;
+            self.rota.push(here.sender, lane);
         }
     }
 
-    /// Sends what may be sent: one delivery of each ready lane in turn.
+    /// A rate or its breaker holds a lane back: until then it does not ask again.
+    fn throttle(&mut self, lane: usize, until_ms: i64) {
+        self.throttled.insert((until_ms, lane));
+        self.lanes[lane].hold_back(until_ms);
+        self.lanes.set_unhealthy(lane, true);
+    }
+
+    /// A lane asks anew whether something holds it back.
+    pub(super) fn unthrottle(&mut self, lane: usize) {
+        if let Some(until_ms) = self.lanes[lane].throttled_ms.take() {
+            self.throttled.remove(&(until_ms, lane));
+        }
+        self.make_ready(lane);
+    }
+
+    /// Sends what may be sent, application by application and lane by lane in turn.
     pub(super) fn dispatch(&mut self, now: Now) {
         let may_send = !self.held && self.groups.has_room();
         while may_send && self.in_flight < IN_FLIGHT_MAX {
-            let Some(lane) = self.ready.pop_front() else {
+            let Some(lane) = self.rota.next(IN_FLIGHT_MAX - self.in_flight) else {
                 return;
             };
             self.lanes[lane].queued = false;
             let application = self.lanes[lane].endpoint.application;
             let own_ms = self.lanes[lane].throttled_until(now.steady_ms);
             if let Some(until_ms) = own_ms.or_else(|| self.directory.turn(application, now.steady_ms)) {
-                self.throttled.insert((until_ms, lane));
-                self.lanes[lane].hold_back();
-                self.lanes.set_unhealthy(lane, true);
+                self.throttle(lane, until_ms);
                 continue;
             }
             if self.lanes[lane].flights.len() >= self.share() {
@@ -74,10 +109,10 @@ impl<R> Core<R> {
                 continue;
             };
             self.directory.spend(application, now.steady_ms);
-            self.in_flight += 1;
-            let endpoint = self.lanes[lane].endpoint.clone();
+            let (endpoint, payload) = (self.lanes[lane].endpoint.clone(), self.payloads.get(flight.event));
+            self.take_slot(lane, payload.as_ref().map_or(0, |payload| payload.body.len()));
             let lease = Lease { event: flight.event, endpoint: endpoint.id, number: flight.number };
-            self.out.push(Output::Send(Order { lease, endpoint, payload: self.payloads.get(flight.event) }));
+            self.out.push(Output::Send(Order { lease, endpoint, payload }));
             self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
             self.make_ready(lane);
             self.want(now, lane);
@@ -89,9 +124,15 @@ impl<R> Core<R> {
         (IN_FLIGHT_MAX.saturating_sub(self.in_flight) / SHARE_OF_FREE).max(1)
     }
 
-    /// A slot is free again; lanes that had their share look whether it has grown.
-    pub(super) fn free_slot(&mut self) {
+    fn take_slot(&mut self, lane: usize, bytes: usize) {
+        self.in_flight += 1;
+        self.rota.take_slot(self.lanes[lane].sender, bytes);
+    }
+
+    /// A slot of this lane is free again; lanes that had their share look whether it has grown.
+    pub(super) fn free_slot(&mut self, lane: usize) {
         self.in_flight -= 1;
+        self.rota.free_slot(self.lanes[lane].sender);
         if self.share() > self.crowded_share {
             for lane in std::mem::take(&mut self.crowded) {
                 self.make_ready(lane);

@@ -27,8 +27,8 @@ pub(super) type KeyedLane = (usize, Option<OrderKey>);
 /// One event of a request, as it waits for its commit.
 #[derive(Debug)]
 pub(super) enum Entry {
-    /// It is at this place of the batch, for these lanes.
-    New { position: usize, lanes: Vec<KeyedLane>, wrapped: bool },
+    /// It is at this place of the batch, for these lanes; `urgent` when somebody waits for its delivery.
+    New { position: usize, lanes: Vec<KeyedLane>, wrapped: bool, urgent: bool },
     /// Its brief key is known: whatever becomes of that first event is the answer.
     Repeat(Once, EventId),
     /// It never got that far.
@@ -67,7 +67,7 @@ impl<R> Group<R> {
     pub(super) fn keep_ours(&mut self, row: NewRow, lanes: Vec<KeyedLane>, wrapped: bool) {
         let position = self.ops.len();
         self.ops.push(Op::Event(row));
-        self.waits.push(Wait::Ours(vec![Entry::New { position, lanes, wrapped }]));
+        self.waits.push(Wait::Ours(vec![Entry::New { position, lanes, wrapped, urgent: false }]));
     }
 }
 

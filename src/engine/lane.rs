@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::breaker::Breaker;
 use super::chains::Chains;
 use super::flight::{Flight, Fresh};
 use super::pace::Pace;
-use crate::attempt::{Outcome, Report};
+use crate::attempt::{Answer, Outcome, Report};
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::id::EventId;
@@ -39,6 +40,8 @@ pub(super) struct Run {
 #[expect(clippy::struct_excessive_bools, reason = "four facts that have nothing to do with one another")]
 pub(super) struct Lane {
     pub(super) endpoint: Arc<Endpoint>,
+    /// Its application's number in the rota.
+    pub(super) sender: usize,
     pub(super) health: Health,
     pub(super) fresh: VecDeque<Fresh>,
     /// What waits for others of its key.
@@ -54,6 +57,8 @@ pub(super) struct Lane {
     pub(super) next_due_ms: Option<i64>,
     /// Its entry in the core's timers.
     pub(super) timer_ms: Option<i64>,
+    /// Its entry among the lanes that a rate or their breaker holds back.
+    pub(super) throttled_ms: Option<i64>,
     /// Whether it stands among the lanes that may send.
     pub(super) queued: bool,
     /// Failing or stalled: its waiting deliveries do not hold publishers up.
@@ -61,7 +66,8 @@ pub(super) struct Lane {
     failures: u32,
     slots: usize,
     pace: Pace,
-    /// Whether its rate, or its application's, holds it back: what waits for it does not hold publishers up.
+    pub(super) breaker: Breaker,
+    /// Whether a rate or its breaker holds it back: what waits for it does not hold publishers up.
     throttled: bool,
     /// Whether the last flight came from the backlog, for taking turns when there is one slot.
     last_was_retry: bool,
@@ -69,9 +75,10 @@ pub(super) struct Lane {
 
 impl Lane {
     /// An endpoint's, with nothing to do.
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(endpoint: Endpoint, sender: usize) -> Self {
         let slots_max = endpoint.handling.in_flight_max();
         Self {
+            sender,
             health: endpoint.health,
             endpoint: Arc::new(endpoint),
             fresh: VecDeque::new(),
@@ -82,28 +89,37 @@ impl Lane {
             loading: false,
             next_due_ms: None,
             timer_ms: None,
+            throttled_ms: None,
             queued: false,
             unhealthy: false,
             failures: 0,
             slots: IN_FLIGHT_FIRST.min(slots_max),
             pace: Pace::default(),
+            breaker: Breaker::default(),
             throttled: false,
             last_was_retry: false,
         }
     }
 
-    /// Obeys its endpoint's own limit.
-    pub(super) fn limit(&mut self) {
-        self.slots = self.slots.min(self.endpoint.handling.in_flight_max());
+    /// Obeys its endpoint's new settings.
+    pub(super) fn heed(&mut self, now_ms: i64, endpoint: Endpoint) {
+        self.breaker.close();
+        if endpoint.handling.throttle_rate != self.endpoint.handling.throttle_rate {
+            self.pace.change(now_ms);
+        }
+        self.slots = self.slots.min(endpoint.handling.in_flight_max());
+        self.endpoint = Arc::new(endpoint);
     }
 
-    /// When its own rate lets it send again, in ms; `None` for now.
+    /// When its breaker and its own rate let it send again, in ms; `None` for now.
     pub(super) fn throttled_until(&self, now_ms: i64) -> Option<i64> {
-        self.endpoint.handling.throttle_rate.and_then(|_| self.pace.until(now_ms))
+        let rate_ms = self.endpoint.handling.throttle_rate.and_then(|_| self.pace.until(now_ms));
+        self.breaker.until(now_ms).max(rate_ms)
     }
 
-    /// A rate holds it back.
-    pub(super) fn hold_back(&mut self) {
+    /// A rate or its breaker holds it back until then.
+    pub(super) fn hold_back(&mut self, until_ms: i64) {
+        self.throttled_ms = Some(until_ms);
         self.throttled = true;
     }
 
@@ -253,8 +269,12 @@ impl Lane {
     ///
     /// While all its slots are in use a fast success earns one more, or twice as many below the number it began with;
     /// a receiver that asks for less gets half.
-    pub(super) fn learn(&mut self, report: &Report) -> bool {
+    pub(super) fn learn(&mut self, report: &Report, now_ms: i64, speed: i64) -> bool {
         let slots_max = self.endpoint.handling.in_flight_max();
+        match report.answer {
+            Answer::Response { .. } => self.breaker.close(),
+            Answer::Failure { .. } => self.breaker.failed(now_ms, speed),
+        }
         if report.outcome() == Outcome::Success {
             self.failures = 0;
             let more =

@@ -33,11 +33,11 @@ impl IndexMut<usize> for Lanes {
 }
 
 impl Lanes {
-    /// Opens a lane; gives its number.
-    pub(super) fn open(&mut self, endpoint: Endpoint) -> usize {
+    /// Opens a lane of this sender; gives its number.
+    pub(super) fn open(&mut self, endpoint: Endpoint, sender: usize) -> usize {
         let lane = self.all.len();
         self.by_endpoint.insert(endpoint.id, lane);
-        self.all.push(Lane::new(endpoint));
+        self.all.push(Lane::new(endpoint, sender));
         lane
     }
 
@@ -63,6 +63,14 @@ impl Lanes {
             lane.chains.begin(key, fresh.event);
         }
         lane.fresh.push_back(fresh);
+        self.waiting += usize::from(!lane.unhealthy);
+    }
+
+    /// Lets a first attempt wait in memory before all others; it leaves memory with the one that it goes before.
+    pub(super) fn push_first(&mut self, lane: usize, fresh: Fresh) {
+        let lane = &mut self.all[lane];
+        let since_ms = lane.fresh.front().map_or(fresh.since_ms, |next| next.since_ms.min(fresh.since_ms));
+        lane.fresh.push_front(Fresh { since_ms, ..fresh });
         self.waiting += usize::from(!lane.unhealthy);
     }
 

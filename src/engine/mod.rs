@@ -7,6 +7,7 @@
 
 mod accept;
 mod announce;
+mod breaker;
 mod chains;
 mod change;
 mod commit;
@@ -25,6 +26,7 @@ mod payloads;
 mod recent;
 mod recover;
 mod replay;
+mod rota;
 pub mod run;
 mod senders;
 mod timers;

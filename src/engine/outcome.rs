@@ -24,7 +24,7 @@ impl<R> Core<R> {
         let Some(flight) = self.lanes[lane].land(lease.number) else {
             return;
         };
-        self.free_slot();
+        self.free_slot(lane);
         self.sweep_ms.get_or_insert(now.steady_ms + super::dispatch::SWEEP_MS);
         let outcome = report.outcome();
         if outcome == Outcome::Success {
@@ -108,7 +108,7 @@ impl<R> Core<R> {
             return;
         }
         let succeeded = outcome == Outcome::Success;
-        let unhealthy = self.lanes[lane].learn(report);
+        let unhealthy = self.lanes[lane].learn(report, now.steady_ms, self.speed);
         self.lanes.set_unhealthy(lane, unhealthy);
         let here = &mut self.lanes[lane];
         let (health, disable) = here.health.after(succeeded, now.steady_ms, self.speed);

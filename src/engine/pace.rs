@@ -24,6 +24,12 @@ impl Pace {
         Some(in_ms(self.promised_us))
     }
 
+    /// Another rate counts from now on: what the one before would have kept waiting does not wait for it.
+    pub(super) fn change(&mut self, now_ms: i64) {
+        self.next_us = self.next_us.min(now_ms * 1_000);
+        self.promised_us = self.next_us;
+    }
+
     /// One more was sent.
     pub(super) fn spend(&mut self, rate: u32, now_ms: i64) {
         let step_us = step_us(rate);

@@ -18,11 +18,11 @@ impl<R> Core<R> {
             core.directory.settle(environment);
         }
         for application in &opening.applications {
-            core.directory.put(application);
+            core.directory.put(now.steady_ms, application);
         }
         for endpoint in opening.endpoints {
             let (application, living) = (endpoint.application, endpoint.state != State::Deleted);
-            let lane = core.lanes.open(endpoint);
+            let lane = core.open(endpoint);
             if let Some(lanes) = core.directory.lanes_mut(application).filter(|_| living) {
                 lanes.push(lane);
             }

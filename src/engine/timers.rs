@@ -21,9 +21,8 @@ impl<R> Core<R> {
             self.lanes[lane].timer_ms = None;
             self.want(now, lane);
         }
-        while let Some((at_ms, lane)) = self.throttled.first().copied().filter(|(at_ms, _)| *at_ms <= now.steady_ms) {
-            self.throttled.remove(&(at_ms, lane));
-            self.make_ready(lane);
+        while let Some((_, lane)) = self.throttled.first().copied().filter(|(at_ms, _)| *at_ms <= now.steady_ms) {
+            self.unthrottle(lane);
         }
         if self.sweep_ms.is_some_and(|sweep_ms| sweep_ms <= now.steady_ms) {
             self.sweep(now);

@@ -29,6 +29,10 @@ use standing::Standing;
 pub(super) const EVENT_TYPES: [&str; 3] = ["payment.succeeded", "payment.failed", "account.updated"];
 pub(super) const CHANNELS: [&str; 2] = ["north", "south"];
 
+/// After so many attempts without an answer an endpoint may rest, and how long at most, in ms.
+const SILENT_UNTIL_REST: u32 = 10;
+const REST_MS_MAX: i64 = 30_000;
+
 /// An application as clients know it.
 pub(super) struct ApplicationBook {
     pub(super) id: ApplicationId,
@@ -69,6 +73,9 @@ pub(super) struct EndpointBook {
     readable_since_ms: i64,
     enabled_since_ms: i64,
     good_since_ms: i64,
+    /// How many attempts have brought no answer since one did, and when the last of them ended.
+    silent: u32,
+    silent_ms: i64,
     /// When its last attempts began, a second's at most; for those whose rate is limited.
     begun_ms: VecDeque<i64>,
 }
@@ -78,6 +85,11 @@ impl EndpointBook {
     fn free_again_ms(&self) -> i64 {
         let rate = self.seen.handling.throttle_rate.map_or(i64::MAX, i64::from);
         self.begun_ms.back().map_or(i64::MIN, |begun_ms| begun_ms + 1_000 / rate + 1)
+    }
+
+    /// When an endpoint that does not answer has rested enough, at the latest.
+    fn rested_ms(&self) -> i64 {
+        if self.silent < SILENT_UNTIL_REST { i64::MIN } else { self.silent_ms + REST_MS_MAX }
     }
 }
 
@@ -251,6 +263,8 @@ impl Ledger {
             readable_since_ms: now_ms,
             enabled_since_ms: now_ms,
             good_since_ms: now_ms,
+            silent: 0,
+            silent_ms: i64::MIN,
             begun_ms: VecDeque::new(),
         });
         number
@@ -299,8 +313,10 @@ impl Ledger {
             (book.gone, book.doubtful) = (false, false);
         }
         book.unborn = false;
-        if book.seen.handling != row.handling {
+        if book.seen.handling.throttle_rate != row.handling.throttle_rate {
             book.begun_ms.clear();
+        }
+        if book.seen.handling != row.handling {
             book.readable_since_ms = now_ms.max(book.readable_since_ms); // what its rate held back may go now
         }
         book.seen = row;

@@ -1,14 +1,15 @@
-//! Isolation: an endpoint that hangs, and an application that floods, are nobody else's trouble.
+//! Isolation: an endpoint that hangs or is dead, and an application that floods, are nobody else's trouble.
 
 use std::collections::HashMap;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::load::{Line, many_sockets, median, pace, percentile, show, soak, strict};
-use crate::world::{Received, Receiver, World, eventually};
+use crate::world::{Behaviour, Received, Receiver, World, eventually, now};
 
 /// How long the other endpoints may wait for an event while one hangs.
 const OTHERS_WITHIN: Duration = Duration::from_secs(1);
@@ -135,4 +136,37 @@ fn three_hundred_hanging_endpoints_of_one_application_keep_no_other_waiting() {
     let (p50, worst) = (percentile(&mut took, 50), percentile(&mut took, 100));
     show(&format!("beside 300 hanging endpoints: p50 {p50:?}, max {worst:?}"));
     assert!(worst <= OTHERS_WITHIN, "an event of another application took {worst:?}");
+}
+
+/// 10 failures without a pause and those on their way meanwhile, and then one after 1, 2, 4 s.
+const PROBES_MAX: usize = 40;
+
+#[test]
+fn a_dead_endpoint_is_probed_now_and_then_and_has_all_that_waits_once_it_lives() {
+    let (world, alive) = (World::start(), Arc::new(AtomicBool::new(false)));
+    let answers = Arc::clone(&alive);
+    let receiver =
+        Receiver::start(
+            move |_, _| {
+                if answers.load(Ordering::Relaxed) { Behaviour::Status(200) } else { Behaviour::Close }
+            },
+        );
+    let (app, endpoint) = world.subscribe(&receiver.url);
+    let published = publish_at(&world.url, &app, 200, Duration::from_secs(3));
+    let dead = receiver.received().len();
+    assert!((10..=PROBES_MAX).contains(&dead), "{dead} attempts at an endpoint that was dead all the time");
+
+    // somebody looks what it says, and does not wait for the next probe
+    let path = format!("/api/v1/app/{app}/endpoint/{endpoint}/send-example");
+    let example = world.call("POST", &path, json!({"eventType": "svix.ping"})).expect(200)["id"].clone();
+    let came = || receiver.received().iter().any(|request| request.id() == example).then_some(());
+    let begun = now();
+    eventually(came);
+    show(&format!("{dead} attempts within 3 s; an example came after {:?}", begun.elapsed()));
+
+    alive.store(true, Ordering::Relaxed);
+    world.call("PATCH", &format!("/api/v1/app/{app}/endpoint/{endpoint}"), json!({"description": "lives"})).expect(200);
+    let untried = published.len() - PROBES_MAX;
+    let received = receiver.wait_for(dead + untried);
+    assert!(received.iter().filter(|request| published.contains_key(request.id())).count() >= untried);
 }

@@ -110,6 +110,7 @@ impl Ledger {
             endpoint.readable_since_ms,
             endpoint.enabled_since_ms,
             endpoint.free_again_ms(),
+            endpoint.rested_ms(),
             application.map_or(i64::MIN, |book| book.free_again_ms(self.endpoints.len())),
             self.ready_since_ms,
             disk_since_ms,
@@ -133,9 +134,10 @@ impl Ledger {
         let now_ms = self.now.steady_ms;
         let book = &mut self.deliveries[delivery];
         let endpoint = &mut self.endpoints[book.endpoint];
+        let waited = book.standing.kind == Kind::Waiting;
         book.flying = false;
         book.standing = book.standing.after(brought, now_ms, endpoint.seen.state == State::Deleted);
-        if book.standing.kind != Kind::Waiting {
+        if waited && book.standing.kind != Kind::Waiting {
             book.ended_ms = now_ms;
         }
         book.unsaved.push(book.standing);
@@ -147,8 +149,12 @@ impl Ledger {
             return;
         }
         if (200..300).contains(&brought.status) {
-            endpoint.good_since_ms = now_ms;
-        } else if endpoint.seen.state == State::Enabled {
+            (endpoint.good_since_ms, endpoint.silent) = (now_ms, 0);
+            return;
+        }
+        endpoint.silent = if brought.status == 0 { endpoint.silent + 1 } else { 0 };
+        endpoint.silent_ms = now_ms;
+        if endpoint.seen.state == State::Enabled {
             let failing = now_ms - endpoint.good_since_ms >= FAILING_MS_MIN || self.jumps > 0;
             endpoint.gone |= brought.status == 410 && endpoint.changes == 0;
             endpoint.doubtful |= failing || brought.status == 410;

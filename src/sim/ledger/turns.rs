@@ -36,7 +36,8 @@ impl Ledger {
         let waits = before.iter().find(|&&other| {
             let other = &self.deliveries[other];
             let undone = other.durable.kind == Kind::Waiting && other.standing.kind != Kind::Succeeded;
-            other.standing.kind == Kind::Waiting || undone
+            // a skip counts from its commit on: the index that is read shows the next one's turn
+            undone || (other.standing.kind == Kind::Waiting && other.durable.kind != Kind::Canceled)
         });
         let flies = all.iter().find(|&&other| {
             let other = &self.deliveries[other];
@@ -65,9 +66,11 @@ impl Ledger {
         let Some(delivery) = self.skipped(setting) else {
             return;
         };
-        let standing = &mut self.deliveries[delivery].durable;
-        if standing.kind == Kind::Waiting {
-            (standing.kind, standing.manual) = (Kind::Canceled, false);
+        let now_ms = self.now.steady_ms;
+        let book = &mut self.deliveries[delivery];
+        if book.durable.kind == Kind::Waiting {
+            (book.durable.kind, book.durable.manual) = (Kind::Canceled, false);
+            book.ended_ms = now_ms; // the next one's turn begins, whatever a crash lets the engine hear of it
         }
     }
 
