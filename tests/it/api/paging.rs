@@ -46,12 +46,12 @@ fn walk(get: impl Fn(&str) -> Value) -> (Vec<String>, Vec<String>) {
         }
         query = format!("limit=7&iterator={}", page["iterator"].as_str().unwrap());
     };
-    let (mut back, mut page) = (ids(&last), last);
+    let (mut pages, mut page) = (vec![ids(&last)], last);
     loop {
         page = get(&format!("limit=7&iterator={}", page["prevIterator"].as_str().unwrap()));
-        back = [ids(&page), back].concat();
+        pages.push(ids(&page));
         if page["done"] == true {
-            return (forth, back);
+            return (forth, pages.into_iter().rev().flatten().collect());
         }
     }
 }

@@ -40,7 +40,12 @@ fn every_page_is_small_and_quick() {
         format!("/test/event/{failed}"),
         "/test/source".to_owned(),
         "/test/event-type".to_owned(),
+        "/test/replay".to_owned(),
+        "/test/portal".to_owned(),
         "/settings/user".to_owned(),
+        "/settings/key".to_owned(),
+        "/settings/audit".to_owned(),
+        "/inspect".to_owned(),
     ];
     let mut line = Line::default();
     for page in &pages {
