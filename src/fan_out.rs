@@ -3,6 +3,7 @@
 use crate::endpoint::{Endpoint, State};
 use crate::id::{EndpointId, Id};
 use crate::ordering::OrderKey;
+use crate::varint;
 
 /// Whether this endpoint wants an event of this type on these channels.
 ///
@@ -22,19 +23,14 @@ pub fn passes(endpoint: &Endpoint, payload: &[u8]) -> bool {
 /// An endpoint that an event goes to, and the key under which it waits its turn there.
 pub type Keyed = (EndpointId, Option<OrderKey>);
 
-/// Packs endpoint ids for the event's row: each the distance from the one before, 7 bits a byte. Where there is a key, a
-/// zero (no distance is) and its 8 bytes follow.
+/// Packs endpoint ids for the event's row: each the distance from the one before. Where there is a key, a zero (no
+/// distance is) and its 8 bytes follow.
 pub fn pack(endpoints: &[Keyed]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(endpoints.len() * 9);
     let mut last = 0_i64;
     for &(endpoint, key) in endpoints {
-        let mut rest = endpoint.value().wrapping_sub(last).cast_unsigned();
+        varint::push(&mut bytes, endpoint.value().wrapping_sub(last).cast_unsigned());
         last = endpoint.value();
-        while rest >= 0x80 {
-            bytes.push((rest & 0x7f) as u8 | 0x80);
-            rest >>= 7;
-        }
-        bytes.push((rest & 0x7f) as u8);
         if let Some(key) = key {
             bytes.push(0);
             bytes.extend(key.value().to_be_bytes());
@@ -51,25 +47,18 @@ pub fn unpack(bytes: &[u8]) -> Option<Vec<EndpointId>> {
 /// Reads what [`pack`] wrote; `None` for bytes it never writes.
 pub fn unpack_keyed(bytes: &[u8]) -> Option<Vec<Keyed>> {
     let mut endpoints: Vec<Keyed> = Vec::new();
-    let (mut last, mut distance, mut shift) = (0_i64, 0_u64, 0_u32);
-    let mut rest = bytes;
-    while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
-        if byte == 0 && shift == 0 {
-            let (key, behind) = rest.split_first_chunk()?;
+    let (mut last, mut rest) = (0_i64, bytes);
+    while let Some(&byte) = rest.first() {
+        if byte == 0 {
+            let (key, behind) = rest[1..].split_first_chunk()?;
             endpoints.last_mut()?.1 = Some(OrderKey::new(i64::from_be_bytes(*key)));
             rest = behind;
             continue;
         }
-        distance |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        shift += 7;
-        if byte & 0x80 == 0 {
-            last = last.wrapping_add(distance.cast_signed());
-            endpoints.push((EndpointId::new(last), None));
-            (distance, shift) = (0, 0);
-        }
+        last = last.wrapping_add(varint::take(&mut rest)?.cast_signed());
+        endpoints.push((EndpointId::new(last), None));
     }
-    (shift == 0).then_some(endpoints)
+    Some(endpoints)
 }
 
 #[cfg(test)]

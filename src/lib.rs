@@ -35,6 +35,7 @@ pub mod event_type;
 pub mod fan_out;
 pub mod filter;
 pub mod handling;
+pub mod histogram;
 pub mod id;
 pub mod inbound;
 pub mod inspector;
@@ -53,6 +54,7 @@ pub mod source;
 pub mod task;
 pub mod token;
 pub mod user;
+pub mod varint;
 // the senders' forms
 pub mod providers;
 // machinery: the doors in and out, what decides, what is durable

@@ -2,7 +2,7 @@
 
 use super::{Filter, Listed, Page, SCAN_ROWS_MAX};
 use crate::application::Application;
-use crate::count::Counts;
+use crate::count::{Counts, Minute};
 use crate::endpoint::State;
 use crate::error::Result;
 use crate::event::Event;
@@ -100,6 +100,9 @@ pub struct Found {
 pub trait Across {
     /// How it does, with the counts of these hours since 1970, the last one included.
     fn overview(&self, environment: EnvironmentId, hours: (i64, i64)) -> Result<Overview>;
+    /// What its deliveries came to in these minutes since 1970, the last one included, [`super::COUNT_MINUTES`] at most,
+    /// the latest; minutes without any are left out.
+    fn minutes(&self, environment: EnvironmentId, minutes: (i64, i64)) -> Result<Vec<(i64, Minute)>>;
     /// Events of all its applications, sources' too, that a search asks for.
     fn search(&self, environment: EnvironmentId, page: Page<EventId>, search: &Search) -> Result<Found>;
     /// The application, deleted or not, of an event.

@@ -33,6 +33,7 @@ mod count;
 mod delivery;
 mod expunge;
 mod list;
+mod minute;
 mod read;
 mod replay;
 mod setting;

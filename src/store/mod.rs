@@ -21,7 +21,7 @@ use crate::token::Ended;
 
 mod across;
 mod background;
-mod hours;
+mod counted;
 #[cfg(feature = "sim")]
 pub mod memory;
 mod people;
@@ -35,6 +35,7 @@ pub use across::{
     Across, Found, Overview, SEARCHED_BYTES_MAX, SEARCHED_ROWS_MAX, Search, TROUBLED_MAX, Troubled, WORST_MAX, Worst,
 };
 pub use background::{Background, Erased};
+pub use counted::COUNT_MINUTES;
 pub use people::{People, PeopleChange};
 pub use trail::Audit;
 pub use write::{

@@ -40,6 +40,7 @@ mod delivery;
 mod due;
 mod endpoint;
 mod lists;
+mod minute;
 mod model;
 mod once;
 mod opening;

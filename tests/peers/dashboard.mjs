@@ -42,6 +42,7 @@ const stories = {
       await page.reload()
     }
     await page.getByRole('img', { name: /Deliveries by the hour/ }).waitFor()
+    await page.getByRole('img', { name: /Deliveries by the minute: \d+ accepted, \d+ delivered/ }).waitFor()
     await look(page, 'overview')
   },
 

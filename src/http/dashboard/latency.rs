@@ -1,50 +1,32 @@
-//! How long deliveries take from acceptance to a receiver's 2xx: asked of the newest ones, so that nobody has to count.
+//! How long deliveries take from acceptance to a receiver's 2xx: what the minutes of the last hour say of it.
 
-use crate::attempt::Trigger;
-use crate::error::Result;
-use crate::id::{AttemptId, EnvironmentId, EventId, Id as _};
-use crate::store::{AttemptsOf, Filter, Page, Search, Store};
+use maud::{Markup, html};
 
-/// Of how many of the newest events.
-const EVENTS: usize = 250;
-/// How many deliveries of one event count.
-const DELIVERIES: usize = 10;
+use super::amount::amount;
+use super::time::duration;
+use crate::count::{Minute, Took};
 
-/// How long the newest deliveries took, in ms, the quickest first.
-pub(super) fn newest(store: &dyn Store, environment: EnvironmentId) -> Result<Vec<i64>> {
-    let page = Page { after: None::<EventId>, descending: true, limit: EVENTS };
-    let taken = Filter { succeeded: Some(true), ..Filter::default() };
-    let mut took = Vec::new();
-    for event in store.search(environment, page, &Search::default())?.listed.rows {
-        if event.deliver_at_ms().is_some() {
-            continue; // it waited because somebody wanted it to
-        }
-        let page = Page { after: None::<AttemptId>, descending: false, limit: DELIVERIES };
-        for row in store.attempts(AttemptsOf::Event(event.id), page, &taken)?.rows {
-            if row.attempt.trigger == Trigger::Scheduled {
-                let ended_ms = row.attempt.started_ms + i64::from(row.attempt.duration_ms);
-                took.push((ended_ms - event.id.time_ms()).max(0));
+/// What is shown: per cent of all deliveries.
+const PERCENTS: [u64; 3] = [50, 95, 99];
+
+/// How long the deliveries of these minutes took, as percentiles; nothing when there were none.
+pub(super) fn shown(minutes: &[(i64, Minute)]) -> Markup {
+    let mut took = Took::default();
+    for (_, counts) in minutes {
+        took.merge(&counts.took);
+    }
+    html! {
+        @if took.count() > 0 {
+            dl.figures {
+                @for percent in PERCENTS {
+                    @let ms = took.quantile(percent * 10).map_or(0, i64::from);
+                    div { dt { "Delivered within, p" (percent) } dd { (duration(ms)) } }
+                }
+            }
+            p.hint.after {
+                "From acceptance to 2xx, retries included, exact to 7 %: of "
+                (amount(took.count(), "delivery")) " in the last hour."
             }
         }
-    }
-    took.sort_unstable();
-    Ok(took)
-}
-
-/// The value that so many percent of the values do not exceed; `None` of none.
-pub(super) fn percentile(took: &[i64], percent: usize) -> Option<i64> {
-    let place = (took.len() * percent).div_ceil(100).checked_sub(1)?;
-    took.get(place).copied()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_values_that_were_there() {
-        let took: Vec<i64> = (1..=200).collect();
-        assert_eq!([50, 95, 99, 100].map(|percent| percentile(&took, percent)), [100, 190, 198, 200].map(Some));
-        assert_eq!((percentile(&[7], 50), percentile(&[7], 99), percentile(&[], 50)), (Some(7), Some(7), None));
     }
 }

@@ -5,11 +5,12 @@
 //! entrance  setup code, failed logins, passwords      setup  login  user  key      who may come in      audit      who changed what
 //! portal    a link traded for a visit                                       front     the platform's name, colour and logo
 //! visit     a request of somebody who is logged in, or came by a link       -> Call, as the API takes it
-//! overview  application  webhook  endpoint  test  replay  failure  search  event  source  event_type      the pages of an environment
+//! overview  picture  latency      how the environment does
+//! application  webhook  endpoint  test  replay  failure  search  event  source  event_type      the pages of an environment
 //! brand     how the portal looks, for its operator
 //! inspect   a throw-away receiver, open to every sender      inspectors  arrival      what came there
-//! life  exchange      an event and all that happened to it      seen  health  latency  viewers  catalogue  list  mask
-//! frame     head, navigation, what was just done      note   form  upload  cookie  time  asset
+//! life  exchange      an event and all that happened to it      seen  health  viewers  catalogue  list  mask
+//! frame     head, navigation, what was just done      note   form  upload  cookie  time  amount  asset
 //! ```
 
 use axum::Router;
@@ -19,6 +20,7 @@ use axum::routing::{any, get, post};
 use self::frame::PORTAL;
 use super::state::Api;
 
+mod amount;
 mod application;
 mod arrival;
 mod asset;
@@ -47,6 +49,7 @@ mod mask;
 pub mod note;
 mod overview;
 pub mod password;
+mod picture;
 mod portal;
 mod replay;
 mod search;

@@ -5,26 +5,21 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::frame::{Failure, go};
-use super::latency::{self, percentile};
-use super::time::{duration, moment, span};
+use super::time::{moment, span};
 use super::visit::Visit;
-use crate::count::{Counts, HOUR_MS, hour};
-use crate::delivery::Status;
+use super::{latency, picture};
+use crate::count::{Counts, HOUR_MS, MINUTE_MS, Minute, hour, minute};
 use crate::endpoint::State as EndpointState;
 use crate::error::Result;
 use crate::http::state::Api;
-use crate::id::{EnvironmentId, Id as _, floor_at};
-use crate::store::{Filter, Overview, Page, Search, Store, Troubled, Worst};
+use crate::store::{COUNT_MINUTES, Overview, Troubled, Worst};
 
 /// How many hours are looked back.
 const HOURS: i64 = 24;
-/// How long something waits at most for its age to be told exactly, and not by the hour, in ms.
-const EXACT_MS: i64 = 2 * HOUR_MS;
+/// How many minutes are drawn.
+const MINUTES: i64 = 60;
 /// How often the figures are read while somebody looks live, in seconds.
 const LIVE_SECS: u8 = 5;
-/// The picture of the hours: how wide a bar and how high the highest, in its own units.
-const BAR_WIDTH: i64 = 10;
-const BAR_HEIGHT: i64 = 60;
 
 /// GET `/`: to the setup, to the login, or to the first environment.
 pub(super) async fn start(State(api): State<Api>, visit: Result<Visit, Failure>) -> Response {
@@ -38,20 +33,20 @@ pub(super) async fn start(State(api): State<Api>, visit: Result<Visit, Failure>)
 /// GET `/{env}/`
 pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
     let now_ms = api.clock.now().wall_ms;
-    let (environment, last) = (visit.call.caller.environment, hour(now_ms));
-    let (overview, oldest_ms, took) = api
+    let (environment, last_hour, last) = (visit.call.caller.environment, hour(now_ms), minute(now_ms));
+    let (overview, kept) = api
         .read(move |store| {
-            let overview = store.overview(environment, (last - HOURS + 1, last))?;
-            let oldest_ms = oldest(store, environment, overview.waiting_since, now_ms)?;
-            Ok((overview, oldest_ms, latency::newest(store, environment)?))
+            let overview = store.overview(environment, (last_hour - HOURS + 1, last_hour))?;
+            Ok((overview, store.minutes(environment, (last - COUNT_MINUTES + 1, last))?))
         })
         .await?;
+    let drawn = &kept[kept.partition_point(|(minute, _)| *minute <= last - MINUTES)..];
     let live = visit.query().has("live");
     let content = html! {
         (way(live))
-        (figures(&overview, oldest_ms, now_ms))
-        (pace(&took))
-        (picture(&overview, last))
+        (figures(&overview, &oldest(overview.waiting_since, &kept, now_ms)))
+        (latency::shown(drawn))
+        div.pair { (picture::minutes(drawn, last, MINUTES)) (picture::hours(&overview.hours, last_hour, HOURS)) }
         section aria-labelledby="troubled-title" {
             h2 #troubled-title { "Failing endpoints" }
             (troubled(&api, &visit, &overview, now_ms))
@@ -71,48 +66,39 @@ fn way(live: bool) -> Markup {
     }
 }
 
-/// When the oldest event that waits was accepted, in ms since 1970: to its hour when that says enough.
-fn oldest(store: &dyn Store, environment: EnvironmentId, hour: Option<i64>, now_ms: i64) -> Result<Option<i64>> {
-    let Some(since_ms) = hour.map(|hour| hour * HOUR_MS) else {
-        return Ok(None);
+/// How long the oldest event waits: since its minute, or since its hour when that is kept no longer.
+fn oldest(waiting_since: Option<i64>, kept: &[(i64, Minute)], now_ms: i64) -> String {
+    let Some(since_ms) = waiting_since.map(|hour| hour * HOUR_MS) else {
+        return "nothing waits".to_owned();
     };
-    if now_ms - since_ms > EXACT_MS {
-        return Ok(Some(since_ms));
-    }
-    let filter = Filter { status: Some(Status::Pending), above: Some(floor_at(since_ms) - 1), ..Filter::default() };
-    let page = Page { after: None, descending: false, limit: 1 };
-    let found = store.search(environment, page, &Search { filter, ..Search::default() })?;
-    Ok(Some(found.listed.rows.first().map_or(since_ms, |event| event.id.time_ms())))
+    let (first, last) = (minute(since_ms), minute(now_ms));
+    let waits = kept.iter().find(|(minute, counts)| *minute >= first && counts.waiting > 0);
+    let is_kept = first > last - COUNT_MINUTES;
+    let minute = waits.filter(|_| is_kept).map_or(first, |(minute, _)| *minute);
+    if minute == last { "< 1 min".to_owned() } else { span((last - minute) * MINUTE_MS) }
 }
 
-fn figures(overview: &Overview, oldest_ms: Option<i64>, now_ms: i64) -> Markup {
+fn figures(overview: &Overview, oldest: &str) -> Markup {
     let mut sum = Counts::default();
     overview.hours.iter().for_each(|(_, counts)| sum.add(counts));
-    let waiting = oldest_ms.map_or_else(|| "nothing waits".to_owned(), |at_ms| span(now_ms - at_ms));
     html! {
         dl.figures {
             div { dt { "Accepted in 24 h" } dd { (sum.accepted) } }
             div { dt { "Delivered" } dd { (sum.succeeded) } }
             div { dt { "Waiting" } dd { (sum.pending()) } }
             div { dt { "Failed for good" } dd class=[(sum.failed > 0).then_some("bad")] { (sum.failed) } }
-            div { dt { "Oldest undelivered" } dd { (waiting) } }
+            @if let Some(rate) = success_rate(&sum) { div { dt { "Success rate" } dd { (rate) } } }
+            div { dt { "Oldest undelivered" } dd { (oldest) } }
         }
         p.hint.after { "Deliveries: one for each event and each endpoint that it goes to." }
     }
 }
 
-/// How long deliveries take, as percentiles.
-fn pace(took: &[i64]) -> Markup {
-    html! {
-        @if !took.is_empty() {
-            dl.figures {
-                @for percent in [50, 95, 99] {
-                    @if let Some(ms) = percentile(took, percent) { div { dt { "Delivered within, p" (percent) } dd { (duration(ms)) } } }
-                }
-            }
-            p.hint.after { "From acceptance to the receiver's 2xx, retries included: of the newest " (took.len()) " deliveries." }
-        }
-    }
+/// How many of the deliveries that came to their end were delivered, in per cent: 100 only when all were; `None` of
+/// none.
+fn success_rate(counts: &Counts) -> Option<String> {
+    let per_mille = (counts.succeeded * 1_000).checked_div(counts.succeeded + counts.failed)?;
+    Some(if per_mille == 1_000 { "100 %".to_owned() } else { format!("{}.{} %", per_mille / 10, per_mille % 10) })
 }
 
 /// The endpoints with the most failed attempts.
@@ -135,28 +121,6 @@ fn worst(api: &Api, visit: &Visit, rows: &[Worst]) -> Markup {
                     } }
                 }
             }
-        }
-    }
-}
-
-/// Deliveries by the hour of their events: what was delivered, what was not.
-fn picture(overview: &Overview, last: i64) -> Markup {
-    let highest = overview.hours.iter().map(|(_, counts)| counts.accepted).max().unwrap_or(0);
-    if highest == 0 {
-        return html! {};
-    }
-    let height = |count: i64| (count * BAR_HEIGHT + highest - 1) / highest;
-    html! {
-        figure {
-            svg viewBox={ "0 0 " (HOURS * BAR_WIDTH) " " (BAR_HEIGHT) } preserveAspectRatio="none" role="img" aria-label={ "Deliveries by the hour; at most " (highest) " in one" } {
-                @for (hour, counts) in &overview.hours {
-                    @let x = (HOURS - 1 - (last - hour)) * BAR_WIDTH;
-                    @let (all, good) = (height(counts.accepted), height(counts.succeeded));
-                    rect.missing x=(x) y=(BAR_HEIGHT - all) width=(BAR_WIDTH - 2) height=(all) {}
-                    rect.delivered x=(x) y=(BAR_HEIGHT - good) width=(BAR_WIDTH - 2) height=(good) {}
-                }
-            }
-            figcaption { "The last 24 hours: " span.delivered { "delivered" } ", " span.missing { "waiting or failed" } ". At most " (highest) " in one hour." }
         }
     }
 }
@@ -185,5 +149,34 @@ fn trouble(api: &Api, visit: &Visit, row: &Troubled, now_ms: i64) -> Markup {
             td.bad { (span(now_ms - row.since_ms)) @if row.state != EndpointState::Enabled { ", disabled" } }
             td { (moment(row.since_ms)) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: i64 = 497_472;
+
+    #[test]
+    fn what_waits_longest_is_known_by_its_minute_and_later_by_its_hour() {
+        let waits = |minute: i64, waiting| (NOON * 60 + minute, Minute { waiting, ..Minute::default() });
+        let kept = [waits(3, 0), waits(5, 2), waits(30, 1)];
+        let check = |since: Option<i64>, now: i64, shown: &str| {
+            assert_eq!(oldest(since, &kept, (NOON * 60 + now) * MINUTE_MS + 59_999), shown, "{since:?} {now}");
+        };
+        check(None, 31, "nothing waits");
+        check(Some(NOON), 5, "< 1 min");
+        check(Some(NOON), 31, "26 min");
+        check(Some(NOON - 1), 31, "26 min");
+        check(Some(NOON - 3), 31, "3 h");
+        check(Some(NOON + 1), 90, "30 min");
+    }
+
+    #[test]
+    fn a_single_failure_is_seen_in_the_rate() {
+        let rate = |succeeded, failed| success_rate(&Counts { succeeded, failed, ..Counts::default() });
+        assert_eq!([rate(0, 0), rate(2, 0), rate(0, 2)], [None, Some("100 %".to_owned()), Some("0.0 %".to_owned())]);
+        assert_eq!((rate(1_000_000, 1), rate(1, 2)), (Some("99.9 %".to_owned()), Some("33.3 %".to_owned())));
     }
 }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::delivery::destinations;
 use super::list::{matches_event, within};
-use super::{Memory, Tables};
+use super::{Memory, Tables, minute};
 use crate::application::Application;
-use crate::count::Counts;
+use crate::count::{Counts, Minute};
 use crate::delivery::Status;
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
@@ -19,6 +19,10 @@ use crate::store::{Across, Found, Listed, Overview, Page, Search, TROUBLED_MAX, 
 impl Across for Memory {
     fn overview(&self, environment: EnvironmentId, hours: (i64, i64)) -> Result<Overview> {
         Ok(overview(&self.tables(), environment, hours))
+    }
+
+    fn minutes(&self, environment: EnvironmentId, minutes: (i64, i64)) -> Result<Vec<(i64, Minute)>> {
+        Ok(minute::list(&self.tables(), environment, minutes))
     }
 
     fn search(&self, environment: EnvironmentId, page: Page<EventId>, search: &Search) -> Result<Found> {

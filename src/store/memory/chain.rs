@@ -84,7 +84,7 @@ pub(super) fn skip(tables: &mut Tables, sums: &mut Sums, endpoint: EndpointId, e
     if !its_turn || !tables.chains.contains(&(endpoint, key, event)) {
         return Some(Refused::Stale);
     }
-    sums.hours.moved(event, endpoint, Status::Pending, Status::Canceled);
+    sums.counted.moved(event, endpoint, Status::Pending, Status::Canceled);
     move_due(tables, (event, endpoint), delivery.due_ms, None);
     if let Some(row) = tables.deliveries.get_mut(&(event, endpoint)) {
         row.delivery = Delivery { status: Status::Canceled, due_ms: None, ..delivery };

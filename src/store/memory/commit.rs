@@ -2,7 +2,9 @@
 
 use super::count::Sums;
 use super::delivery::{insert_untried, move_due};
-use super::{EventRow, FirstRow, KeyRow, Tables, arrival, audit, background, chain, count, replay, setting, user};
+use super::{
+    EventRow, FirstRow, KeyRow, Tables, arrival, audit, background, chain, count, minute, replay, setting, user,
+};
 use crate::attempt::Trigger;
 use crate::audit::By;
 use crate::delivery::{BLOCKED_MS, Delivery, Status};
@@ -11,7 +13,7 @@ use crate::error::Result;
 use crate::event::Once;
 use crate::fan_out;
 use crate::id::{self, EndpointId, EventId, Id};
-use crate::store::hours::Hours;
+use crate::store::counted::Counted;
 use crate::store::{
     AttemptRow, BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day,
     trail, uid_hash,
@@ -29,7 +31,7 @@ pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, Comm
     receipt.turns = chain::turns(tables, &mut sums);
     arrival::write_tally(tables, sums.tally, batch.wall_ms);
     arrival::end(tables);
-    count::write(tables, sums.hours);
+    count::write(tables, sums.counted, batch.wall_ms);
     Ok(receipt)
 }
 
@@ -61,7 +63,8 @@ fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<
         Op::Tried(tried) => {
             let before = status(tables, tried);
             let tried = &tried.after(before);
-            sums.hours.tried(tried, before);
+            let since_ms = minute::since(tables, tried, before);
+            sums.counted.tried(tried, before, since_ms);
             self::tried(tables, tried);
             if let Some(key) = tried.key {
                 chain::tried(tables, sums, tried, key);
@@ -75,12 +78,12 @@ fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<
             None => insert_untried(tables, (due.event, due.endpoint), &due.delivery, None),
         },
         Op::Resend { event, endpoint, due_ms, by } => {
-            resend(tables, &mut sums.hours, (*event, *endpoint), *due_ms);
+            resend(tables, &mut sums.counted, (*event, *endpoint), *due_ms);
             let Ok(deed) = trail::resent(tables, *by, (*event, *endpoint));
             audit::tell(tables, wall_ms, *by, deed);
         }
         Op::Replay(replayed) => replay::make(tables, sums, replayed, wall_ms),
-        Op::Cancel { endpoint, count } => cancel(tables, &mut sums.hours, *endpoint, *count),
+        Op::Cancel { endpoint, count } => cancel(tables, &mut sums.counted, *endpoint, *count),
         Op::Mark { mark, last_id } => (tables.mark, tables.last_id) = (*mark, *last_id),
         Op::Health { endpoint, health, state } => {
             self::health(tables, *endpoint, *health, *state);
@@ -146,7 +149,7 @@ fn event(tables: &mut Tables, sums: &mut Sums, row: &NewRow, wall_ms: i64) -> Op
         tally.accept(arrival.source, arrival.flags);
         arrival::remember(tables, event.id, row.dedup.as_deref().copied());
     }
-    sums.hours.accept(row);
+    sums.counted.accept(row);
     if let Some(due_ms) = event.deliver_at_ms() {
         for (endpoint, key) in fan_out::unpack_keyed(&row.fan_out).unwrap_or_default() {
             insert_untried(tables, (event.id, endpoint), &Delivery::fresh(due_ms), key);
@@ -192,11 +195,11 @@ fn tried(tables: &mut Tables, tried: &Tried) {
     move_due(tables, key, was_due_ms, delivery.due_ms);
 }
 
-fn resend(tables: &mut Tables, hours: &mut Hours, key: (EventId, EndpointId), due_ms: i64) {
+fn resend(tables: &mut Tables, counted: &mut Counted, key: (EventId, EndpointId), due_ms: i64) {
     let Some(row) = tables.deliveries.get_mut(&key) else {
         let fan_out = tables.events.get(&key.0).and_then(|row| fan_out::unpack(&row.fan_out));
         if fan_out.is_none_or(|endpoints| !endpoints.contains(&key.1)) {
-            hours.add(key.0, key.1);
+            counted.add(key.0, key.1);
         }
         let delivery = Delivery { trigger: Trigger::Manual, ..Delivery::fresh(due_ms) };
         return insert_untried(tables, key, &delivery, None);
@@ -208,7 +211,7 @@ fn resend(tables: &mut Tables, hours: &mut Hours, key: (EventId, EndpointId), du
     move_due(tables, key, was_due_ms, Some(due_ms));
 }
 
-fn cancel(tables: &mut Tables, hours: &mut Hours, endpoint: EndpointId, count: usize) {
+fn cancel(tables: &mut Tables, counted: &mut Counted, endpoint: EndpointId, count: usize) {
     let first = (endpoint, i64::MIN, EventId::new(i64::MIN));
     let lines: Vec<_> = tables.due.range(first..).take_while(|line| line.0 == endpoint).take(count).copied().collect();
     for line in lines {
@@ -216,7 +219,7 @@ fn cancel(tables: &mut Tables, hours: &mut Hours, endpoint: EndpointId, count: u
             row.delivery.due_ms = None;
             if row.delivery.status == Status::Pending {
                 row.delivery.status = Status::Canceled;
-                hours.moved(line.2, endpoint, Status::Pending, Status::Canceled);
+                counted.moved(line.2, endpoint, Status::Pending, Status::Canceled);
             }
             if let Some(key) = row.key {
                 tables.chains.remove(&(endpoint, key, line.2));

@@ -1,12 +1,12 @@
-//! Counts: what a batch adds to the hours of endpoints, and what they come to.
+//! Counts: what a batch adds to them, and what the hours of endpoints come to.
 
 use std::collections::BTreeSet;
 
-use super::Tables;
+use super::{Tables, minute};
 use crate::count::{Counts, hour};
 use crate::id::{ApplicationId, EndpointId};
 use crate::ordering::OrderKey;
-use crate::store::hours::Hours;
+use crate::store::counted::Counted;
 use crate::store::tally::Tally;
 use crate::store::{COUNT_HOURS, FORGET_ROWS_MAX};
 
@@ -14,7 +14,7 @@ use crate::store::{COUNT_HOURS, FORGET_ROWS_MAX};
 #[derive(Default)]
 pub(super) struct Sums {
     pub(super) tally: Tally,
-    pub(super) hours: Hours,
+    pub(super) counted: Counted,
     /// Where it may change whose turn it is.
     pub(super) turns: BTreeSet<(EndpointId, OrderKey)>,
     pub(super) steady_ms: i64,
@@ -27,10 +27,12 @@ impl Sums {
     }
 }
 
-pub(super) fn write(tables: &mut Tables, hours: Hours) {
-    for (key, counts) in hours.into_rows() {
+pub(super) fn write(tables: &mut Tables, counted: Counted, wall_ms: i64) {
+    let (hours, minutes) = counted.into_rows(wall_ms);
+    for (key, counts) in hours {
         tables.hours.entry(key).or_default().add(&counts);
     }
+    minute::write(tables, minutes);
 }
 
 pub(super) fn counts(tables: &Tables, endpoint: EndpointId, (from, to): (i64, i64)) -> Counts {
@@ -48,7 +50,7 @@ pub(super) fn attempts(tables: &Tables, application: ApplicationId, hours: (i64,
     counts.map(|counts| counts.attempts_succeeded + counts.attempts_failed).sum()
 }
 
-/// Lets hours go that nobody may ask for any more, the oldest first.
+/// Lets hours and minutes go that nobody may ask for any more, the oldest first.
 pub(super) fn forget(tables: &mut Tables, wall_ms: i64) {
     let before = hour(wall_ms) - COUNT_HOURS;
     let mut old: Vec<_> = tables.hours.keys().filter(|key| key.1 < before).copied().collect();
@@ -56,4 +58,5 @@ pub(super) fn forget(tables: &mut Tables, wall_ms: i64) {
     for key in old.into_iter().take(FORGET_ROWS_MAX) {
         tables.hours.remove(&key);
     }
+    minute::forget(tables, wall_ms);
 }

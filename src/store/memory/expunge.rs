@@ -21,7 +21,7 @@ pub(super) fn event(tables: &mut Tables, sums: &mut Sums, application: Applicati
             continue;
         };
         if row.delivery.status == Status::Pending {
-            sums.hours.moved(event, *endpoint, Status::Pending, Status::Canceled);
+            sums.counted.moved(event, *endpoint, Status::Pending, Status::Canceled);
             row.delivery.status = Status::Canceled;
         }
         tables.due.remove(&(*endpoint, due_ms, event));

@@ -65,11 +65,11 @@ fn again(tables: &mut Tables, sums: &mut Sums, (event, key): (EventId, Option<Or
     }
     let due_ms = key.map_or(due_ms, |key| chain::join(tables, sums, (endpoint, key), event, due_ms));
     let row = tables.deliveries.entry((event, endpoint)).or_insert_with(|| {
-        sums.hours.add(event, endpoint);
+        sums.counted.add(event, endpoint);
         FirstRow { delivery: Delivery { due_ms: None, ..Delivery::fresh(due_ms) }, first: None, key: None }
     });
     let before = row.delivery;
-    sums.hours.moved(event, endpoint, before.status, Status::Pending);
+    sums.counted.moved(event, endpoint, before.status, Status::Pending);
     if let Some(was_due_ms) = before.due_ms {
         tables.due.remove(&(endpoint, was_due_ms, event));
     }

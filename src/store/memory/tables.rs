@@ -8,7 +8,7 @@ use super::user;
 use crate::application::Application;
 use crate::attempt::Attempt;
 use crate::audit::Entry;
-use crate::count::Counts;
+use crate::count::{Counts, Minute};
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, Validation};
@@ -61,6 +61,8 @@ pub(super) struct Tables {
     pub(super) ended_tokens: BTreeMap<(ApplicationId, Which, i64), Ended>,
     /// By endpoint and hour.
     pub(super) hours: BTreeMap<(EndpointId, i64), Counts>,
+    /// By minute and environment.
+    pub(super) minutes: BTreeMap<(i64, EnvironmentId), Minute>,
     pub(super) keys: BTreeMap<KeyId, Key>,
     pub(super) applications: BTreeMap<ApplicationId, Application>,
     pub(super) event_types: BTreeMap<(EnvironmentId, String), EventType>,
@@ -116,6 +118,7 @@ impl Tables {
             validations: BTreeMap::new(),
             ended_tokens: BTreeMap::new(),
             hours: BTreeMap::new(),
+            minutes: BTreeMap::new(),
             keys: BTreeMap::new(),
             applications: BTreeMap::new(),
             event_types: BTreeMap::new(),

@@ -3,8 +3,9 @@
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::rows::{self, APPLICATION};
-use super::{Sqlite, count, search};
+use super::{Sqlite, count, minute, search};
 use crate::application::Application;
+use crate::count::Minute;
 use crate::endpoint::State;
 use crate::error::Result;
 use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id};
@@ -20,6 +21,10 @@ const TROUBLED: &str =
 impl Across for Sqlite {
     fn overview(&self, environment: EnvironmentId, hours: (i64, i64)) -> Result<Overview> {
         self.read(|db| overview(db, environment, hours))
+    }
+
+    fn minutes(&self, environment: EnvironmentId, minutes: (i64, i64)) -> Result<Vec<(i64, Minute)>> {
+        self.read(|db| minute::list(db, environment, minutes))
     }
 
     fn search(&self, environment: EnvironmentId, page: Page<EventId>, search: &Search) -> Result<Found> {

@@ -127,7 +127,7 @@ pub(super) fn skip(work: &mut Writing<'_>, endpoint: EndpointId, event: EventId)
     let Some((due_ms, key)) = found else {
         return Ok(Some(Refused::Stale));
     };
-    work.hours.moved(event, endpoint, Status::Pending, Status::Canceled);
+    work.counted.moved(event, endpoint, Status::Pending, Status::Canceled);
     work.db
         .prepare_cached("update delivery set status = 4, due_ms = null where event = ?1 and endpoint = ?2")?
         .execute((event.value(), endpoint.value()))?;

@@ -7,7 +7,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::delivery::{insert_untried, move_due};
 use super::rows::optional_list;
 use super::{
-    Added, Hours, Tally, Writer, Writing, arrival, audit, background, chain, count, replay, setting, taken, token, user,
+    Added, Counted, Tally, Writer, Writing, arrival, audit, background, chain, count, minute, replay, setting, taken,
+    token, user,
 };
 use crate::attempt::Trigger;
 use crate::audit::By;
@@ -29,7 +30,7 @@ type Sql<T> = rusqlite::Result<T>;
 
 /// Writes the batch; after `Ok` it has reached the disk.
 pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Result<Receipt, CommitFailed> {
-    let Writer { connection, takers, remembered, unscrubbed } = writer;
+    let Writer { connection, homes, takers, remembered, unscrubbed } = writer;
     let db = &*connection;
     let mut work = Writing {
         db,
@@ -37,8 +38,9 @@ pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Res
         wall_ms: batch.wall_ms,
         steady_ms: batch.steady_ms,
         tally: Tally::default(),
-        hours: Hours::default(),
+        counted: Counted::default(),
         turns: BTreeSet::new(),
+        homes,
         takers,
         remembered,
         added: Added::default(),
@@ -97,7 +99,8 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
             let before = status(db, tried)?;
             let tried = &tried.after(before);
             self::tried(db, tried)?;
-            work.hours.tried(tried, before);
+            let since_ms = minute::since(db, tried, before)?;
+            work.counted.tried(tried, before, since_ms);
             taken::moved(work, tried, before)?;
             if let Some(key) = tried.key {
                 chain::tried(work, tried, key)?;
@@ -179,7 +182,7 @@ fn event(work: &mut Writing<'_>, row: &NewRow) -> Sql<Option<Refused>> {
         keep_key(work.db, event.id, once, work.wall_ms)?;
     }
     insert_event(work.db, row)?;
-    work.hours.accept(row);
+    work.counted.accept(row);
     if let Some(arrival) = &event.arrival {
         arrival::insert(work, row, arrival, flags)?;
     }
@@ -325,7 +328,7 @@ fn resend(work: &mut Writing<'_>, event: EventId, endpoint: EndpointId, due_ms: 
         sql.query_row(params![event.value(), endpoint.value()], |row| row.get(0)).optional()?;
     let Some(was_due_ms) = row else {
         if !goes_to(db, event, endpoint)? {
-            work.hours.add(event, endpoint);
+            work.counted.add(event, endpoint);
         }
         let delivery = Delivery { trigger: Trigger::Manual, ..Delivery::fresh(due_ms) };
         return insert_untried(db, (event, endpoint), &delivery, None);
@@ -357,7 +360,7 @@ fn cancel(work: &mut Writing<'_>, endpoint: EndpointId, count: usize) -> Sql<()>
             sql.query_row((event, endpoint.value()), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let pending = status == Status::Pending as i64;
         if pending {
-            work.hours.moved(EventId::new(event), endpoint, Status::Pending, Status::Canceled);
+            work.counted.moved(EventId::new(event), endpoint, Status::Pending, Status::Canceled);
         }
         if let Some(key) = key {
             chain::drop_out(db, endpoint, OrderKey::new(key), EventId::new(event))?;

@@ -1,8 +1,8 @@
-//! Counts: what a batch adds to the hours of endpoints, and what they come to.
+//! Counts: what a batch adds to them, and what the hours of endpoints come to.
 
 use rusqlite::{Connection, Row, params};
 
-use super::Writing;
+use super::{Writing, minute};
 use crate::count::{Counts, hour};
 use crate::error::Result;
 use crate::id::{ApplicationId, EndpointId, Id};
@@ -10,10 +10,10 @@ use crate::store::{COUNT_HOURS, FORGET_ROWS_MAX};
 
 type Sql<T> = rusqlite::Result<T>;
 
-/// Writes what the batch came to: one row for each endpoint and hour.
+/// Writes what the batch came to: one row for each endpoint and hour, and for each environment and minute.
 pub(super) fn write(work: &mut Writing<'_>) -> Sql<()> {
-    let hours = std::mem::take(&mut work.hours);
-    for ((endpoint, hour), counts) in hours.into_rows() {
+    let (hours, minutes) = std::mem::take(&mut work.counted).into_rows(work.wall_ms);
+    for ((endpoint, hour), counts) in hours {
         let mut sql = work.db.prepare_cached(
             "insert into endpoint_hour (endpoint, hour, accepted, succeeded, failed, canceled, attempts_succeeded, attempts_failed)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) on conflict do update set accepted = accepted + excluded.accepted,
@@ -32,7 +32,7 @@ pub(super) fn write(work: &mut Writing<'_>) -> Sql<()> {
             attempts_failed
         ])?;
     }
-    Ok(())
+    minute::write(work, minutes)
 }
 
 pub(super) fn counts(db: &Connection, endpoint: EndpointId, (from, to): (i64, i64)) -> Result<Counts> {
@@ -64,10 +64,11 @@ pub(super) fn attempts(db: &Connection, application: ApplicationId, (from, to): 
     Ok(sql.query_row((application.value(), from, to), |row| row.get(0))?)
 }
 
-/// Lets hours go that nobody may ask for any more.
+/// Lets hours and minutes go that nobody may ask for any more.
 pub(super) fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
     let mut sql = db.prepare_cached(
         "delete from endpoint_hour where (endpoint, hour) in (select endpoint, hour from endpoint_hour where hour < ?1 order by hour limit ?2)",
     )?;
-    sql.execute((hour(wall_ms) - COUNT_HOURS, FORGET_ROWS_MAX)).map(|_| ())
+    sql.execute((hour(wall_ms) - COUNT_HOURS, FORGET_ROWS_MAX))?;
+    minute::forget(db, wall_ms)
 }

@@ -54,7 +54,7 @@ fn event(work: &mut Writing<'_>, application: ApplicationId, event: EventId) -> 
     let waiting: Vec<(i64, i64, i64, Option<i64>)> = found.collect::<Sql<_>>()?;
     for (endpoint, due_ms, status, key) in waiting {
         let status = if status == Status::Pending as i64 {
-            work.hours.moved(event, EndpointId::new(endpoint), Status::Pending, Status::Canceled);
+            work.counted.moved(event, EndpointId::new(endpoint), Status::Pending, Status::Canceled);
             Status::Canceled as i64
         } else {
             status

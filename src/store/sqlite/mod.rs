@@ -6,9 +6,10 @@ use std::sync::Mutex;
 
 use rusqlite::Connection;
 
+use self::minute::Homes;
 use self::remembered::{Added, Remembered};
 use self::taken::Takers;
-use super::hours::Hours;
+use super::counted::Counted;
 use super::tally::Tally;
 use super::{
     Answer, AttemptRow, AttemptsOf, Backlog, Batch, Chain, DeliveryRow, DueSlice, Durable, Filter, Listed, Opening,
@@ -46,6 +47,7 @@ mod event_type;
 mod expunge;
 mod kept;
 mod list;
+mod minute;
 mod open;
 mod read;
 mod remembered;
@@ -74,6 +76,7 @@ pub struct Sqlite {
 /// The one connection that writes, and what it need not ask the file for.
 struct Writer {
     connection: Connection,
+    homes: Homes,
     takers: Takers,
     remembered: Remembered,
     /// Whether the log may still hold what was erased.
@@ -89,10 +92,11 @@ struct Writing<'a> {
     steady_ms: i64,
     /// What it adds to its sources' rows; written before it ends.
     tally: Tally,
-    /// What it adds to the counts of endpoints; written before it ends.
-    hours: Hours,
+    /// What it adds to counts; written before it ends.
+    counted: Counted,
     /// Where it may change whose turn it is.
     turns: BTreeSet<(EndpointId, OrderKey)>,
+    homes: &'a mut Homes,
     takers: &'a mut Takers,
     remembered: &'a Remembered,
     /// What it adds to that when it is committed.
@@ -111,7 +115,7 @@ impl Sqlite {
         token::make_key(&connection, &sealer)?;
         let takers = Takers::load(&connection)?;
         let remembered = Remembered::load(&connection)?;
-        let writer = Writer { connection, takers, remembered, unscrubbed: true };
+        let writer = Writer { connection, homes: Homes::default(), takers, remembered, unscrubbed: true };
         Ok(Self { path: path.to_owned(), sealer, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
     }
 

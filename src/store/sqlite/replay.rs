@@ -119,7 +119,7 @@ fn again(
             let mut sql = db.prepare_cached("delete from due where endpoint = ?1 and due_ms = ?2 and event = ?3")?;
             sql.execute((key.1, was_due_ms, key.0))?;
         }
-        work.hours.moved(event, endpoint, before, Status::Pending);
+        work.counted.moved(event, endpoint, before, Status::Pending);
         if before == Status::Success {
             taken::keep(work, event, endpoint)?;
         }
@@ -128,7 +128,7 @@ fn again(
         )?;
         sql.execute((key.0, key.1, due_ms, order_key))?;
     } else {
-        work.hours.add(event, endpoint);
+        work.counted.add(event, endpoint);
         let mut sql = db.prepare_cached(
             "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger, order_key) values (?1, ?2, 1, 0, 0, ?3, 0, ?4)",
         )?;

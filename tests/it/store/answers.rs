@@ -11,7 +11,7 @@ use posthaste::event_type::EventType;
 use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id, SourceId, floor_at};
 use posthaste::inbound::Credentials;
 use posthaste::source::{Quarantined, Source, SourceRef, token_hash};
-use posthaste::store::{AttemptRow, AttemptsOf, DeliveryRow, Filter, Listed, Page, Search, Store};
+use posthaste::store::{AttemptRow, AttemptsOf, COUNT_MINUTES, DeliveryRow, Filter, Listed, Page, Search, Store};
 
 /// More answers than any small world has: a list that does not end is found out.
 const LINES_MAX: usize = 1_000_000;
@@ -34,6 +34,8 @@ pub struct Topics {
     pub tokens: Vec<String>,
     /// Hashes of sessions.
     pub sessions: Vec<[u8; 32]>,
+    /// Minutes since 1970, with those before each.
+    pub minutes: Vec<i64>,
     /// Whether counts are asked for: a database that was made before there were any cannot tell all.
     pub counted: bool,
     /// Pollers, by sink and name.
@@ -304,6 +306,11 @@ fn history(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
 
 /// What deliveries and attempts came to.
 fn counts(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
+    for &last in &topics.minutes {
+        for &environment in &topics.environments {
+            line(lines, "minutes", store.minutes(environment, (last - COUNT_MINUTES + 1, last)).unwrap());
+        }
+    }
     let ever = (0, i64::MAX);
     let spans = topics.moments.iter().map(|&moment_ms| (0, count::hour(moment_ms))).chain([ever]);
     for hours in spans.filter(|_| topics.counted) {

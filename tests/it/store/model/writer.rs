@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use posthaste::application::{Application, Wire};
 use posthaste::audit::By;
+use posthaste::count::minute;
 use posthaste::delivery::{Delivery, Status};
 use posthaste::endpoint::{Endpoint, Health, State};
 use posthaste::environment::{Environment, Validation};
@@ -79,6 +80,7 @@ impl<'a> Writer<'a> {
     /// The operations of one batch; a step that nothing can be chosen for is left out.
     pub fn write(&mut self, steps: &[Step]) -> Vec<Op> {
         self.touched.clear();
+        self.topics.minutes.push(minute(self.subject.wall_ms()));
         steps.iter().filter_map(|&step| self.op(step)).collect()
     }
 
