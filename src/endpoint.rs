@@ -162,7 +162,7 @@ impl Endpoint {
             headers: BTreeMap::new(),
             handling: Box::default(),
             metadata: Metadata::new(),
-            secrets: vec![SecretSlot { secret, expires_ms: None }],
+            secrets: vec![SecretSlot::new(secret)],
             health: Health::default(),
             updated_ms: now_ms,
             revision: 1,

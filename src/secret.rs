@@ -148,13 +148,32 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A secret of an endpoint and how long it still signs.
+/// A secret of an endpoint: since when and how long it signs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SecretSlot {
     /// The key.
     pub secret: Secret,
+    /// When it took the place of the one before, in ms since 1970; `None` for the first one, and where nobody knows.
+    pub since_ms: Option<i64>,
     /// `None` for the current one; else when it stops signing, in ms since 1970.
     pub expires_ms: Option<i64>,
+}
+
+impl SecretSlot {
+    /// The first secret of an endpoint, which signs until another takes its place.
+    pub fn new(secret: Secret) -> Self {
+        Self { secret, since_ms: None, expires_ms: None }
+    }
+
+    /// A secret that takes the place of another at this moment, in ms since 1970.
+    pub fn since(secret: Secret, now_ms: i64) -> Self {
+        Self { since_ms: Some(now_ms), ..Self::new(secret) }
+    }
+}
+
+/// The secrets that were there at a past moment, as far as they still are.
+pub fn standing(slots: &[SecretSlot], at_ms: i64) -> Vec<SecretSlot> {
+    slots.iter().filter(|slot| slot.since_ms.is_none_or(|since_ms| since_ms <= at_ms)).cloned().collect()
 }
 
 /// The secrets that sign at this moment, the current one first.
@@ -191,7 +210,7 @@ pub fn rotate(
         Overlap::Refuse(old_max) if slots.len() > old_max => return Err(too_many(old_max)),
         Overlap::Refuse(_) => {}
     }
-    slots.insert(0, SecretSlot { secret, expires_ms: None });
+    slots.insert(0, SecretSlot::since(secret, now_ms));
     Ok(())
 }
 
@@ -279,9 +298,13 @@ mod tests {
     fn rotation_keeps_the_old_one_for_its_grace_and_never_more_than_ten() {
         const OVERLAP: Overlap = Overlap::Refuse(OLD_SECRETS_MAX);
         let secret = || Secret::new(vec![1; 24]);
-        let mut slots = vec![SecretSlot { secret: secret(), expires_ms: None }];
+        let mut slots = vec![SecretSlot::new(secret())];
         rotate(&mut slots, secret(), OVERLAP, 60, 1_000).expect("first");
-        assert_eq!(slots.iter().map(|slot| slot.expires_ms).collect::<Vec<_>>(), [None, Some(61_000)]);
+        let times =
+            |slots: &[SecretSlot]| slots.iter().map(|slot| (slot.since_ms, slot.expires_ms)).collect::<Vec<_>>();
+        assert_eq!(times(&slots), [(Some(1_000), None), (None, Some(61_000))]);
+        assert_eq!(times(&standing(&slots, 999)), [(None, Some(61_000))]);
+        assert_eq!(standing(&slots, 1_000), slots);
         rotate(&mut slots, secret(), OVERLAP, 0, 2_000).expect("no grace");
         assert_eq!(slots.len(), 1);
         for _ in 0..OLD_SECRETS_MAX {

@@ -44,7 +44,7 @@ impl Posting {
     /// A request to that door of `host`, dated now.
     #[must_use]
     pub fn new(door: &Door, host: &str, payload: &Payload) -> Self {
-        let slots = [SecretSlot { secret: door.secret.clone(), expires_ms: None }];
+        let slots = [SecretSlot::new(door.secret.clone())];
         let at_secs = SystemClock::start().now().wall_ms.div_euclid(1_000);
         let (name, signature) = signed(&slots, at_secs, payload.bytes());
         let to_signature = format!("POST {} HTTP/1.1\r\nhost: {host}\r\n{name}: ", door.path);

@@ -29,7 +29,7 @@ pub(super) struct SignArgs {
 pub(super) fn run(args: SignArgs) -> Result<ExitCode> {
     let provider = args.proof.provider;
     let wrong = |error: Error| Error { detail: format!("--secret {}", error.detail), ..error };
-    let slot = |secret| SecretSlot { secret, expires_ms: None };
+    let slot = SecretSlot::new;
     let read = |text: &String| providers::parse_secret(provider, text).map(slot).map_err(wrong);
     let slots: Vec<SecretSlot> = args.proof.secrets.iter().map(read).collect::<Result<_, Error>>()?;
     let body = args.proof.body()?;

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use super::{Signing, id_header, sign};
 use crate::application::Wire;
 use crate::endpoint::Endpoint;
+use crate::inbound::{Credentials, Form, Inbound, Refusal, Terms};
 use crate::provider::Provider;
+use crate::secret::Secret;
 
 /// Who we say we are.
 const AGENT: &str = concat!("Posthaste/", env!("CARGO_PKG_VERSION"));
@@ -18,11 +20,7 @@ pub type Header<'a> = (Cow<'a, str>, Cow<'a, str>);
 /// The headers of a request to this endpoint, signed by the secrets that sign at that moment; `carried` came with the
 /// event. A later one replaces an earlier one of its name.
 pub fn headers<'a>(endpoint: &'a Endpoint, carried: &'a [(String, String)], signing: Signing<'a>) -> Vec<Header<'a>> {
-    let proofs: &[Provider] = match (endpoint.provider, endpoint.wire) {
-        (Provider::Standard, Wire::Svix) => &[Provider::Svix],
-        (Provider::Standard, Wire::Both) => &[Provider::Standard, Provider::Svix],
-        (provider, _) => &[provider],
-    };
+    let forms = forms(endpoint);
     let given = |(name, value): (&'a String, &'a String)| (Cow::from(name.as_str()), Cow::from(value.as_str()));
     let mut headers = Vec::with_capacity(8 + carried.len() + endpoint.headers.len());
     headers.push((Cow::from("user-agent"), Cow::from(AGENT)));
@@ -30,10 +28,10 @@ pub fn headers<'a>(endpoint: &'a Endpoint, carried: &'a [(String, String)], sign
     // responses are never decompressed, so none is asked for
     headers.push((Cow::from("accept-encoding"), Cow::from("identity")));
     headers.extend(carried.iter().map(|(name, value)| given((name, value))));
-    if proofs != [Provider::Svix] {
+    if forms != [Some(Provider::Svix), None] {
         headers.push((Cow::from(WEBHOOK_ID), Cow::from(signing.id)));
     }
-    for &provider in proofs {
+    for provider in forms.into_iter().flatten() {
         if let Some(name) = id_header(provider).filter(|name| *name != WEBHOOK_ID) {
             headers.push((Cow::from(name), Cow::from(signing.id)));
         }
@@ -42,4 +40,22 @@ pub fn headers<'a>(endpoint: &'a Endpoint, carried: &'a [(String, String)], sign
     }
     headers.extend(endpoint.headers.iter().map(given));
     headers
+}
+
+/// Whether a receiver with this secret alone believes a request that [`headers`] made, in all forms in which it is
+/// signed, whenever that was. Error: why not.
+pub fn verify(endpoint: &Endpoint, secret: &Secret, inbound: Inbound<'_>) -> Result<(), Refusal> {
+    let (secrets, credentials, form) = (vec![secret.clone()], Credentials::None, Form::default());
+    let terms = Terms { secrets, tolerance_secs: None, credentials, requires_signature: true, form };
+    let mut forms = forms(endpoint).into_iter().flatten();
+    forms.try_for_each(|provider| super::verify(provider, &terms, inbound, 0).map(|_| ()))
+}
+
+/// In whose forms a request to this endpoint is signed.
+fn forms(endpoint: &Endpoint) -> [Option<Provider>; 2] {
+    match (endpoint.provider, endpoint.wire) {
+        (Provider::Standard, Wire::Svix) => [Some(Provider::Svix), None],
+        (Provider::Standard, Wire::Both) => [Some(Provider::Standard), Some(Provider::Svix)],
+        (provider, _) => [Some(provider), None],
+    }
 }

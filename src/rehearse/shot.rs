@@ -96,13 +96,13 @@ impl Shot {
 
 impl Signer {
     fn slots(&self, proof: Proof) -> Vec<SecretSlot> {
-        let slot = |secret: &Secret| SecretSlot { secret: secret.clone(), expires_ms: None };
+        let slot = |secret: &Secret| SecretSlot::new(secret.clone());
         let mut slots: Vec<_> = self.secrets.iter().map(slot).collect();
         match proof {
             // a secret that only we know stands in for one that was rotated out
             Proof::Rotated if slots.len() < 2 => {
                 let old = providers::generate_secret(self.provider, &mut SmallRng::seed_from_u64(0));
-                slots.push(SecretSlot { secret: old, expires_ms: None });
+                slots.push(SecretSlot::new(old));
             }
             Proof::Rotated => {}
             _ => slots.truncate(1),

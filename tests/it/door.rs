@@ -43,7 +43,7 @@ fn event(number: usize) -> String {
 /// Gives how many there were.
 fn post(world: &World, door: &str, what: &str) -> usize {
     let secret = providers::parse_secret(Provider::Fintoc, SECRET).unwrap();
-    let (slots, clock) = ([SecretSlot { secret, expires_ms: None }], SystemClock::start());
+    let (slots, clock) = ([SecretSlot::new(secret)], SystemClock::start());
     let (rate, long) = (soak("SOAK_RATE", 50), Duration::from_secs(soak("SOAK_SECS", 2)));
     let mut took = knock(LINES, u32::try_from(rate).unwrap(), long, |line, number| {
         let body = event(number);

@@ -91,7 +91,7 @@ fn received(provider: Provider, body: &[u8]) -> Result<Received, String> {
 /// The headers with which a provider sends a body at [`NOW`].
 fn signed(provider: Provider, secret: &str, body: &[u8]) -> Vec<(&'static str, String)> {
     let secret = providers::parse_secret(provider, secret).unwrap();
-    let slots = [posthaste::secret::SecretSlot { secret, expires_ms: None }];
+    let slots = [posthaste::secret::SecretSlot::new(secret)];
     let signing = providers::Signing { id: "msg_1", at_secs: NOW, body };
     let id = providers::id_header(provider).map(|name| (name, "msg_1".to_owned()));
     id.into_iter().chain(providers::sign(provider, &slots, signing)).collect()

@@ -124,7 +124,7 @@ pub fn text(value: &Value) -> String {
 /// The headers by which a provider proves a body with this secret.
 pub fn proof(provider: Provider, secret: &str, body: &[u8], at_secs: i64) -> Vec<(String, String)> {
     let secret = providers::parse_secret(provider, secret).unwrap();
-    let slots = [SecretSlot { secret, expires_ms: None }];
+    let slots = [SecretSlot::new(secret)];
     let id = format!("msg_{}", posthaste::digest::sha256(body)[0]);
     let headers = providers::sign(provider, &slots, Signing { id: &id, at_secs, body });
     let with_id = providers::id_header(provider).map(|name| (name, id.clone()));

@@ -51,6 +51,7 @@ const stories = {
     await page.getByText('back at 9, sir.').waitFor()
     const request = await page.getByLabel('Request', { exact: true }).and(page.locator('pre')).textContent()
     assert.match(request, new RegExp(`^POST /hook HTTP/1.1\\nhost: .*\\nwebhook-id: ${event}\\nwebhook-timestamp: \\d+\\nwebhook-signature: v1,`, 's'))
+    await page.getByText('Checked again: the signature holds for these bytes and headers, under the secret of now.').waitFor()
     await look(page, 'event-life')
     await page.getByRole('button', { name: 'Resend' }).click()
     for (let tries = 0; !await page.getByText('by hand').count(); tries++) {

@@ -219,7 +219,7 @@ fn fresh(api: &Api, application: &Application, input: EndpointIn, handling: Hand
         headers: input.headers.unwrap_or_default(),
         handling: Box::new(handling),
         metadata: input.metadata.unwrap_or_default(),
-        secrets: vec![SecretSlot { secret, expires_ms: None }],
+        secrets: vec![SecretSlot::new(secret)],
         health: Health::default(),
         updated_ms: now_ms,
         revision: 1,
@@ -360,6 +360,7 @@ pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response
         check_event_types(&api, &call, &application, names).await?;
     }
     let secret = input.secret.as_deref().map(|text| providers::parse_secret(application.provider, text)).transpose()?;
+    let now_ms = api.clock.now().wall_ms;
     let endpoint = change(&api, &call, |endpoint| {
         set(&mut endpoint.url, input.url.as_ref());
         set(&mut endpoint.uid, input.uid.as_ref());
@@ -372,7 +373,7 @@ pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response
             switch(endpoint, disabled);
         }
         if let Some(secret) = &secret {
-            endpoint.secrets = vec![SecretSlot { secret: secret.clone(), expires_ms: None }];
+            endpoint.secrets = vec![SecretSlot::since(secret.clone(), now_ms)];
         }
         Ok(())
     });

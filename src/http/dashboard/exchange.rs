@@ -4,15 +4,17 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
+use super::amount::amount;
 use super::life::{Leg, Life};
-use super::mask;
 use super::seen::answer;
 use super::time::moment;
 use super::visit::Visit;
+use super::{mask, signature};
 use crate::endpoint::Endpoint;
 use crate::http::state::Api;
 use crate::key::Action;
 use crate::providers::{Signing, request};
+use crate::secret;
 use crate::store::AttemptRow;
 
 /// How much of a response is shown, in characters.
@@ -38,7 +40,7 @@ pub(super) fn section(api: &Api, visit: &Visit, life: &Life, leg: &Leg, row: &At
                         Some(endpoint) => (sent(api, visit, life, endpoint, row)),
                         None => p.soft { "The endpoint is deleted, and with it its headers and secrets." },
                     }
-                    p.soft { "The body is " a href="#payload" { "the payload" } ", " (life.event.body.len()) " bytes, as it stands." }
+                    p.soft { "The body is " a href="#payload" { "the payload" } ", " (amount(life.event.body.len(), "byte")) ", as it stands." }
                 }
                 section aria-labelledby="response-title" {
                     h3 #response-title { "Response" }
@@ -49,22 +51,28 @@ pub(super) fn section(api: &Api, visit: &Visit, life: &Life, leg: &Leg, row: &At
     }
 }
 
-/// The request's head, made anew from what its endpoint and its second say.
+/// The request's head, made anew from what its endpoint and its second say, and its signature checked again.
 fn sent(api: &Api, visit: &Visit, life: &Life, endpoint: &Endpoint, row: &AttemptRow) -> Markup {
     let attempt = &row.attempt;
     let id = api.engine.text().of(life.event.id);
     let signing = Signing { id: &id, at_secs: attempt.started_ms.div_euclid(1_000), body: &life.event.body };
     let carried = life.event.arrival.as_deref().map_or(&[][..], |arrival| &arrival.headers);
+    let then = Endpoint { secrets: secret::standing(&endpoint.secrets, attempt.started_ms), ..endpoint.clone() };
+    let mut headers = request::headers(&then, carried, signing);
+    // where no secret is left there is nothing to sign with
+    headers.retain(|(_, value)| !then.secrets.is_empty() || !value.is_empty());
+    let verdict = signature::check(&then, &life.event, &headers, api.clock.now().wall_ms);
     let shows_all = shows_all(visit);
     let mut head = target(&attempt.url);
-    for (name, value) in request::headers(endpoint, carried, signing) {
-        let value = if shows_all { &value } else { mask::header(&name, &value) };
+    for (name, value) in &headers {
+        let value = if shows_all { value } else { mask::header(name, value) };
         write!(head, "\n{name}: {value}").expect("text grows");
     }
     html! {
         pre tabindex="0" aria-label="Request" { (head) }
+        (signature::shown(&verdict))
         @if endpoint.updated_ms > attempt.started_ms {
-            p.wait { "The webhook was changed since: this is what would be sent now." }
+            p.wait { "The webhook was changed since: these are the headers of now, signed by the secrets of then." }
         }
     }
 }

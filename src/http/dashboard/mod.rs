@@ -9,7 +9,7 @@
 //! application  webhook  endpoint  test  replay  failure  search  event  source  event_type      the pages of an environment
 //! brand     how the portal looks, for its operator
 //! inspect   a throw-away receiver, open to every sender      inspectors  arrival      what came there
-//! life  exchange      an event and all that happened to it      seen  health  viewers  catalogue  list  mask
+//! life  exchange  signature      an event and all that happened to it      seen  health  viewers  catalogue  list  mask
 //! frame     head, navigation, what was just done      note   form  upload  cookie  time  amount  asset
 //! ```
 
@@ -55,6 +55,7 @@ mod replay;
 mod search;
 mod seen;
 mod setup;
+mod signature;
 mod source;
 mod test;
 mod time;

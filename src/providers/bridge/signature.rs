@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn the_published_vector_holds() {
         let secret = Secret::verbatim("644b2ac3-0797-4ec6-9537-cb5c0af9caf9");
-        let slots = [SecretSlot { secret, expires_ms: None }];
+        let slots = [SecretSlot::new(secret)];
         let body = br#"{"content":{"item_id":1234567890,"status":0,"user_uuid":"9a95b38f-f98b-417a-988b-9d0d584893e7"},"timestamp":1611681789,"type":"TEST_EVENT"}"#;
         let signing = Signing { id: "", at_secs: 0, body };
         assert_eq!(

@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn the_published_vector_holds() {
         let secret = Secret::verbatim("3afb49c98ac08a67a58efa5580b24e5984bc36d7ebd404e875234f107deed108");
-        let slots = [SecretSlot { secret, expires_ms: None }];
+        let slots = [SecretSlot::new(secret)];
         let signing = Signing { id: "", at_secs: 1_738_015_738, body: b"" };
         assert_eq!(
             sign(&slots, signing),

@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn the_published_vector_holds() {
         let secret = Secret::verbatim("whsec_test_secret");
-        let slots = [SecretSlot { secret, expires_ms: None }];
+        let slots = [SecretSlot::new(secret)];
         let signing = Signing { id: "", at_secs: 1_743_890_251, body: br#"{"id":"evt_1"}"# };
         assert_eq!(
             sign(&slots, signing),

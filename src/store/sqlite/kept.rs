@@ -33,7 +33,21 @@ impl KeptSecret {
 struct KeptSlot {
     #[serde(flatten)]
     secret: KeptSecret,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since_ms: Option<i64>,
     expires_ms: Option<i64>,
+}
+
+impl KeptSlot {
+    fn new(slot: &SecretSlot) -> Self {
+        let SecretSlot { secret, since_ms, expires_ms } = slot;
+        Self { secret: KeptSecret::new(secret), since_ms: *since_ms, expires_ms: *expires_ms }
+    }
+
+    fn read(self) -> Result<SecretSlot> {
+        let Self { secret, since_ms, expires_ms } = self;
+        Ok(SecretSlot { secret: secret.read()?, since_ms, expires_ms })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,17 +96,13 @@ fn open<T: DeserializeOwned>(sealer: &Sealer, owner: i64, sealed: &[u8]) -> Resu
 }
 
 pub(super) fn seal_secrets(sealer: &Sealer, endpoint: &Endpoint) -> Vec<u8> {
-    let slots = endpoint
-        .secrets
-        .iter()
-        .map(|slot| KeptSlot { secret: KeptSecret::new(&slot.secret), expires_ms: slot.expires_ms });
-    sealer.seal(endpoint.id.value(), json(&slots.collect::<Vec<_>>()).as_bytes())
+    let slots: Vec<_> = endpoint.secrets.iter().map(KeptSlot::new).collect();
+    sealer.seal(endpoint.id.value(), json(&slots).as_bytes())
 }
 
 pub(super) fn open_secrets(sealer: &Sealer, owner: i64, sealed: &[u8]) -> Result<Vec<SecretSlot>> {
     let slots: Vec<KeptSlot> = open(sealer, owner, sealed)?;
-    let read = |slot: KeptSlot| Ok(SecretSlot { secret: slot.secret.read()?, expires_ms: slot.expires_ms });
-    slots.into_iter().map(read).collect()
+    slots.into_iter().map(KeptSlot::read).collect()
 }
 
 pub(super) fn seal_headers(sealer: &Sealer, endpoint: &Endpoint) -> Vec<u8> {

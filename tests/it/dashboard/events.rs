@@ -150,6 +150,77 @@ fn an_attempt_shows_the_request_as_it_was_sent_beside_the_response() {
 }
 
 #[test]
+fn the_signature_of_an_attempt_is_checked_again_under_the_secrets_of_then() {
+    let world = world();
+    let receiver = Receiver::good();
+    let (app, endpoint) = world.subscribe(&receiver.url);
+    let before = world.publish(&app, r#"{"amount":4990}"#);
+    let sent = receiver.wait_for(1).remove(0);
+    world.attempts(&app, &before, 1);
+    let ana = Person::login(&world, ADMIN);
+    let page = |event: &str| {
+        let page = ana.get(&format!("/test/event/{event}")).body;
+        assert!(!page.contains("whsec_"), "{page}");
+        page
+    };
+    let holds = |page: &str, under: &str| {
+        let (_, said) = page.split_once("Checked again: ").unwrap_or_else(|| panic!("nothing was checked: {page}"));
+        let said = said.split_once("</p>").unwrap().0;
+        assert!(said.contains("the signature holds</span> for these bytes") && said.contains(under), "{said}");
+    };
+    holds(&page(&before), "under the secret of now.");
+    let rotate = |body| world.call("POST", &format!("/api/v1/app/{app}/endpoint/{endpoint}/secret/rotate"), body);
+    assert!(rotate("{}").status < 300);
+    let after = world.publish(&app, "{}");
+    world.attempts(&app, &after, 1);
+    // what was sent then has the signature of then alone, to the letter
+    let replaced = page(&before);
+    holds(&replaced, "under a secret that was replaced since and signs until ");
+    let signature = |page: &str| {
+        let line = page.lines().find_map(|line| line.strip_prefix("webhook-signature: "))?;
+        line.split('<').next().map(str::to_owned)
+    };
+    assert_eq!(signature(&replaced).as_deref(), Some(sent.header("webhook-signature")));
+    let now = page(&after);
+    holds(&now, "under the secret of now.");
+    assert_eq!(signature(&now).unwrap().matches("v1,").count(), 2, "both sign until the grace ends");
+    assert!(rotate(r#"{"gracePeriodSeconds":0}"#).status < 300);
+    let gone = page(&before);
+    assert!(gone.contains("nothing can be said</span>") && signature(&gone).is_none(), "{gone}");
+    let file = rusqlite::Connection::open(world.database()).unwrap();
+    assert_eq!(file.execute("update event set payload = x'7b7d'", ()), Ok(2));
+    assert!(page(&before).contains("the payload is not what was accepted</span>"));
+}
+
+#[test]
+fn a_signature_is_checked_in_each_form_in_which_it_is_made() {
+    let world = world();
+    let receiver = Receiver::good();
+    let ana = Person::login(&world, ADMIN);
+    for (settings, event_type) in [
+        (json!({"wireHeaders": "svix"}), "paid"),
+        (json!({"wireHeaders": "both"}), "paid"),
+        (json!({"provider": "fintoc"}), "payment_intent.succeeded"),
+        (json!({"provider": "bridge"}), "item.refreshed"),
+        (json!({"provider": "finix"}), "transfer.created"),
+    ] {
+        let mut body = settings.clone();
+        body["name"] = "acme".into();
+        let app = world.call("POST", "/api/v1/app", body).expect(201)["id"].as_str().unwrap().to_owned();
+        world.endpoint(&app, &json!({"url": receiver.url}));
+        let body = json!({"eventType": event_type, "payload": {"id": "1"}});
+        let event = world.call("POST", &format!("/api/v1/app/{app}/msg"), body).expect(202);
+        let event = event["id"].as_str().unwrap();
+        world.attempts(&app, event, 1);
+        let page = ana.get(&format!("/test/event/{event}")).body;
+        assert!(
+            page.contains("the signature holds</span> for these bytes and headers, under the secret of now."),
+            "{settings}: {page}"
+        );
+    }
+}
+
+#[test]
 fn failures_are_grouped_by_cause_and_made_again_by_cause() {
     let world = world();
     let receiver = Receiver::start(|nth, _| match nth {

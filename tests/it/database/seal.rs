@@ -22,7 +22,7 @@ fn shown(sealer: Sealer) -> Vec<&'static str> {
     let (folder, path) = a_folder();
     let subject = Subject::new(Box::new(Sqlite::open(&path, sealer).unwrap()));
     let application = subject.make_application();
-    let secrets = vec![SecretSlot { secret: Secret::parse(SECRET).unwrap(), expires_ms: None }];
+    let secrets = vec![SecretSlot::new(Secret::parse(SECRET).unwrap())];
     let headers = [("Authorization".to_owned(), HEADER.to_owned())].into();
     let endpoint = posthaste::endpoint::Endpoint { secrets, headers, ..subject.new_endpoint(&application, None) };
     subject.done(set(Change::Endpoint(endpoint.clone())));

@@ -15,7 +15,7 @@ use super::{DOCUMENTED, PLAY, PLAYERS, played};
 fn received(provider: Provider, scene: &Scene) -> Received {
     let secret = providers::generate_secret(provider, &mut StdRng::seed_from_u64(1));
     let at_secs = PLAY.at_ms / 1_000;
-    let slots = [SecretSlot { secret: secret.clone(), expires_ms: None }];
+    let slots = [SecretSlot::new(secret.clone())];
     let proofs = providers::sign(provider, &slots, Signing { id: "", at_secs, body: &scene.body });
     let mut headers = http::HeaderMap::new();
     for (name, value) in proofs {

@@ -3,6 +3,7 @@
 use posthaste::inbound::Refusal;
 use posthaste::provider::Provider;
 use posthaste::providers;
+use posthaste::secret::SecretSlot;
 use serde_json::Value;
 
 use super::{headers, json, terms, verify_at};
@@ -45,7 +46,7 @@ fn what_is_documented_is_what_we_sign() {
         let text = |key: &str| vector[key].as_str().unwrap();
         let provider = Provider::parse(text("provider")).unwrap();
         let secret = providers::parse_secret(provider, text("secret")).unwrap();
-        let slots = [posthaste::secret::SecretSlot { secret, expires_ms: None }];
+        let slots = [SecretSlot::new(secret)];
         let at_secs = vector["timestamp"].as_i64().unwrap_or(0);
         let signing = providers::Signing { id: "", at_secs, body: text("body").as_bytes() };
         let signed = providers::sign(provider, &slots, signing);
@@ -61,7 +62,7 @@ fn while_two_secrets_count_each_provider_signs_as_it_does() {
         let texts = [super::secret_of(provider), super::other_secret_of(provider)];
         let secret = |text: &str| providers::parse_secret(provider, text).unwrap();
         let slots = [(texts[0], None), (texts[1], Some(2_000)), (texts[1], Some(500))]
-            .map(|(text, expires_ms)| posthaste::secret::SecretSlot { secret: secret(text), expires_ms });
+            .map(|(text, expires_ms)| SecretSlot { expires_ms, ..SecretSlot::new(secret(text)) });
         let signed = providers::sign(provider, &slots, providers::Signing { id: "msg_1", at_secs: 1, body: b"{}" });
         let id = providers::id_header(provider).map(|name| (name, "msg_1".to_owned()));
         let proof: Vec<_> = id.into_iter().chain(signed).collect();

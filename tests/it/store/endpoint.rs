@@ -54,7 +54,7 @@ fn an_endpoint_reads_back_whole(subject: &Subject) {
         channels: Vec::new(),
         headers: [].into(),
         metadata: [].into(),
-        secrets: vec![SecretSlot { secret: Secret::verbatim("whsec_größe"), expires_ms: None }],
+        secrets: vec![SecretSlot::since(Secret::verbatim("whsec_größe"), NOON_MS)],
         updated_ms: NOON_MS + 1,
         ..next(&first)
     };

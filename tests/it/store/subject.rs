@@ -152,8 +152,8 @@ impl Subject {
             headers: BTreeMap::from([("Authorization".to_owned(), "Bearer x".to_owned())]),
             metadata: BTreeMap::from([("team".to_owned(), "money".to_owned())]),
             secrets: vec![
-                SecretSlot { secret: secret(1), expires_ms: None },
-                SecretSlot { secret: secret(2), expires_ms: Some(self.wall_ms() + DAY_MS) },
+                SecretSlot::new(secret(1)),
+                SecretSlot { expires_ms: Some(self.wall_ms() + DAY_MS), ..SecretSlot::new(secret(2)) },
             ],
             health: Health::default(),
             updated_ms: self.wall_ms(),

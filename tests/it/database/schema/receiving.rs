@@ -62,7 +62,7 @@ fn fill_providers(subject: &Subject, topics: &mut Topics) {
         let application = Application { provider, ..subject.new_application(environment, None) };
         subject.done(set(Change::Application(application.clone())));
         topics.applications.push(application.id);
-        let secrets = vec![SecretSlot { secret: Secret::verbatim("whsec_of_their_own"), expires_ms: None }];
+        let secrets = vec![SecretSlot::new(Secret::verbatim("whsec_of_their_own"))];
         for direct in [false, true] {
             let endpoint = Endpoint { direct, secrets: secrets.clone(), ..subject.new_endpoint(&application, None) };
             topics.endpoints.push(endpoint.id);
