@@ -141,6 +141,11 @@ const stories = {
     await page.getByRole('progressbar', { name: 'Replay' }).waitFor()
     // the page reads itself anew while the replay runs: nobody presses anything
     await page.getByText(`has ended: ${count} deliveries`).waitFor()
+    // what was put in place can be copied, too
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    await page.getByRole('button', { name: 'Copy id' }).click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    assert.ok(page.url().endsWith(await page.evaluate('navigator.clipboard.readText()')))
     await look(page, 'replay')
   },
 
@@ -148,7 +153,13 @@ const stories = {
     const page = await person()
     await login(page, email, password)
     await page.getByRole('link', { name: 'Sources' }).click()
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
     await look(page, 'sources')
+    await page.getByRole('button', { name: 'Copy URL' }).click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    const door = await page.evaluate('navigator.clipboard.readText()')
+    assert.match(door, /^http:\/\/[^ ]+\/in\/\w+$/)
+    await page.getByText(door, { exact: true }).waitFor()
     await page.getByRole('link', { name: 'Users' }).click()
     await page.getByLabel('E-mail').fill('vera@example.com')
     await page.getByLabel('Password').fill(password)
@@ -156,6 +167,7 @@ const stories = {
     const vera = await person()
     await login(vera, 'vera@example.com', password)
     await vera.goto(url + webhook)
+    await vera.getByRole('button', { name: 'Copy id' }).waitFor()
     for (const name of ['Send a test', 'Rotate secret', 'Pause', 'Delete', 'Replay']) {
       assert.equal(await vera.getByRole('button', { name }).count(), 0, name)
     }

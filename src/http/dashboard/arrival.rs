@@ -5,6 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::amount::amount;
 use super::frame::Failure;
 use super::mask;
 use super::time::moment;
@@ -63,7 +64,7 @@ fn body(bytes: &[u8], shows_all: bool) -> Markup {
             @let name = if masked.is_some() { "As it came, but for what is masked" } else { "As it came" };
             @if pretty.is_some() { details { summary { (name) } pre tabindex="0" aria-label=(name) { (beginning(&raw)) } } }
             @else { pre tabindex="0" aria-label="Body" { (beginning(&raw)) } }
-            @if raw.chars().count() > BODY_CHARS_MAX { p.soft { "This is the beginning; the whole has " (bytes.len()) " bytes." } }
+            @if raw.chars().count() > BODY_CHARS_MAX { p.soft { "This is the beginning; the whole has " (amount(bytes.len(), "byte")) "." } }
         }
     }
 }

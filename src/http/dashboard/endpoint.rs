@@ -5,6 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use rand::SeedableRng as _;
 
+use super::copy::{Look, copied};
 use super::failure;
 use super::frame::Failure;
 use super::health;
@@ -45,7 +46,7 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
     let (tested, waits) = test::section(&api, &visit, &seen).await?;
     let (replayed, runs) = replay::section(&api, &visit, &seen).await?;
     let content = html! {
-        (facts(&visit, &seen, &counts, now_ms))
+        (facts(&api, &visit, &seen, &counts))
         (buttons(&visit, &seen))
         (tested)
         (replayed)
@@ -56,12 +57,13 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
         }
     };
     let mut page = visit.page(&seen.endpoint.url, "app");
+    page.copies = true;
     page.again_secs = (waits || runs).then_some(replay::AGAIN_SECS);
     Ok(visit.show(&api, page, &content))
 }
 
-fn facts(visit: &Visit, seen: &Seen, counts: &Counts, now_ms: i64) -> Markup {
-    let endpoint = &seen.endpoint;
+fn facts(api: &Api, visit: &Visit, seen: &Seen, counts: &Counts) -> Markup {
+    let (endpoint, now_ms) = (&seen.endpoint, api.clock.now().wall_ms);
     let app = seen.path.split("/endpoint/").next().unwrap_or_default();
     html! {
         dl.facts {
@@ -71,6 +73,7 @@ fn facts(visit: &Visit, seen: &Seen, counts: &Counts, now_ms: i64) -> Markup {
             @if !visit.is_customer() { div { dt { "Application" } dd { a href=(app) { (seen.application.name) } } } }
             div { dt { "Events" } dd { @if endpoint.event_types.is_empty() { "every event" } @else { (endpoint.event_types.join(", ")) } } }
             div { dt { "Changed" } dd { (moment(endpoint.updated_ms)) } }
+            div { dt { "Id" } dd { (copied("id", &api.engine.text().of(endpoint.id), "Copy id", Look::Link)) } }
         }
         @if !visit.may(Action::EditEndpoint) {
             p.soft { "You can look at this webhook. " @if visit.is_customer() { "Changing it takes another link." } @else { "Changing it takes an Admin." } }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use super::amount::amount;
 use super::password;
 use crate::error::{Error, Kind, Result};
 
@@ -72,8 +73,8 @@ impl Entrance {
             && last - first < LOCK_MS
             && now_ms - last < LOCK_MS
         {
-            let minutes = (LOCK_MS - (now_ms - last)).div_euclid(60_000) + 1;
-            let detail = format!("too many attempts failed from here; try again in {minutes} minutes");
+            let minutes = amount((LOCK_MS - (now_ms - last)).div_euclid(60_000) + 1, "minute");
+            let detail = format!("too many attempts failed from here; try again in {minutes}");
             return Err(Error::new(Kind::Throttled, "locked_out", detail));
         }
         if tries.len() >= FAILURES_MAX {

@@ -4,6 +4,8 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
+use super::amount::amount;
+use super::copy::{Look, copied};
 use super::exchange;
 use super::frame::Failure;
 use super::life::{Leg, Life};
@@ -45,7 +47,9 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
         @if let Some((leg, row)) = shown { (exchange::section(&api, &visit, &life, leg, row)) }
         (payload(&visit, &life, now.wall_ms))
     };
-    Ok(visit.show(&api, visit.page(&life.event.event_type, "event"), &content))
+    let mut page = visit.page(&life.event.event_type, "event");
+    page.copies = true;
+    Ok(visit.show(&api, page, &content))
 }
 
 fn facts(api: &Api, visit: &Visit, life: &Life) -> Markup {
@@ -53,11 +57,11 @@ fn facts(api: &Api, visit: &Visit, life: &Life) -> Markup {
     let app = visit.path(&format!("app/{}", ids.of(life.application.id)));
     html! {
         dl.facts {
-            div { dt { "Event" } dd { code { (ids.of(life.event.id)) } } }
+            div { dt { "Event" } dd { (copied("id", &ids.of(life.event.id), "Copy id", Look::Link)) } }
             @if !visit.is_customer() { div { dt { "Application" } dd { @if life.application.deleted { (life.application.name) ", deleted" } @else { a href=(app) { (life.application.name) } } } } }
             @if let Some(uid) = &life.event.uid { div { dt { "Own id" } dd { code { (uid) } } } }
             @if let Some(arrival) = &life.event.arrival {
-                div { dt { "Came in" } dd { "from a source, its signature verified; repeated " (arrival.duplicates) " times" } }
+                div { dt { "Came in" } dd { "from a source, its signature verified; repeated " (amount(arrival.duplicates, "time")) } }
                 @let odd = arrival.flags.names();
                 @if !odd.is_empty() { div { dt { "Odd" } dd.wait { (odd.join(", ")) } } }
             }
@@ -117,7 +121,7 @@ fn payload(visit: &Visit, life: &Life, now_ms: i64) -> Markup {
                 p.soft { "Values that open doors are masked." @if visit.may(Action::SeeSecret) { " " a href="?values=shown" { "Show all values" } } }
             }
             pre tabindex="0" aria-label="Payload" { (shown) }
-            @if shown.len() < text.len() { p.soft { "This is the beginning; the whole has " (body.len()) " bytes." } }
+            @if shown.len() < text.len() { p.soft { "This is the beginning; the whole has " (amount(body.len(), "byte")) "." } }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::amount::amount;
 use super::seen::{Seen, answer};
 use super::time::moment;
 use super::visit::Visit;
@@ -66,7 +67,7 @@ pub(super) fn section(api: &Api, visit: &Visit, seen: &Seen, failed: &[AttemptRo
                 thead { tr { th scope="col" { "Cause" } th scope="col" { "Attempts" } th scope="col" { "The last one" } @if may { th scope="col" { "What failed for good" } } } }
                 tbody { @for (hundred, group) in &groups { (line(api, visit, seen, (*hundred, group), may)) } }
             }
-            p.soft { "Of the last " (failed.len()) " failed attempts." }
+            p.soft { "Of the last " (amount(failed.len(), "failed attempt")) "." }
         }
     }
 }

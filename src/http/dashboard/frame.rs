@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode};
 use maud::{DOCTYPE, Markup, html};
 
 use super::asset::{MOTION_PATH, STYLE_PATH};
+use super::copy::{Look, copied};
 use super::form::CROSS_ORIGIN;
 use super::front::Front;
 use super::note::Note;
@@ -87,12 +88,14 @@ pub(super) struct Page<'a> {
     pub(super) again_secs: Option<u8>,
     /// Which page is read then, when it is not this one.
     pub(super) then: Option<String>,
+    /// Whether something on it can be copied.
+    pub(super) copies: bool,
 }
 
 impl<'a> Page<'a> {
     /// A page for somebody who is not logged in.
     pub(super) fn bare(title: &'a str) -> Self {
-        Self { title, section: "", nav: None, note: None, by: "Posthaste", again_secs: None, then: None }
+        Self { title, section: "", nav: None, note: None, by: "Posthaste", again_secs: None, then: None, copies: false }
     }
 
     /// A page of the portal before it is known whose it is.
@@ -151,7 +154,7 @@ impl<'a> Page<'a> {
 
     /// Whether it holds what our script sets in motion.
     fn moves(&self) -> bool {
-        self.again_secs.is_some() || matches!(self.note, Some(Note::Secret(_) | Note::Key(_)))
+        self.copies || self.again_secs.is_some() || matches!(self.note, Some(Note::Secret(_) | Note::Key(_)))
     }
 
     /// When and where a browser without scripts reads on by itself, as it is told.
@@ -198,7 +201,7 @@ fn secret(title: &str, advice: &str, text: &str) -> Markup {
         section.secret aria-labelledby="secret-title" {
             h2 #secret-title { (title) }
             p { (advice) " It is shown now and not again." }
-            p.row.center { span #secret { code.whole { (text) } } button.second type="button" data-copies="secret" hidden { "Copy" } }
+            p.row.center { (copied("secret", text, "Copy", Look::Button)) }
         }
     }
 }

@@ -10,7 +10,7 @@
 //! brand     how the portal looks, for its operator
 //! inspect   a throw-away receiver, open to every sender      inspectors  arrival      what came there
 //! life  exchange  signature      an event and all that happened to it      seen  health  viewers  catalogue  list  mask
-//! frame     head, navigation, what was just done      note   form  upload  cookie  time  amount  asset
+//! frame     head, navigation, what was just done      note   form  upload  cookie  copy  time  amount  asset
 //! ```
 
 use axum::Router;
@@ -28,6 +28,7 @@ mod audit;
 mod brand;
 mod catalogue;
 mod cookie;
+mod copy;
 mod endpoint;
 pub mod entrance;
 mod event;

@@ -24,6 +24,7 @@ async function read(path) {
     return wait() // the server is away for a moment
   }
   content.replaceChildren(...page.querySelector('main').childNodes)
+  offer()
   if (focused) [...content.querySelectorAll('a, button, summary')].find(each => each.isEqualNode(focused))?.focus()
   for (const name of ['again', 'then']) {
     if (page.body.dataset[name] === undefined) delete document.body.dataset[name]
@@ -33,11 +34,16 @@ async function read(path) {
   wait()
 }
 
-for (const button of document.querySelectorAll('button[data-copies]')) {
-  button.hidden = navigator.clipboard === undefined
-  button.addEventListener('click', async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).textContent)
-    button.textContent = 'Copied'
-  })
+/** Shows the buttons that copy, where the browser lets them. */
+function offer() {
+  for (const button of document.querySelectorAll('button[data-copies]')) button.hidden = navigator.clipboard === undefined
 }
+
+document.addEventListener('click', async ({ target }) => {
+  const button = target.closest('button[data-copies]')
+  if (!button) return
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).textContent)
+  button.textContent = 'Copied'
+})
+offer()
 wait()

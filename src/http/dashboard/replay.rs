@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
+use super::amount::amount;
 use super::failure;
 use super::frame::Failure;
 use super::list::{asked, more};
@@ -87,7 +88,12 @@ fn progress(replay: &Replay) -> Markup {
         }
     };
     html! {
-        p role="status" { "The replay of " (moment(replay.id.time_ms())) " " (state) ": " (replay.done) @if replay.total > 0 { " of " (replay.total) } " deliveries." }
+        p role="status" {
+            "The replay of " (moment(replay.id.time_ms())) " " (state) ": "
+            @if replay.total > 0 { (replay.done) " of " (amount(replay.total, "delivery")) }
+            @else { (amount(replay.done, "delivery")) }
+            "."
+        }
         progress max=(max) value=(value) aria-label="Replay" {}
     }
 }
@@ -129,7 +135,7 @@ async fn run(api: &Api, visit: &Visit, seen: &Seen, (which, since): (&str, &str)
         replay.total = api.read(move |store| store.replay_count(&asked)).await?;
     }
     if count {
-        return Ok(format!("A replay of {text} would make {} deliveries again.", replay.total));
+        return Ok(format!("A replay of {text} would make {} again.", amount(replay.total, "delivery")));
     }
     let begun = visit.change(api, Change::Replay(Box::new(replay))).await;
     begun.map_err(|error| not_changed(error, replay::RUNNING))?;

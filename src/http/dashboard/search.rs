@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use url::form_urlencoded::Serializer;
 
+use super::amount::amount;
 use super::form::Form;
 use super::frame::{Failure, go};
 use super::list::asked;
@@ -243,8 +244,8 @@ fn progress(wanted: &Wanted, found: &Found, next: Option<&str>, goes_on: bool) -
         @if wanted.is_narrow {
             p role="status" {
                 @match (next, back) {
-                    (Some(_), Some(back)) => { "Searched back to " (moment(back.time_ms())) ": " (looked_at) " events." },
-                    _ => { "Searched to the end: " (looked_at) " events." },
+                    (Some(_), Some(back)) => { "Searched back to " (moment(back.time_ms())) ": " (amount(looked_at, "event")) "." },
+                    _ => { "Searched to the end: " (amount(looked_at, "event")) "." },
                 }
             }
         }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 
+use super::copy::{Look, copied};
 use super::frame::Failure;
 use super::list::{asked, more};
 use super::time::moment;
@@ -30,7 +31,9 @@ pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Respons
         @for (row, stats) in listed.rows.iter().zip(&stats) { (source(&api, &visit, row, stats)) }
         (more(&api, &listed, |row| row.id, &[]))
     };
-    Ok(visit.show(&api, visit.page("Sources", "source"), &content))
+    let mut page = visit.page("Sources", "source");
+    page.copies = visit.may(Action::SeeSecret) && !listed.rows.is_empty();
+    Ok(visit.show(&api, page, &content))
 }
 
 fn source(api: &Api, visit: &Visit, row: &Source, stats: &SourceStats) -> Markup {
@@ -41,7 +44,10 @@ fn source(api: &Api, visit: &Visit, row: &Source, stats: &SourceStats) -> Markup
         section.card aria-labelledby=(id) {
             h2 #(id) { (row.name) }
             p.soft { (row.provider.name()) " · " a href=(app) { "Webhooks behind it" } }
-            p { @if visit.may(Action::SeeSecret) { "Door: " code.whole { (api.public_url) "/in/" (token) } } @else { "The door's URL is a secret, which Admins see." } }
+            @if visit.may(Action::SeeSecret) {
+                @let url = format!("{}/in/{token}", api.public_url);
+                p.row.center { "Door: " (copied(&format!("door-{id}"), &url, "Copy URL", Look::Button)) }
+            } @else { p { "The door's URL is a secret, which Admins see." } }
             dl.facts {
                 div { dt { "Accepted" } dd { (stats.accepted) } }
                 div { dt { "Duplicates" } dd { (stats.duplicates) } }
