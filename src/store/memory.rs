@@ -15,7 +15,7 @@ use crate::environment::{Environment, Validation};
 use crate::error::Result;
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, SourceId, TaskId};
+use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId, TaskId};
 use crate::key::Key;
 use crate::replay::Replay;
 use crate::resource::Resource;
@@ -121,7 +121,7 @@ impl Store for Memory {
     fn applications(&self, environment: EnvironmentId, page: Page<ApplicationId>) -> Result<Listed<Application>> {
         let tables = self.tables();
         let shown = |row: &&Application| row.environment == environment && !row.deleted && row.source.is_none();
-        Ok(list::page(tables.applications.values().filter(shown), list::numbered(page), |row| row.id.value()))
+        Ok(list::page(tables.applications.values().filter(shown), &page, |row| row.id))
     }
 
     fn endpoint(&self, application: ApplicationId, endpoint: EndpointId) -> Result<Option<Endpoint>> {
@@ -145,7 +145,7 @@ impl Store for Memory {
         let tables = self.tables();
         let living =
             tables.endpoints.values().filter(|row| row.application == application && row.state != State::Deleted);
-        Ok(list::page(living, list::numbered(page), |row| row.id.value()))
+        Ok(list::page(living, &page, |row| row.id))
     }
 
     fn event_type(&self, environment: EnvironmentId, name: &str) -> Result<Option<EventType>> {
@@ -207,7 +207,7 @@ impl Store for Memory {
     }
 
     fn chains(&self, endpoint: EndpointId, page: Page<i64>) -> Result<Listed<Chain>> {
-        Ok(list::page(chain::all(&self.tables(), endpoint).iter(), page, |row| row.key.value()))
+        Ok(list::page(chain::all(&self.tables(), endpoint).iter(), &page, |row| row.key.value()))
     }
 
     fn deliveries(&self, event: EventId) -> Result<Vec<(EndpointId, Delivery)>> {
@@ -227,7 +227,7 @@ impl Store for Memory {
     fn sources(&self, environment: EnvironmentId, page: Page<SourceId>) -> Result<Listed<Source>> {
         let tables = self.tables();
         let shown = source::living(&tables).filter(|row| row.environment == environment);
-        Ok(list::page(shown, list::numbered(page), |row| row.id.value()))
+        Ok(list::page(shown, &page, |row| row.id))
     }
 
     fn source_stats(&self, source: SourceId) -> Result<SourceStats> {
@@ -237,7 +237,7 @@ impl Store for Memory {
     fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
         let tables = self.tables();
         let rows: Vec<_> = tables.quarantine.iter().map(|(number, row)| (*number, row.clone())).collect();
-        Ok(list::page(rows.iter().filter(|(_, row)| row.source == source), page, |row| row.0))
+        Ok(list::page(rows.iter().filter(|(_, row)| row.source == source), &page, |row| row.0))
     }
 
     fn replayable(&self, replay: &Replay, limit: usize) -> Result<Replayable> {
@@ -256,7 +256,7 @@ impl Store for Memory {
     fn replays(&self, environment: EnvironmentId, page: Page<TaskId>) -> Result<Listed<Replay>> {
         let tables = self.tables();
         let rows = tables.replays.values().filter(|row| row.environment == environment);
-        Ok(list::page(rows, list::numbered(page), |row| row.id.value()))
+        Ok(list::page(rows, &page, |row| row.id))
     }
 
     fn resources(&self) -> Result<Vec<Resource>> {

@@ -1,9 +1,9 @@
 //! Durable state: one write that carries every transition, and reads that each answer a whole question.
 
 use crate::application::{Application, ApplicationRef};
-use crate::attempt::{Attempt, Payload};
+use crate::attempt::Payload;
 use crate::count::Counts;
-use crate::delivery::{Delivery, Due, Status};
+use crate::delivery::{Delivery, Due};
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, Validation};
 use crate::error::{Error, Result};
@@ -22,6 +22,7 @@ use crate::token::Ended;
 mod across;
 mod background;
 mod counted;
+mod list;
 #[cfg(feature = "sim")]
 pub mod memory;
 mod people;
@@ -36,6 +37,7 @@ pub use across::{
 };
 pub use background::{Background, Erased};
 pub use counted::COUNT_MINUTES;
+pub use list::{AttemptRow, AttemptsOf, Chain, DeliveryRow, Filter, LOOKED_UP_ROWS_MAX, Listed, Page, SCAN_ROWS_MAX};
 pub use people::{People, PeopleChange};
 pub use trail::Audit;
 pub use write::{
@@ -59,11 +61,6 @@ pub const QUARANTINED_MAX: usize = 1_000;
 pub(crate) const EXPUNGED: &[u8] = b"EXPUNGED";
 /// How long counts are kept: 91 days, in hours.
 pub const COUNT_HOURS: i64 = 91 * 24;
-/// How many rows a filtered list looks at before it answers with what it has.
-pub const SCAN_ROWS_MAX: usize = 5_000;
-/// The same for lists of attempts and deliveries that are narrowed by their events: each row costs a second look.
-pub const LOOKED_UP_ROWS_MAX: usize = 1_000;
-
 /// A value that is on disk. Only a store makes one, after the sync returned: "acknowledged" means holding this.
 #[derive(Debug)]
 pub struct Durable<T>(T);
@@ -149,109 +146,6 @@ pub struct Backlog {
     pub waiting: u64,
     /// The oldest event among them.
     pub oldest: Option<EventId>,
-}
-
-/// Which part of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page<K> {
-    /// Go on behind this one.
-    pub after: Option<K>,
-    /// Highest first.
-    pub descending: bool,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// What a list of events or attempts is narrowed to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Any of these types; empty for all.
-    pub event_types: Vec<String>,
-    /// Events on this channel.
-    pub channel: Option<String>,
-    /// Ids below this one.
-    pub below: Option<i64>,
-    /// Ids above this one.
-    pub above: Option<i64>,
-    /// Attempts that succeeded, or that did not.
-    pub succeeded: Option<bool>,
-    /// Attempts whose status is in this hundred (200 for 2xx, 0 for none).
-    pub status_class: Option<u16>,
-    /// Attempts at this endpoint.
-    pub endpoint: Option<EndpointId>,
-    /// Events with this tag.
-    pub tag: Option<String>,
-    /// Deliveries that stand so.
-    pub status: Option<Status>,
-}
-
-impl Filter {
-    /// Whether it asks for something of events.
-    pub fn is_of_events(&self) -> bool {
-        !self.event_types.is_empty() || self.channel.is_some() || self.tag.is_some()
-    }
-
-    /// How many rows of attempts or deliveries are looked at.
-    pub(crate) fn attempt_rows_max(&self) -> usize {
-        if self.is_of_events() { LOOKED_UP_ROWS_MAX } else { SCAN_ROWS_MAX }
-    }
-}
-
-/// A list answer.
-#[derive(Clone, Debug)]
-pub struct Listed<T> {
-    /// What was found, in the order asked for.
-    pub rows: Vec<T>,
-    /// Whether the list ended.
-    pub done: bool,
-    /// Where a filtered list stopped looking, when that is not its last row.
-    pub stopped_at: Option<i64>,
-}
-
-/// An attempt with what it belongs to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AttemptRow {
-    /// What was to be delivered.
-    pub event: EventId,
-    /// Where to.
-    pub endpoint: EndpointId,
-    /// The attempt.
-    pub attempt: Attempt,
-}
-
-/// An event that was attempted at an endpoint, and where its delivery stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeliveryRow {
-    /// The event.
-    pub event: Event,
-    /// Its delivery.
-    pub delivery: Delivery,
-    /// Its first attempt there: the order of the list.
-    pub first: AttemptId,
-}
-
-/// The deliveries of one key that wait for one another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chain {
-    /// Their key.
-    pub key: OrderKey,
-    /// The event whose turn it is.
-    pub head: EventId,
-    /// Where its delivery stands.
-    pub delivery: Delivery,
-    /// When it was first attempted, in ms since 1970; `None` before.
-    pub tried_ms: Option<i64>,
-    /// How many wait behind it.
-    pub waiting: u64,
-}
-
-/// Whose attempts are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttemptsOf {
-    /// An event's.
-    Event(EventId),
-    /// An endpoint's.
-    Endpoint(EndpointId),
 }
 
 /// The store: SQLite, PostgreSQL, or the simulator's. Calls block; each failure is [`crate::error::Kind::Internal`].

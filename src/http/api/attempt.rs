@@ -93,9 +93,7 @@ async fn list(api: &Api, call: &Call, application: &Application, of: AttemptsOf)
         .read(move |store| {
             let listed = match status {
                 // an attempt has ended: it stands in no other way
-                Some(other) if other != Status::Success as u8 && other != Status::Failed as u8 => {
-                    Listed { rows: Vec::new(), done: true, stopped_at: None }
-                }
+                Some(other) if other != Status::Success as u8 && other != Status::Failed as u8 => Listed::empty(),
                 _ => store.attempts(of, page, &filter)?,
             };
             let events = if with_event { events(store, application, &listed.rows)? } else { BTreeMap::new() };

@@ -110,13 +110,11 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
 
 /// One list of two, in the page's order.
 fn merge(replays: Listed<Replay>, tasks: Listed<Task>, page: Page<TaskId>) -> Listed<Either> {
-    let both_done = replays.done && tasks.done;
     let mut rows: Vec<_> = replays.rows.into_iter().map(Either::Replay).collect();
     rows.extend(tasks.rows.into_iter().map(Either::Task));
     rows.sort_by_key(|found| if page.descending { -found.id().value() } else { found.id().value() });
-    let done = both_done && rows.len() <= page.limit;
-    rows.truncate(page.limit);
-    Listed { rows, done, stopped_at: None }
+    let listed = Listed::cut(rows, page.limit);
+    Listed { done: listed.done && replays.done && tasks.done, ..listed }
 }
 
 /// GET `/background-task/{task}`

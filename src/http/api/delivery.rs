@@ -72,7 +72,7 @@ pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Re
     let listed = api
         .read(move |store| match status {
             // what is on its way for the first time was not attempted yet
-            Some(SENDING) => Ok(Listed { rows: Vec::new(), done: true, stopped_at: None }),
+            Some(SENDING) => Ok(Listed::empty()),
             _ => store.attempted(endpoint, page, &filter, with_content),
         })
         .await?;
@@ -93,23 +93,14 @@ pub(super) async fn of_event(State(api): State<Api>, call: Call) -> Result<Respo
     let shown_ms = api.clock.now().wall_ms - SHOWN_MS;
     let listed = api
         .read(move |store| {
-            let beyond =
-                |id: EndpointId| page.after.is_none_or(|after| if page.descending { id < after } else { id > after });
-            let mut all = store.destinations(event)?;
-            all.retain(|(id, _)| beyond(*id));
-            if page.descending {
-                all.reverse();
-            }
             let mut rows: Vec<(Endpoint, Option<Delivery>)> = Vec::new();
-            for (id, delivery) in all {
+            for (id, delivery) in page.of(store.destinations(event)?, |(id, _)| *id) {
                 if rows.len() > page.limit {
                     break;
                 }
                 rows.extend(store.endpoint_lately(application, id, shown_ms)?.map(|endpoint| (endpoint, delivery)));
             }
-            let done = rows.len() <= page.limit;
-            rows.truncate(page.limit);
-            Ok(Listed { rows, done, stopped_at: None })
+            Ok(Listed::cut(rows, page.limit))
         })
         .await?;
     let shape = |(endpoint, delivery): (Endpoint, Option<Delivery>)| DestinationOut {

@@ -143,12 +143,8 @@ pub(in crate::http) fn shown(
         let listed = store.event_types(environment, Page { after, ..page.clone() }, archived)?;
         after = listed.rows.last().map(|event_type| event_type.name.clone());
         rows.extend(listed.rows.into_iter().filter(|event_type| event_type.is_shown_to(flags)));
-        if rows.len() > page.limit {
-            rows.truncate(page.limit);
-            return Ok(Listed { rows, done: false, stopped_at: None });
-        }
-        if listed.done {
-            return Ok(Listed { rows, done: true, stopped_at: None });
+        if rows.len() > page.limit || listed.done {
+            return Ok(Listed::cut(rows, page.limit));
         }
         if flags.is_none() && rows.len() == page.limit {
             return Ok(Listed { rows, done: false, stopped_at: None });

@@ -7,7 +7,7 @@ use rand::SeedableRng as _;
 
 use super::form::Form;
 use super::frame::Failure;
-use super::list::{asked, more, part};
+use super::list::{asked, more};
 use super::note::Note;
 use super::time::{day, moment};
 use super::visit::Visit;
@@ -18,7 +18,7 @@ use crate::http::api::not_changed;
 use crate::http::state::Api;
 use crate::id::{ApplicationId, EnvironmentId, Id as _, KeyId};
 use crate::key::{Grant, KEY_DAYS_MAX, KEY_NAME_CHARS_MAX, Key, KeyText, Role, check_key_name, ends_after};
-use crate::store::{Change, Refused, Store};
+use crate::store::{Change, Listed, Refused, Store};
 
 const PATH: &str = "/settings/key";
 const TAKEN: &str = "this was made at the same time; try again";
@@ -33,7 +33,8 @@ const ROLES: [(Role, &str); 3] = [
 pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
     visit.manages()?;
     let page = asked::<KeyId>(&api, &visit, true)?;
-    let listed = part(api.read(Store::keys).await?, page, |key| key.id);
+    let keys = page.of(api.read(Store::keys).await?, |key: &Key| key.id);
+    let listed = Listed::cut(keys, page.limit);
     let now_ms = api.clock.now().wall_ms;
     let content = html! {
         table {

@@ -19,18 +19,6 @@ pub(super) fn asked<K: Id>(api: &Api, visit: &Visit, descending: bool) -> Result
     Ok(Page { after, descending, limit: ROWS })
 }
 
-/// The page of a list that is there whole, in the ascending order of its ids.
-pub(super) fn part<T, K: Id + Ord>(mut rows: Vec<T>, page: Page<K>, id: impl Fn(&T) -> K) -> Listed<T> {
-    if page.descending {
-        rows.reverse();
-    }
-    let is_before = |row: &T, after: K| if page.descending { id(row) >= after } else { id(row) <= after };
-    rows.retain(|row| page.after.is_none_or(|after| !is_before(row, after)));
-    let done = rows.len() <= page.limit;
-    rows.truncate(page.limit);
-    Listed { rows, done, stopped_at: None }
-}
-
 /// The link to the rows behind these; `kept` is what the query says beside.
 pub(super) fn more<T, K: Id>(api: &Api, listed: &Listed<T>, id: impl Fn(&T) -> K, kept: &[(&str, &str)]) -> Markup {
     let last = listed.stopped_at.map(K::new).or_else(|| listed.rows.last().map(id));

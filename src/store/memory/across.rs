@@ -45,7 +45,7 @@ impl Across for Memory {
 }
 
 fn searched(tables: &Tables, rows: &[&Event], limit: usize, search: &Search) -> Found {
-    let mut found = Found { listed: Listed { rows: Vec::new(), done: true, stopped_at: None }, looked_at: 0 };
+    let mut found = Found { listed: Listed::empty(), looked_at: 0 };
     let mut bytes = 0;
     for event in rows {
         found.looked_at += 1;

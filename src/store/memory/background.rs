@@ -30,7 +30,7 @@ impl Background for Memory {
     fn tasks(&self, environment: EnvironmentId, page: Page<TaskId>) -> Result<Listed<Task>> {
         let tables = self.tables();
         let rows = tables.tasks.values().filter(|row| row.environment == environment);
-        let mut listed = list::page(rows, list::numbered(page), |row| row.id.value());
+        let mut listed = list::page(rows, &page, |row| row.id);
         listed.rows.iter_mut().for_each(|row| row.result = None);
         Ok(listed)
     }

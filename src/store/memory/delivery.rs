@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::list::{matches_event, numbered, scan};
+use super::list::{matches_event, scan};
 use super::{FirstRow, Tables};
 use crate::delivery::Delivery;
 use crate::fan_out;
-use crate::id::{EndpointId, EventId, Id};
+use crate::id::{AttemptId, EndpointId, EventId, Id};
 use crate::ordering::OrderKey;
 use crate::store::{DeliveryRow, Filter, Listed, Page};
 
@@ -19,12 +19,12 @@ pub(super) fn attempted(
     filter: &Filter,
     bodies: bool,
 ) -> Listed<DeliveryRow> {
-    let page = numbered(page);
     // where the page goes on: the event's first attempt there, or its own time
     let after = page.after.map(|event| {
-        let row = tables.deliveries.get(&(EventId::new(event), endpoint));
-        row.and_then(|row| row.first.as_ref()).map_or(event, |first| first.id.value())
+        let row = tables.deliveries.get(&(event, endpoint));
+        row.and_then(|row| row.first.as_ref()).map_or(AttemptId::new(event.value()), |first| first.id)
     });
+    let page = Page { after, descending: page.descending, limit: page.limit };
     let mut rows: Vec<DeliveryRow> = tables
         .deliveries
         .iter()
@@ -34,14 +34,9 @@ pub(super) fn attempted(
             Some(DeliveryRow { event, delivery: row.delivery, first: row.first.as_ref()?.id })
         })
         .filter(|row| row.first.value() > filter.above.unwrap_or(-1))
-        .filter(|row| match after {
-            Some(after) if page.descending => row.first.value() < after,
-            Some(after) => row.first.value() > after,
-            None => true,
-        })
         .collect();
-    rows.sort_by_key(|row| if page.descending { -row.first.value() } else { row.first.value() });
-    let rows: Vec<_> = rows.iter().collect();
+    rows.sort_by_key(|row| row.first);
+    let rows = page.of(&rows, |row| row.first);
     let fits = |row: &DeliveryRow| {
         let id = row.event.id.value();
         filter.above.is_none_or(|above| id > above)

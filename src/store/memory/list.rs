@@ -11,48 +11,24 @@ use crate::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, SCAN_ROWS_MAX};
 /// How many rows a filtered list reads at a time.
 const SLICE_ROWS: usize = 500;
 
-/// The same page in plain numbers.
-pub(super) fn numbered<K: Id>(page: Page<K>) -> Page<i64> {
-    Page { after: page.after.map(K::value), descending: page.descending, limit: page.limit }
-}
-
-/// A page of rows that come in the ascending order of their numbers.
-pub(super) fn page<'a, T: Clone + 'a>(
+/// A page of rows that come in the ascending order of their keys.
+pub(super) fn page<'a, T: Clone + 'a, K: Ord>(
     rows: impl Iterator<Item = &'a T>,
-    page: Page<i64>,
-    number: impl Fn(&T) -> i64,
+    page: &Page<K>,
+    key: impl Fn(&T) -> K,
 ) -> Listed<T> {
-    let beyond = |row: &&T| match page.after {
-        Some(after) if page.descending => number(row) < after,
-        Some(after) => number(row) > after,
-        None => true,
-    };
-    let mut rows: Vec<&T> = rows.filter(beyond).collect();
-    if page.descending {
-        rows.reverse();
-    }
-    let done = rows.len() <= page.limit;
-    Listed { rows: rows.into_iter().take(page.limit).cloned().collect(), done, stopped_at: None }
+    let rows = page.of(rows, |row| key(row)).into_iter().take(page.limit + 1);
+    Listed::cut(rows.cloned().collect(), page.limit)
 }
 
 pub(super) fn event_types(
     tables: &Tables,
     environment: EnvironmentId,
-    page: &Page<String>,
+    of: &Page<String>,
     archived: bool,
 ) -> Listed<EventType> {
-    let beyond = |row: &&EventType| match &page.after {
-        Some(after) if page.descending => row.name < *after,
-        Some(after) => row.name > *after,
-        None => true,
-    };
     let shown = |row: &&EventType| row.environment == environment && (archived || !row.archived);
-    let mut rows: Vec<_> = tables.event_types.values().filter(shown).filter(beyond).collect();
-    if page.descending {
-        rows.reverse();
-    }
-    let done = rows.len() <= page.limit;
-    Listed { rows: rows.into_iter().take(page.limit).cloned().collect(), done, stopped_at: None }
+    page(tables.event_types.values().filter(shown), of, |row| row.name.clone())
 }
 
 pub(super) fn events(
@@ -110,22 +86,14 @@ fn matches_attempt(tables: &Tables, filter: &Filter, row: &AttemptRow) -> bool {
 
 /// The rows of a page's open interval of ids, in the page's order.
 pub(super) fn within<'a, K: Id, T>(
-    mut rows: Vec<&'a T>,
+    rows: Vec<&'a T>,
     page: Page<K>,
     filter: &Filter,
     id: impl Fn(&T) -> i64,
 ) -> Vec<&'a T> {
-    let (mut above, mut below) = (filter.above.unwrap_or(-1), filter.below.unwrap_or(i64::MAX));
-    match page.after.map(K::value) {
-        Some(after) if page.descending => below = below.min(after),
-        Some(after) => above = above.max(after),
-        None => {}
-    }
-    rows.retain(|row| id(row) > above && id(row) < below);
-    if page.descending {
-        rows.reverse();
-    }
-    rows
+    let inside =
+        |row: &&T| filter.above.is_none_or(|above| id(row) > above) && filter.below.is_none_or(|below| id(row) < below);
+    page.numbers().of(rows.into_iter().filter(inside), |row| id(row))
 }
 
 /// Walks slices until the page is full, the list ends, or so many rows were looked at.
@@ -145,14 +113,14 @@ pub(super) fn scan<K, T: Clone>(
         seen += slice.len();
         for row in slice {
             if fits(row) {
-                if kept.len() == page.limit {
-                    return Listed { rows: kept, done: false, stopped_at: None };
-                }
                 kept.push(T::clone(row));
+                if kept.len() > page.limit {
+                    return Listed::cut(kept, page.limit);
+                }
             }
         }
         let Some(last) = slice.last().filter(|_| slice.len() == slice_rows) else {
-            return Listed { rows: kept, done: true, stopped_at: None };
+            return Listed::cut(kept, page.limit);
         };
         if seen >= rows_max {
             return Listed { rows: kept, done: false, stopped_at: Some(id(last)) };

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::kept::json;
+use super::list::by_id;
 use super::rows::{id, number, parse};
 use super::{Sqlite, Writing, expunge};
 use crate::error::Result;
@@ -40,7 +41,7 @@ impl Background for Sqlite {
     }
 
     fn tasks(&self, environment: EnvironmentId, page: Page<TaskId>) -> Result<Listed<Task>> {
-        self.read(|db| Ok(list(db, environment, page)?))
+        self.read(|db| list(db, environment, page))
     }
 
     fn scrub(&self) -> Result<bool> {
@@ -62,18 +63,9 @@ fn task(row: &Row<'_>) -> Sql<Task> {
     })
 }
 
-fn list(db: &Connection, environment: EnvironmentId, page: Page<TaskId>) -> Sql<Listed<Task>> {
-    let (order, beyond) = if page.descending { ("desc", "<") } else { ("asc", ">") };
-    let columns = TASK.replace("result", "null");
-    let sql = format!(
-        "select {columns} from task where environment = ?1 and (?2 is null or id {beyond} ?2) order by id {order} limit ?3"
-    );
-    let mut sql = db.prepare_cached(&sql)?;
-    let found = sql.query_map(params![environment.value(), page.after.map(Id::value), page.limit + 1], task)?;
-    let mut rows: Vec<_> = found.collect::<Sql<_>>()?;
-    let done = rows.len() <= page.limit;
-    rows.truncate(page.limit);
-    Ok(Listed { rows, done, stopped_at: None })
+fn list(db: &Connection, environment: EnvironmentId, page: Page<TaskId>) -> Result<Listed<Task>> {
+    let sql = format!("select {} from task where environment = ?1", TASK.replace("result", "null"));
+    by_id(db, &sql, environment.value(), page.numbers(), task)
 }
 
 /// Keeps a new task, or how far one that runs has come. Refused: it has ended, or too many run.

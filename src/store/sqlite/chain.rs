@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::delivery::move_due;
+use super::list::listed;
 use super::rows::{self, DELIVERY, id};
 use super::{Writing, delivery};
 use crate::delivery::{BLOCKED_MS, Due, Status};
@@ -183,13 +184,9 @@ pub(super) fn list(db: &Connection, endpoint: EndpointId, page: Page<i64>) -> Re
     let sql = format!(
         "select distinct key from chain where endpoint = ?1 and (?2 is null or key {beyond} ?2) order by key {order} limit ?3"
     );
-    let mut sql = db.prepare_cached(&sql)?;
-    let found = sql.query_map(params![endpoint.value(), page.after, page.limit + 1], |row| row.get(0))?;
-    let mut keys: Vec<i64> = found.collect::<Sql<_>>()?;
-    let done = keys.len() <= page.limit;
-    keys.truncate(page.limit);
-    let rows = keys.into_iter().filter_map(|key| chain(db, endpoint, OrderKey::new(key)).transpose());
-    Ok(Listed { rows: rows.collect::<Sql<_>>()?, done, stopped_at: None })
+    let keys = listed(db, &sql, params![endpoint.value(), page.after, page.limit + 1], page.limit, |row| row.get(0))?;
+    let rows = keys.rows.iter().filter_map(|&key| chain(db, endpoint, OrderKey::new(key)).transpose());
+    Ok(Listed { rows: rows.collect::<Sql<_>>()?, done: keys.done, stopped_at: None })
 }
 
 fn chain(db: &Connection, endpoint: EndpointId, key: OrderKey) -> Sql<Option<Chain>> {

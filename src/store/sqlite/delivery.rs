@@ -48,14 +48,14 @@ pub(super) fn attempted(
         for line in lines {
             last = Some(line.1);
             if let Some(row) = fitting(db, line, filter, bodies)? {
-                if kept.len() == page.limit {
-                    return Ok(Listed { rows: kept, done: false, stopped_at: None });
-                }
                 kept.push(row);
+                if kept.len() > page.limit {
+                    return Ok(Listed::cut(kept, page.limit));
+                }
             }
         }
         if ended {
-            return Ok(Listed { rows: kept, done: true, stopped_at: None });
+            return Ok(Listed::cut(kept, page.limit));
         }
         if seen >= filter.attempt_rows_max() {
             return Ok(Listed { rows: kept, done: false, stopped_at: last.map(EventId::value) });

@@ -50,8 +50,8 @@ pub(super) fn direction(descending: bool) -> &'static str {
     if descending { "desc" } else { "asc" }
 }
 
-/// Reads one row more than asked for, to know whether the list ended.
-fn listed<T>(
+/// Reads one row more than the page holds, which says whether the list goes on.
+pub(super) fn listed<T>(
     db: &Connection,
     sql: &str,
     params: impl Params,
@@ -59,10 +59,21 @@ fn listed<T>(
     read: impl FnMut(&Row<'_>) -> Sql<T>,
 ) -> Result<Listed<T>> {
     let mut statement = db.prepare_cached(sql)?;
-    let mut rows: Vec<T> = statement.query_map(params, read)?.collect::<Sql<_>>()?;
-    let done = rows.len() <= limit;
-    rows.truncate(limit);
-    Ok(Listed { rows, done, stopped_at: None })
+    let rows = statement.query_map(params, read)?.collect::<Sql<_>>()?;
+    Ok(Listed::cut(rows, limit))
+}
+
+/// A page along the ids of what `select` finds of its owner, which is its first parameter.
+pub(super) fn by_id<T>(
+    db: &Connection,
+    select: &str,
+    owner: i64,
+    page: Page<i64>,
+    read: impl FnMut(&Row<'_>) -> Sql<T>,
+) -> Result<Listed<T>> {
+    let (Bounds { above, below }, order) = (Bounds::numbers(page), direction(page.descending));
+    let sql = format!("{select} and id > ?2 and id < ?3 order by id {order} limit ?4");
+    listed(db, &sql, params![owner, above, below, page.limit + 1], page.limit, read)
 }
 
 pub(super) fn applications(
@@ -70,12 +81,9 @@ pub(super) fn applications(
     environment: EnvironmentId,
     page: Page<ApplicationId>,
 ) -> Result<Listed<Application>> {
-    let Bounds { above, below } = Bounds::new(page, &Filter::default());
-    let order = direction(page.descending);
-    let sql = format!(
-        "select {APPLICATION} from application where environment = ?1 and deleted = 0 and source is null and id > ?2 and id < ?3 order by id {order} limit ?4"
-    );
-    listed(db, &sql, params![environment.value(), above, below, page.limit + 1], page.limit, rows::application)
+    let sql =
+        format!("select {APPLICATION} from application where environment = ?1 and deleted = 0 and source is null");
+    by_id(db, &sql, environment.value(), page.numbers(), rows::application)
 }
 
 pub(super) fn endpoints(
@@ -84,14 +92,8 @@ pub(super) fn endpoints(
     application: ApplicationId,
     page: Page<EndpointId>,
 ) -> Result<Listed<Endpoint>> {
-    let Bounds { above, below } = Bounds::new(page, &Filter::default());
-    let order = direction(page.descending);
-    let sql = format!(
-        "select {ENDPOINT} from endpoint where application = ?1 and state < 4 and id > ?2 and id < ?3 order by id {order} limit ?4"
-    );
-    listed(db, &sql, params![application.value(), above, below, page.limit + 1], page.limit, |row| {
-        rows::endpoint(row, sealer)
-    })
+    let sql = format!("select {ENDPOINT} from endpoint where application = ?1 and state < 4");
+    by_id(db, &sql, application.value(), page.numbers(), |row| rows::endpoint(row, sealer))
 }
 
 pub(super) fn sources(
@@ -100,23 +102,13 @@ pub(super) fn sources(
     environment: EnvironmentId,
     page: Page<SourceId>,
 ) -> Result<Listed<Source>> {
-    let Bounds { above, below } = Bounds::new(page, &Filter::default());
-    let order = direction(page.descending);
-    let sql = format!(
-        "select {SOURCE} from source where environment = ?1 and deleted = 0 and id > ?2 and id < ?3 order by id {order} limit ?4"
-    );
-    listed(db, &sql, params![environment.value(), above, below, page.limit + 1], page.limit, |row| {
-        rows::source(row, sealer)
-    })
+    let sql = format!("select {SOURCE} from source where environment = ?1 and deleted = 0");
+    by_id(db, &sql, environment.value(), page.numbers(), |row| rows::source(row, sealer))
 }
 
 pub(super) fn quarantined(db: &Connection, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
-    let Bounds { above, below } = Bounds::numbers(page);
-    let order = direction(page.descending);
-    let sql = format!(
-        "select {QUARANTINED} from quarantine where source = ?1 and id > ?2 and id < ?3 order by id {order} limit ?4"
-    );
-    listed(db, &sql, params![source.value(), above, below, page.limit + 1], page.limit, rows::quarantined)
+    let sql = format!("select {QUARANTINED} from quarantine where source = ?1");
+    by_id(db, &sql, source.value(), page, rows::quarantined)
 }
 
 pub(super) fn event_types(
@@ -248,14 +240,14 @@ pub(super) fn scan<K: Id, T>(
         bounds.pass(rows.last().map(&id), page.descending);
         for row in rows {
             if fits(&row)? {
-                if kept.len() == page.limit {
-                    return Ok(Listed { rows: kept, done: false, stopped_at: None });
-                }
                 kept.push(row);
+                if kept.len() > page.limit {
+                    return Ok(Listed::cut(kept, page.limit));
+                }
             }
         }
         if ended {
-            return Ok(Listed { rows: kept, done: true, stopped_at: None });
+            return Ok(Listed::cut(kept, page.limit));
         }
         if seen >= rows_max {
             let stopped_at = if page.descending { bounds.below } else { bounds.above };

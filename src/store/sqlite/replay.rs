@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::kept::json;
+use super::list::by_id;
 use super::rows::{self, id, number, parse};
 use super::{Writing, chain, taken};
 use crate::delivery::Status;
@@ -150,17 +151,8 @@ pub(super) fn read(db: &Connection, environment: EnvironmentId, task: TaskId) ->
 }
 
 pub(super) fn list(db: &Connection, environment: EnvironmentId, page: Page<TaskId>) -> Result<Listed<Replay>> {
-    let (order, beyond) = if page.descending { ("desc", "<") } else { ("asc", ">") };
-    let sql = format!(
-        "select {REPLAY} from replay where environment = ?1 and (?2 is null or id {beyond} ?2) order by id {order} limit ?3"
-    );
-    let mut sql = db.prepare_cached(&sql)?;
-    let after = page.after.map(Id::value);
-    let found = sql.query_map(params![environment.value(), after, page.limit + 1], replay)?;
-    let mut rows: Vec<_> = found.collect::<Sql<_>>()?;
-    let done = rows.len() <= page.limit;
-    rows.truncate(page.limit);
-    Ok(Listed { rows, done, stopped_at: None })
+    let sql = format!("select {REPLAY} from replay where environment = ?1");
+    by_id(db, &sql, environment.value(), page.numbers(), replay)
 }
 
 /// The next deliveries to make again, `limit` at most; looks at no more than [`LOOK_MAX`] events.

@@ -24,7 +24,7 @@ pub(super) fn search(
     search: &Search,
 ) -> Result<Found> {
     let mut walk = Walk::new(db, environment, page, search)?;
-    let mut found = Found { listed: Listed { rows: Vec::new(), done: true, stopped_at: None }, looked_at: 0 };
+    let mut found = Found { listed: Listed::empty(), looked_at: 0 };
     let sql = format!("select {EVENT} from {EVENTS} where id = ?1");
     let (mut steps, mut bytes) = (0, 0);
     while let Some((event, is_here)) = walk.next(db)? {
