@@ -1,15 +1,18 @@
 //! Announcements: what happens to endpoints and attempts becomes events of the application that hears of it, which
-//! lives in the management's environment and is delivered to as any other (the names and forms are Svix's).
+//! lives in the management's environment and is delivered to as any other (the names and forms are Svix's). Each stands
+//! in the commit of what it tells of, right behind it.
 
 use serde_json::{Value, json};
 
 use super::core::Core;
+use super::group::Told;
 use crate::attempt::Attempt;
 use crate::clock::Now;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, State};
 use crate::environment;
 use crate::event::NewEvent;
 use crate::id::{EnvironmentId, EventId, Id as _};
+use crate::store::Change;
 
 /// With which attempt a delivery that still fails is told of.
 pub(super) const FAILING_ATTEMPT: u32 = 4;
@@ -48,19 +51,34 @@ impl News {
 }
 
 impl<R> Core<R> {
-    /// Tells of an endpoint; of an attempt, too, when that is what happened.
-    pub(super) fn announce(&mut self, now: Now, news: News, endpoint: &Endpoint, tried: Option<(EventId, &Attempt)>) {
-        let management = EnvironmentId::new(environment::MANAGEMENT_ID);
-        let Some((of, uid)) = self.directory.home(endpoint.application) else {
-            return;
+    /// What tells of a change; it is refused with it.
+    pub(super) fn announce_change(&mut self, now: Now, change: &Change) -> Option<Told> {
+        let Change::Endpoint(endpoint) = change else {
+            return None;
         };
+        let news = match endpoint {
+            Endpoint { revision: 1, .. } => News::Created,
+            Endpoint { state: State::Deleted, .. } => News::Deleted,
+            _ => News::Updated,
+        };
+        self.announce(now, news, endpoint, None)
+    }
+
+    /// What tells of an endpoint; of an attempt, too, when that is what happened. `None` when nobody hears of it.
+    pub(super) fn announce(
+        &mut self,
+        now: Now,
+        news: News,
+        endpoint: &Endpoint,
+        tried: Option<(EventId, &Attempt)>,
+    ) -> Option<Told> {
+        let management = EnvironmentId::new(environment::MANAGEMENT_ID);
+        let (of, uid) = self.directory.home(endpoint.application)?;
         if of == management || endpoint.direct {
-            return; // what happens to those who hear is told to nobody
+            return None; // what happens to those who hear is told to nobody
         }
         let named = self.directory.org(of).cloned().unwrap_or_else(|| self.text.of(of));
-        let Some(hearer) = self.directory.hearer(management, &named) else {
-            return;
-        };
+        let hearer = self.directory.hearer(management, &named)?;
         let mut data = json!({
             "appId": self.text.of(endpoint.application),
             "appUid": uid,
@@ -81,9 +99,8 @@ impl<R> Core<R> {
         let body = json!({ "type": news.event_type(), "data": data }).to_string();
         let event = NewEvent::operational(management, hearer, news.event_type(), body.into());
         let mut rows = Vec::new();
-        if let Ok(entry) = self.admit(now, event, &mut rows) {
-            self.groups.wait_ours(rows, vec![entry]);
-        }
+        let entry = self.admit(now, event, &mut rows).ok()?;
+        Some((rows.pop()?, entry))
     }
 }
 
@@ -98,15 +115,17 @@ mod tests {
 
     use super::*;
     use crate::application::{Application, Wire};
-    use crate::attempt::{Answer, Order, Report};
+    use crate::attempt::{Answer, Lease, Order, Report};
     use crate::audit::By;
     use crate::endpoint::{Health, State};
     use crate::engine::message::{Input, Output};
     use crate::environment::Environment;
-    use crate::id::{ApplicationId, IdSource};
+    use crate::id::{ApplicationId, IdSource, SourceId};
+    use crate::inbound::{Credentials, Form, Terms};
     use crate::provider::Provider;
+    use crate::source::{Config, DeliverAs, Source};
     use crate::store::memory::Memory;
-    use crate::store::{Change, Setting, Store as _};
+    use crate::store::{Op, Setting, Store as _};
 
     /// An engine, its store, and what it sent.
     struct Bench {
@@ -134,9 +153,13 @@ mod tests {
         }
 
         fn change(&mut self, change: Change) {
+            self.ask(change);
+            self.settle(true);
+        }
+
+        fn ask(&mut self, change: Change) {
             let setting = Box::new(Setting { by: By::server(), change, answer: None });
             self.core.step(self.now, Input::Change { setting, reply: () });
-            self.settle(true);
         }
 
         /// Lets the engine do all that it can now; with a disk that takes nothing the first batch is refused.
@@ -164,6 +187,23 @@ mod tests {
                 self.core.step(self.now, Input::Stored(receipt));
                 self.core.step(self.now, Input::Drained);
             }
+        }
+
+        /// Sends an event on its way to the application of which is heard.
+        fn publish(&mut self) -> Lease {
+            let body = bytes::Bytes::from_static(b"{}");
+            let event = NewEvent::operational(EnvironmentId::new(1), ApplicationId::new(10), "a", body);
+            self.core.step(self.now, Input::Accept { events: vec![event], reply: () });
+            self.settle(true);
+            self.sent.last().expect("it is on its way").lease
+        }
+
+        /// The attempt brings a 410.
+        fn gone(&mut self, lease: Lease) {
+            let excerpt = bytes::Bytes::new();
+            let answer = Answer::Response { status: 410, retry_after_secs: None, wish: None, excerpt };
+            let report = Report { started_ms: self.now.wall_ms, duration_ms: 1, answer };
+            self.core.step(self.now, Input::Done(lease, report));
         }
 
         /// What was told so far.
@@ -217,19 +257,75 @@ mod tests {
         }
     }
 
+    fn deleted_source(application: i64) -> Source {
+        let terms = Terms {
+            secrets: Vec::new(),
+            tolerance_secs: None,
+            credentials: Credentials::None,
+            requires_signature: true,
+            form: Form::default(),
+        };
+        Source {
+            id: SourceId::new(application),
+            environment: EnvironmentId::new(1),
+            uid: None,
+            name: "door".to_owned(),
+            metadata: BTreeMap::new(),
+            provider: Provider::Generic,
+            application: ApplicationId::new(application),
+            config: Config { terms, deliver_as: DeliverAs::Original, dedup_days: 1, allow_ips: Vec::new() },
+            tokens: Vec::new(),
+            updated_ms: 0,
+            deleted: true,
+            revision: 2,
+        }
+    }
+
+    #[test]
+    fn a_change_is_told_in_its_own_commit_and_not_at_all_when_it_is_refused() {
+        let mut bench = Bench::new();
+        bench.ask(Change::Endpoint(endpoint(22, 10)));
+        bench.settle(false);
+        bench.now = at(5_000);
+        bench.settle(true);
+        assert_eq!(bench.told(), [""; 0], "nobody keeps what somebody was told has failed");
+        bench.ask(Change::Endpoint(endpoint(22, 10)));
+        bench.core.step(bench.now, Input::Drained);
+        let batch = bench.core.outputs().find_map(|output| match output {
+            Output::Store(batch) => Some(batch),
+            _ => None,
+        });
+        let batch = batch.expect("somebody waits");
+        assert!(matches!(batch.ops[..], [Op::Setting(_), Op::News(_)]), "{batch:?}");
+        let receipt = bench.store.commit(&batch).expect("lawful");
+        bench.core.step(bench.now, Input::Stored(receipt));
+        bench.settle(true);
+        assert_eq!(bench.told(), ["\"endpoint.created\""]);
+        for _ in 0..2 {
+            bench.ask(Change::Endpoint(Endpoint { revision: 2, ..endpoint(22, 10) }));
+        }
+        bench.settle(true);
+        assert_eq!(bench.told()[1..], ["\"endpoint.updated\""], "the second one came too late");
+    }
+
+    #[test]
+    fn what_goes_with_its_source_is_not_told_to_be_switched_off() {
+        let mut bench = Bench::new();
+        bench.change(Change::Endpoint(endpoint(22, 10)));
+        let lease = bench.publish();
+        bench.ask(Change::Source(Box::new(deleted_source(10)), None));
+        bench.gone(lease);
+        bench.settle(true);
+        assert_eq!(bench.told(), ["\"endpoint.created\""]);
+    }
+
     #[test]
     fn what_a_full_disk_refused_is_told_when_it_takes_again() {
         let mut bench = Bench::new();
         bench.change(Change::Endpoint(endpoint(22, 10)));
         assert_eq!(bench.told(), ["\"endpoint.created\""], "and nothing of the one who hears");
-        let body = bytes::Bytes::from_static(b"{}");
-        let event = NewEvent::operational(EnvironmentId::new(1), ApplicationId::new(10), "a", body);
-        bench.core.step(bench.now, Input::Accept { events: vec![event], reply: () });
-        bench.settle(true);
-        let lease = bench.sent.last().expect("it is on its way").lease;
-        let answer = Answer::Response { status: 410, retry_after_secs: None, wish: None, excerpt: bytes::Bytes::new() };
-        let report = Report { started_ms: bench.now.wall_ms, duration_ms: 1, answer };
-        bench.core.step(bench.now, Input::Done(lease, report));
+        let lease = bench.publish();
+        bench.gone(lease);
         bench.now = at(200);
         bench.settle(false);
         assert_eq!(bench.told().len(), 1, "nothing is told that is not on disk");

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::announce::News;
 use super::chains::Chains;
 use super::core::Core;
 use super::message::{Answer, NotChanged, Output};
@@ -22,7 +21,8 @@ impl<R> Core<R> {
             Change::Skip(endpoint, event) => self.before_skip(now, endpoint, event),
             _ => None,
         };
-        self.groups.wait_change(reply, Some(Op::Setting(Box::new(setting))));
+        let told = self.announce_change(now, &setting.change);
+        self.groups.wait_change(reply, Some(Op::Setting(Box::new(setting))), told);
         if let Some(lane) = skipped {
             self.groups.line(lane, now.steady_ms);
         }
@@ -37,12 +37,12 @@ impl<R> Core<R> {
         };
         let here = &mut self.lanes[lane];
         if here.flies(event) || here.waits(event) {
-            self.groups.wait_change(reply, None);
+            self.groups.wait_change(reply, None, None);
             return;
         }
         here.let_go(&[event]);
         here.settle(event);
-        self.groups.wait_change(reply, Some(Op::Resend { event, endpoint, due_ms: now.steady_ms, by }));
+        self.groups.wait_change(reply, Some(Op::Resend { event, endpoint, due_ms: now.steady_ms, by }), None);
         self.groups.line(lane, now.steady_ms);
     }
 
@@ -154,12 +154,8 @@ impl<R> Core<R> {
             if let Some(lanes) = self.directory.lanes_mut(application) {
                 lanes.push(lane);
             }
-            let endpoint = Arc::clone(&self.lanes[lane].endpoint);
-            self.announce(now, News::Created, &endpoint, None);
             return;
         };
-        let news = if endpoint.state == State::Deleted { News::Deleted } else { News::Updated };
-        self.announce(now, news, &endpoint, None);
         if endpoint.state == State::Deleted
             && let Some(lanes) = self.directory.lanes_mut(endpoint.application)
         {

@@ -1,7 +1,7 @@
 //! Group commit: a batch goes to the disk, and what follows when it is there.
 
 use super::core::Core;
-use super::group::{Entry, Group, KeyedLane, Wait};
+use super::group::{Entry, Group, Wait};
 use super::message::{Answer, NotChanged, Output};
 use crate::attempt::Payload;
 use crate::clock::Now;
@@ -39,12 +39,10 @@ impl<R> Core<R> {
                     let answers = entries.into_iter().map(|entry| self.settle(now, &batch, receipt, entry)).collect();
                     self.out.push(Output::Reply(reply, Answer::Events(answers)));
                 }
-                Wait::Ours(entries) => {
-                    for entry in entries {
-                        let _ = self.settle(now, &batch, receipt, entry); // without key and uid nothing refuses it
-                    }
+                Wait::News(entry) => {
+                    let _ = self.settle(now, &batch, receipt, entry); // nobody asked
                 }
-                Wait::Change(reply, position) => {
+                Wait::Change(reply, position, told) => {
                     let refused = position.and_then(|position| refused_at(receipt.get(), position));
                     if let (None, Some(position)) = (&refused, position) {
                         self.obey(now, &batch.ops[position]);
@@ -52,6 +50,9 @@ impl<R> Core<R> {
                     let answer =
                         refused.map_or_else(|| Ok(receipt.vouch(())), |refused| Err(NotChanged::Refused(refused)));
                     self.out.push(Output::Reply(reply, Answer::Changed(answer)));
+                    if let Some(entry) = told {
+                        let _ = self.settle(now, &batch, receipt, entry); // a change that was refused is not told
+                    }
                 }
             }
         }
@@ -78,7 +79,7 @@ impl<R> Core<R> {
                 None => Err(uid_taken()),
             },
             Entry::New { position, lanes, wrapped, urgent } => {
-                let Op::Event(row) = &batch.ops[position] else {
+                let Some(row) = batch.ops[position].event() else {
                     return Err(Error::internal("an event's place holds no event"));
                 };
                 let event = row.event.id;
@@ -129,24 +130,25 @@ impl<R> Core<R> {
         );
         let mut kept = Group::default();
         for group in groups {
-            let mut ours = Vec::new();
+            let mut news = Vec::new();
             for wait in group.waits {
                 let (reply, answer) = match wait {
-                    Wait::Ours(entries) => {
-                        ours.extend(entries);
+                    Wait::News(entry) => {
+                        news.push(entry);
                         continue;
                     }
                     Wait::Events(reply, entries) => {
                         (reply, Answer::Events(entries.iter().map(|_| Err(error.clone())).collect()))
                     }
-                    Wait::Change(reply, _) => (reply, Answer::Changed(Err(NotChanged::Failed(error.clone())))),
+                    Wait::Change(reply, ..) => (reply, Answer::Changed(Err(NotChanged::Failed(error.clone())))),
                 };
                 self.out.push(Output::Reply(reply, answer));
             }
             for (place, op) in group.ops.into_iter().enumerate() {
                 match op {
-                    Op::Event(row) => match take_at(&mut ours, place) {
-                        Some((lanes, wrapped)) => kept.keep_ours(row, lanes, wrapped),
+                    Op::Event(row) => self.withdraw(&row),
+                    Op::News(row) => match take_at(&mut news, place) {
+                        Some(entry) => kept.tell((row, entry)),
                         None => self.withdraw(&row),
                     },
                     Op::Replay(replayed) => {
@@ -169,13 +171,10 @@ impl<R> Core<R> {
     }
 }
 
-/// Whose event of ours stands at this place of a batch.
-fn take_at(ours: &mut Vec<Entry>, place: usize) -> Option<(Vec<KeyedLane>, bool)> {
-    let found = ours.iter().position(|entry| matches!(entry, Entry::New { position, .. } if *position == place))?;
-    match ours.swap_remove(found) {
-        Entry::New { lanes, wrapped, .. } => Some((lanes, wrapped)),
-        _ => None,
-    }
+/// What tells of an operation of ours at this place of a batch.
+fn take_at(news: &mut Vec<Entry>, place: usize) -> Option<Entry> {
+    let found = news.iter().position(|entry| matches!(entry, Entry::New { position, .. } if *position == place))?;
+    Some(news.swap_remove(found))
 }
 
 fn refused_at(receipt: &Receipt, position: usize) -> Option<Refused> {

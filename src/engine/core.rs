@@ -111,7 +111,7 @@ impl<R> Core<R> {
         match input {
             Input::Accept { events, reply } => self.accept(now, events, reply),
             Input::Change { setting, reply } => self.change(now, *setting, reply),
-            Input::Record { op, reply } => self.groups.wait_change(reply, Some(*op)),
+            Input::Record { op, reply } => self.groups.wait_change(reply, Some(*op), None),
             Input::Resend { event, endpoint, by, reply } => self.resend(now, (event, endpoint), by, reply),
             Input::Stored(receipt) => self.stored(now, &receipt),
             Input::NotStored(detail) => self.not_stored(now, &detail),

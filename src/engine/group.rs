@@ -24,6 +24,9 @@ const PAUSE_MS: i64 = 1_000;
 /// A lane that an event goes to, and the key under which it waits its turn there.
 pub(super) type KeyedLane = (usize, Option<OrderKey>);
 
+/// An event that tells of an operation, and where it goes.
+pub(super) type Told = (NewRow, Entry);
+
 /// One event of a request, as it waits for its commit.
 #[derive(Debug)]
 pub(super) enum Entry {
@@ -40,10 +43,10 @@ pub(super) enum Entry {
 pub(super) enum Wait<R> {
     /// For events.
     Events(R, Vec<Entry>),
-    /// Nobody does, but what is accepted is to be sent.
-    Ours(Vec<Entry>),
-    /// For a change at this place of the batch, or for the commit alone.
-    Change(R, Option<usize>),
+    /// Nobody does, but what tells of one of the engine's own operations is to be sent.
+    News(Entry),
+    /// For a change at this place of the batch, or for the commit alone; what tells of it is to be sent.
+    Change(R, Option<usize>, Option<Entry>),
 }
 
 /// What becomes durable together, and what follows when it is.
@@ -63,11 +66,19 @@ impl<R> Default for Group<R> {
 }
 
 impl<R> Group<R> {
-    /// Takes one of the engine's own events that could not be written.
-    pub(super) fn keep_ours(&mut self, row: NewRow, lanes: Vec<KeyedLane>, wrapped: bool) {
-        let position = self.ops.len();
-        self.ops.push(Op::Event(row));
-        self.waits.push(Wait::Ours(vec![Entry::New { position, lanes, wrapped, urgent: false }]));
+    /// Tells of the engine's own operation that was put in last.
+    pub(super) fn tell(&mut self, told: Told) {
+        let entry = self.put_news(told);
+        self.waits.push(Wait::News(entry));
+    }
+
+    fn put_news(&mut self, (row, mut entry): Told) -> Entry {
+        if let Entry::New { position, .. } = &mut entry {
+            *position = self.ops.len();
+        }
+        self.bytes += row.event.body.len();
+        self.ops.push(Op::News(row));
+        entry
     }
 }
 
@@ -106,17 +117,13 @@ impl<R> Groups<R> {
         self.same().lines.push((lane, due_ms));
     }
 
+    /// Tells of the operation just put in, in the same commit.
+    pub(super) fn tell(&mut self, told: Told) {
+        self.same().tell(told);
+    }
+
     /// Puts a request's events into one commit, all of them.
-    pub(super) fn wait_events(&mut self, reply: R, rows: Vec<NewRow>, entries: Vec<Entry>) {
-        self.put_events(rows, entries, |entries| Wait::Events(reply, entries));
-    }
-
-    /// Puts the engine's own events into one commit.
-    pub(super) fn wait_ours(&mut self, rows: Vec<NewRow>, entries: Vec<Entry>) {
-        self.put_events(rows, entries, Wait::Ours);
-    }
-
-    fn put_events(&mut self, rows: Vec<NewRow>, mut entries: Vec<Entry>, wait: impl FnOnce(Vec<Entry>) -> Wait<R>) {
+    pub(super) fn wait_events(&mut self, reply: R, rows: Vec<NewRow>, mut entries: Vec<Entry>) {
         let group = self.open();
         let first = group.ops.len();
         for entry in &mut entries {
@@ -126,25 +133,27 @@ impl<R> Groups<R> {
         }
         group.bytes += rows.iter().map(|row| row.event.body.len()).sum::<usize>();
         group.ops.extend(rows.into_iter().map(Op::Event));
-        group.waits.push(wait(entries));
+        group.waits.push(Wait::Events(reply, entries));
     }
 
-    /// Lets somebody wait for the next commit and, in it, for this operation.
-    pub(super) fn wait_change(&mut self, reply: R, op: Option<Op>) {
+    /// Lets somebody wait for the next commit and, in it, for this operation, which is told of so.
+    pub(super) fn wait_change(&mut self, reply: R, op: Option<Op>, told: Option<Told>) {
         let group = self.open();
         let position = op.map(|op| {
             group.ops.push(op);
             group.ops.len() - 1
         });
-        group.waits.push(Wait::Change(reply, position));
+        let told = told.map(|told| group.put_news(told));
+        group.waits.push(Wait::Change(reply, position, told));
     }
 
-    /// Whether a setting of this endpoint, or of its application, is on its way to the disk.
+    /// Whether a setting of this endpoint, of its application or of its source is on its way to the disk.
     pub(super) fn changes(&self, endpoint: &Endpoint) -> bool {
         let of_it = |op: &Op| match op {
             Op::Setting(setting) => match &setting.change {
                 Change::Endpoint(other) => other.id == endpoint.id,
                 Change::Application(application) => application.id == endpoint.application,
+                Change::Source(source, _) => source.application == endpoint.application,
                 _ => false,
             },
             _ => false,
@@ -239,7 +248,8 @@ mod tests {
     use super::*;
     use crate::audit::By;
     use crate::clock::Now;
-    use crate::id::{EndpointId, Id as _};
+    use crate::event::Event;
+    use crate::id::{ApplicationId, EndpointId, Id as _};
 
     const NOW: Now = Now { steady_ms: 0, wall_ms: 0 };
 
@@ -254,15 +264,40 @@ mod tests {
         for _ in 0..OPS_MAX - 1 {
             groups.push(NOW, Op::Forget);
         }
-        groups.wait_change("first", Some(resend()));
+        groups.wait_change("first", Some(resend()), None);
         groups.line(7, 0);
-        groups.wait_change("second", Some(resend()));
+        groups.wait_change("second", Some(resend()), None);
         let batch = groups.take(NOW).expect("somebody waits");
         let (_, group) = groups.landed().expect("on its way");
-        assert!(matches!(group.waits[..], [Wait::Change("first", Some(position))] if position == OPS_MAX - 1));
+        assert!(matches!(group.waits[..], [Wait::Change("first", Some(position), None)] if position == OPS_MAX - 1));
         assert_eq!((batch.ops.len(), group.lines), (OPS_MAX, vec![(7, 0)]));
         let batch = groups.take(NOW).expect("somebody waits");
         assert_eq!(batch.ops.len(), 1);
+    }
+
+    #[test]
+    fn what_tells_of_an_operation_is_in_its_commit_even_when_that_is_full() {
+        let mut groups = Groups::<()>::default();
+        for _ in 0..OPS_MAX {
+            groups.push(NOW, Op::Forget);
+        }
+        let event = Event {
+            id: EventId::new(1),
+            application: ApplicationId::new(1),
+            event_type: "endpoint.disabled".to_owned(),
+            channels: Vec::new(),
+            uid: None,
+            extra: None,
+            body: bytes::Bytes::new(),
+            sha256: [0; 32],
+            arrival: None,
+        };
+        let row = NewRow { event, fan_out: Vec::new(), once: None, dedup: None };
+        groups.tell((row, Entry::New { position: 0, lanes: Vec::new(), wrapped: false }));
+        let batch = groups.take(NOW).expect("somebody waits");
+        assert!(matches!(batch.ops[OPS_MAX..], [Op::News(_)]));
+        let (_, group) = groups.landed().expect("on its way");
+        assert!(matches!(group.waits[..], [Wait::News(Entry::New { position: OPS_MAX, .. })]));
     }
 
     /// What a full disk refused was once kept without a time to try again, and the shell woke for it for ever.

@@ -7,6 +7,7 @@ use rand::Rng as _;
 use super::announce::{FAILING_ATTEMPT, News};
 use super::core::Core;
 use super::flight::Flight;
+use super::group::Told;
 use crate::attempt::{Answer, Attempt, Cause, Lease, Outcome, Report};
 use crate::clock::Now;
 use crate::delivery::{Delivery, Status};
@@ -35,20 +36,20 @@ impl<R> Core<R> {
         let attempt = self.attempt(now, lane, &flight, report);
         let delivery = self.next_state(now, lane, &flight, outcome);
         let was_due_ms = flight.line_ms;
-        if let Some(news) = news(flight.delivery.status, &delivery, outcome) {
+        let told = news(flight.delivery.status, &delivery, outcome).and_then(|news| {
             let endpoint = Arc::clone(&self.lanes[lane].endpoint);
-            self.announce(now, news, &endpoint, Some((flight.event, &attempt)));
-        }
+            self.announce(now, news, &endpoint, Some((flight.event, &attempt)))
+        });
         let goes_on =
             |key: &OrderKey| outcome == Outcome::Success && self.lanes[lane].chains.is_first(*key, flight.event);
         let (event, endpoint) = (flight.event, lease.endpoint);
         match flight.key {
             Some(key) if goes_on(&key) => {
-                self.write(now, lane, Tried { event, endpoint, attempt, delivery, was_due_ms, key: None });
+                self.write(now, lane, Tried { event, endpoint, attempt, delivery, was_due_ms, key: None }, told);
                 self.go_on(lane, key);
             }
             key => {
-                self.write(now, lane, Tried { event, endpoint, attempt, delivery, was_due_ms, key });
+                self.write(now, lane, Tried { event, endpoint, attempt, delivery, was_due_ms, key }, told);
                 if let Some(key) = key {
                     self.give_turn(now, lane, event, key);
                     if delivery.status != Status::Pending {
@@ -88,7 +89,7 @@ impl<R> Core<R> {
         }
     }
 
-    fn write(&mut self, now: Now, lane: usize, tried: Tried) {
+    fn write(&mut self, now: Now, lane: usize, tried: Tried, told: Option<Told>) {
         if tried.was_due_ms.is_some() {
             self.lanes[lane].settle(tried.event);
         } else {
@@ -98,6 +99,9 @@ impl<R> Core<R> {
         self.groups.push(now, Op::Tried(Box::new(tried)));
         if let Some(due_ms) = due_ms {
             self.groups.line(lane, due_ms);
+        }
+        if let Some(told) = told {
+            self.groups.tell(told);
         }
     }
 
@@ -124,13 +128,15 @@ impl<R> Core<R> {
         here.health = health;
         self.groups.push(now, Op::Health { endpoint: here.endpoint.id, health, state });
         if let Some(state) = state {
-            let endpoint = Arc::make_mut(&mut here.endpoint);
+            let endpoint = Arc::clone(&self.lanes[lane].endpoint);
+            let since_ms = health.failing_since_ms.unwrap_or(now.wall_ms);
+            if let Some(told) = self.announce(now, News::Disabled(since_ms), &endpoint, None) {
+                self.groups.tell(told);
+            }
+            let endpoint = Arc::make_mut(&mut self.lanes[lane].endpoint);
             endpoint.state = state;
             endpoint.revision += 1;
             self.halt(now, lane);
-            let endpoint = Arc::clone(&self.lanes[lane].endpoint);
-            let since_ms = health.failing_since_ms.unwrap_or(now.wall_ms);
-            self.announce(now, News::Disabled(since_ms), &endpoint, None);
         }
     }
 }

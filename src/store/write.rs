@@ -39,6 +39,8 @@ pub struct Batch {
 pub enum Op {
     /// An event is accepted. Refused: its key or uid is known. An inbound one that came before is counted there.
     Event(NewRow),
+    /// The operation just before it is told of: an event of the application that hears of it. Refused: that was.
+    News(NewRow),
     /// An attempt ended.
     Tried(Box<Tried>),
     /// A delivery that nobody tried leaves memory: from now on the disk knows when it is due. One with a key takes its
@@ -106,6 +108,16 @@ pub enum Op {
         /// Until when.
         until_ms: i64,
     },
+}
+
+impl Op {
+    /// The event that it appends.
+    pub fn event(&self) -> Option<&NewRow> {
+        match self {
+            Self::Event(row) | Self::News(row) => Some(row),
+            _ => None,
+        }
+    }
 }
 
 /// How many requests at a source's door became no event, and why.
@@ -289,6 +301,14 @@ pub struct Receipt {
     pub refused: Vec<(usize, Refused)>,
     /// Whose turn it is now, for each key of an endpoint where that may have changed; `None` where nobody is left.
     pub turns: Vec<Turn>,
+}
+
+impl Receipt {
+    /// Why an operation is not to be done at this place of the batch: what was refused is not told.
+    pub(super) fn untold(&self, position: usize, op: &Op) -> Option<Refused> {
+        let (last, refused) = self.refused.last()?;
+        (matches!(op, Op::News(_)) && last + 1 == position).then(|| refused.clone())
+    }
 }
 
 /// Whose turn it is.

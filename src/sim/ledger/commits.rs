@@ -19,7 +19,7 @@ impl Ledger {
                 continue;
             }
             match op {
-                Op::Event(row) => self.event_committed(row),
+                Op::Event(row) | Op::News(row) => self.event_committed(row),
                 Op::Tried(tried) => self.tried_committed(tried),
                 Op::Park(due) => {
                     self.has_row(due.event, due.endpoint);

@@ -24,9 +24,9 @@ pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, Comm
     lawful(tables, batch).map_err(CommitFailed::Unknown)?;
     let (mut receipt, mut sums) = (Receipt::default(), Sums::at(batch.steady_ms));
     for (position, op) in batch.ops.iter().enumerate() {
-        if let Some(refused) = apply(tables, &mut sums, op, batch.wall_ms) {
-            receipt.refused.push((position, refused));
-        }
+        let untold = receipt.untold(position, op);
+        let refused = untold.or_else(|| apply(tables, &mut sums, op, batch.wall_ms));
+        receipt.refused.extend(refused.map(|refused| (position, refused)));
     }
     receipt.turns = chain::turns(tables, &mut sums);
     arrival::write_tally(tables, sums.tally, batch.wall_ms);
@@ -39,7 +39,7 @@ pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, Comm
 fn lawful(tables: &Tables, batch: &Batch) -> Result<(), String> {
     for op in &batch.ops {
         match op {
-            Op::Event(row) if tables.events.contains_key(&row.event.id) => {
+            Op::Event(row) | Op::News(row) if tables.events.contains_key(&row.event.id) => {
                 return Err(format!("{:?} exists already", row.event.id));
             }
             Op::Tried(tried) => {
@@ -59,7 +59,7 @@ fn lawful(tables: &Tables, batch: &Batch) -> Result<(), String> {
 
 fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<Refused> {
     match op {
-        Op::Event(row) => return event(tables, sums, row, wall_ms),
+        Op::Event(row) | Op::News(row) => return event(tables, sums, row, wall_ms),
         Op::Tried(tried) => {
             let before = status(tables, tried);
             let tried = &tried.after(before);

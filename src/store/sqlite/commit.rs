@@ -68,9 +68,11 @@ fn write(work: &mut Writing<'_>, batch: &Batch) -> Sql<Receipt> {
     work.db.prepare_cached("begin immediate")?.execute(())?;
     let mut receipt = Receipt::default();
     for (position, op) in batch.ops.iter().enumerate() {
-        if let Some(refused) = apply(work, op)? {
-            receipt.refused.push((position, refused));
-        }
+        let refused = match receipt.untold(position, op) {
+            None => apply(work, op)?,
+            untold => untold,
+        };
+        receipt.refused.extend(refused.map(|refused| (position, refused)));
     }
     work.remembered.flush_if_full(work.db, &mut work.added)?;
     arrival::write_tally(work)?;
@@ -94,7 +96,7 @@ fn failure(error: &rusqlite::Error) -> CommitFailed {
 fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
     let db = work.db;
     match op {
-        Op::Event(row) => return event(work, row),
+        Op::Event(row) | Op::News(row) => return event(work, row),
         Op::Tried(tried) => {
             let before = status(db, tried)?;
             let tried = &tried.after(before);

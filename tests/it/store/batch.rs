@@ -12,6 +12,7 @@ ask! {
     a_batch_may_hold_nothing,
     a_refused_operation_leaves_the_rest_of_its_batch_alone,
     an_operation_sees_what_stands_before_it,
+    what_was_refused_is_not_told,
 }
 
 fn a_batch_may_hold_nothing(subject: &Subject) {
@@ -51,6 +52,20 @@ fn a_refused_operation_leaves_the_rest_of_its_batch_alone(subject: &Subject) {
     assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), [ids[0], ids[4]]);
     assert_eq!(subject.endpoint(application.id, endpoint.id).unwrap(), Some(changed));
     assert_eq!(subject.due(endpoint.id, NOON_MS, 10).unwrap().due[0].event, ids[4]);
+}
+
+fn what_was_refused_is_not_told(subject: &Subject) {
+    let application = subject.make_application();
+    let endpoint = subject.make_endpoint(&application);
+    let change = |revision| set(Change::Endpoint(Endpoint { revision, ..endpoint.clone() }));
+    let rows = [(); 4].map(|()| subject.new_event(&application, &[endpoint.id]));
+    let ids = rows.clone().map(|row| row.event.id);
+    let [stale, told, other, again] = rows.map(Op::News);
+    let refused = subject.commit(vec![change(9), stale, change(2), told, other, change(2), again]);
+    assert_eq!(refused, [(0, Refused::Stale), (1, Refused::Stale), (5, Refused::Stale), (6, Refused::Stale)]);
+    let page = Page { after: None, descending: false, limit: 10 };
+    let found = subject.events(application.id, page, &Filter::default(), false).unwrap().rows;
+    assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), [ids[1], ids[2]]);
 }
 
 fn an_operation_sees_what_stands_before_it(subject: &Subject) {

@@ -303,7 +303,7 @@ impl<'a> Writer<'a> {
         if let Some((key, is_brief, same_body)) = key {
             row = with_key(row, key_of("event", key, is_brief, same_body));
         }
-        Some(Op::Event(row))
+        Some(if kind > 1 { Op::News(row) } else { Op::Event(row) })
     }
 
     fn arrival(&mut self, step: Step) -> Option<Op> {
@@ -347,7 +347,7 @@ impl<'a> Writer<'a> {
         let stands = |place: usize| refused.iter().all(|(position, _)| *position != place);
         for (_, op) in ops.iter().enumerate().filter(|(place, _)| stands(*place)) {
             match op {
-                Op::Event(row) => {
+                Op::Event(row) | Op::News(row) => {
                     let endpoints = fan_out::unpack(&row.fan_out).unwrap();
                     self.deliveries.extend(endpoints.into_iter().map(|endpoint| (row.event.id, endpoint)));
                 }
