@@ -54,6 +54,8 @@ pub struct Core<R> {
     pub(super) sweep_ms: Option<i64>,
     /// Recovery has more to find: until then the mark stays where it is.
     pub(super) recovering: bool,
+    /// The last event that may be of a process before: recovery finds no others.
+    pub(super) inherited: EventId,
     /// The mark as last written, and when keys were last forgotten.
     pub(super) marked: EventId,
     pub(super) forgot_ms: i64,
@@ -87,6 +89,7 @@ impl<R> Core<R> {
             counters: Counters::default(),
             sweep_ms: None,
             recovering: true,
+            inherited: EventId::new(i64::MAX),
             marked: EventId::new(0),
             forgot_ms: 0,
             held: false,

@@ -7,7 +7,7 @@ use super::dispatch::SWEEP_MS;
 use crate::clock::Now;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::State;
-use crate::id::{IdSource, IdText};
+use crate::id::{EventId, Id as _, IdSource, IdText};
 use crate::store::{Op, Opening, Unwritten};
 
 impl<R> Core<R> {
@@ -48,8 +48,9 @@ impl<R> Core<R> {
             core.take_replay(now, replay);
         }
         for (event, once) in opening.recent_keys {
-            core.recent.keep(&once, event, crate::id::Id::time_ms(event));
+            core.recent.keep(&once, event, event.time_ms());
         }
+        core.inherited = EventId::new(opening.last_id);
         core.marked = opening.mark;
         core.forgot_ms = now.steady_ms;
         core
@@ -61,7 +62,8 @@ impl<R> Core<R> {
             self.recovering = false;
             self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
         }
-        for (event, endpoints) in unwritten.deliveries {
+        let inherited = self.inherited; // what was told since then is known here
+        for (event, endpoints) in unwritten.deliveries.into_iter().filter(|(event, _)| *event <= inherited) {
             if let Ok(count @ 1..) = u32::try_from(endpoints.len()) {
                 self.open.insert(event, count);
             }

@@ -5,10 +5,10 @@ use rand::Rng as _;
 use super::body::body_of;
 use super::clients::Ask;
 use super::door;
-use super::ledger::{CHANNELS, Draft, EVENT_TYPES};
+use super::ledger::{CHANNELS, Draft};
 use super::queue::Happening;
 use super::world::World;
-use crate::application::ApplicationRef;
+use crate::application::{Application, ApplicationRef};
 use crate::audit::By;
 use crate::digest;
 use crate::engine::message::{Answer, Input};
@@ -63,6 +63,7 @@ impl World {
                 for &endpoint in &*endpoints {
                     self.ledger.endpoints[endpoint].changes += 1;
                 }
+                self.ledger.asked_to_change(&setting.change);
                 Input::Change { setting: setting.clone(), reply: number }
             }
             Ask::Resend(event, endpoint, expected) => {
@@ -76,18 +77,18 @@ impl World {
     fn new_event(&mut self, want: usize) -> NewEvent {
         self.ledger.asked(want);
         let draft = &self.ledger.wants[want].draft;
-        let application = self.ledger.applications[draft.application].id;
+        let Application { id: application, environment, .. } = self.ledger.applications[draft.application].seen;
         let by_uid = want.is_multiple_of(3);
         let sha256 = digest::sha256(&draft.body);
         let (arrival, dedup) = draft.inbound.then(|| door::came_in(want, sha256)).unzip();
         NewEvent {
-            environment: self.ledger.environment,
+            environment,
             application: if by_uid {
                 ApplicationRef::Uid(application.value().to_string())
             } else {
                 ApplicationRef::Id(application)
             },
-            event_type: EVENT_TYPES[draft.event_type].to_owned(),
+            event_type: draft.event_type.to_owned(),
             channels: draft.channel.map(|channel| CHANNELS[channel].to_owned()).into_iter().collect(),
             uid: draft.uid.map(|uid| format!("u{uid}")),
             extra: None,

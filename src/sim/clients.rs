@@ -52,7 +52,7 @@ impl Clients {
         let once = (brief || rng.random_ratio(options.own_keys, 100)).then(|| once_of(number, 0, brief));
         let draft = Draft {
             application: rng.random_range(0..options.applications),
-            event_type: rng.random_range(0..EVENT_TYPES.len()),
+            event_type: EVENT_TYPES[rng.random_range(0..EVENT_TYPES.len())],
             channel: rng.random_bool(0.5).then(|| rng.random_range(0..CHANNELS.len())),
             once,
             uid: rng

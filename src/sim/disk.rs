@@ -8,6 +8,9 @@ use rand::rngs::SmallRng;
 use crate::store::memory::Memory;
 use crate::store::{Batch, Durable, Receipt, Store as _};
 
+/// The key of the public ids.
+pub(super) const ID_KEY: [u8; 16] = [7; 16];
+
 /// A batch on its way.
 pub(super) struct Pending {
     pub(super) batch: Arc<Batch>,
@@ -28,7 +31,7 @@ pub(super) struct Disk {
 impl Disk {
     /// Empty; the keys of fewer than `tail_max` inbound events wait for their index between two commits.
     pub(super) fn new(rng: SmallRng, tail_max: usize) -> Self {
-        Self { memory: Memory::new([7; 16], tail_max), full: false, rng, pending: None, seal: None }
+        Self { memory: Memory::new(ID_KEY, tail_max), full: false, rng, pending: None, seal: None }
     }
 
     /// Writes a batch, whatever the weather. Error: it breaks a rule of the tables.

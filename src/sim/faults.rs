@@ -10,6 +10,8 @@ pub(super) struct Options {
     /// How long clients act and faults strike, in ms; after that the world is calm.
     pub(super) span_ms: i64,
     pub(super) applications: usize,
+    /// Of how many environments it is told what happens to endpoints and attempts; 0 for none, else there are two.
+    pub(super) hearers: usize,
     pub(super) endpoints: usize,
     pub(super) events: usize,
     /// At most so many events in one request.
@@ -67,6 +69,8 @@ pub(super) enum Mood {
     Gone,
 }
 
+/// The stream that says which seeds have hearers: none of those that went wrong before there were any.
+const HEARERS_STREAM: u64 = 122;
 const SECOND_MS: i64 = 1_000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -79,7 +83,7 @@ pub(super) fn stream(seed: u64, part: u64) -> SmallRng {
 
 impl Options {
     /// Rolls the options of a seed.
-    pub(super) fn roll(rng: &mut SmallRng) -> Self {
+    pub(super) fn roll(seed: u64, rng: &mut SmallRng) -> Self {
         let span_ms = [5 * SECOND_MS, MINUTE_MS, 20 * MINUTE_MS, 6 * HOUR_MS, 3 * DAY_MS][rng.random_range(0..5)];
         let wide = rng.random_ratio(1, 40);
         let crowd = rng.random_ratio(1, 400);
@@ -91,6 +95,7 @@ impl Options {
         Self {
             span_ms,
             applications: rng.random_range(1..=2),
+            hearers: hearers(&mut stream(seed, HEARERS_STREAM)),
             endpoints: if heap {
                 1
             } else if wide {
@@ -140,6 +145,10 @@ impl Options {
             late_ms: if rng.random_bool(0.3) { rng.random_range(1..60) } else { 0 },
         }
     }
+}
+
+fn hearers(rng: &mut SmallRng) -> usize {
+    if rng.random_ratio(1, 4) { rng.random_range(1..=2) } else { 0 }
 }
 
 fn moods(rng: &mut SmallRng) -> Vec<Mood> {

@@ -1,17 +1,19 @@
 //! The ledger: what clients asked, were told, and saw arrive, kept outside the product; it says what must not be.
 //!
 //! It knows the promises and nothing of the core's insides: events and their owners (`accepting`), attempts on the wire
-//! (`sending`), what reached the disk (`commits`), and the last look when all is quiet (`closing`).
+//! (`sending`), what reached the disk (`commits`), what is told of it (`news`), and the last look when all is quiet
+//! (`closing`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
+use super::disk::ID_KEY;
 use crate::application::{Application, ApplicationRef};
 use crate::clock::Now;
 use crate::endpoint::{Endpoint, State};
 use crate::event::Once;
-use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId};
+use crate::id::{EndpointId, EventId, IdText};
 use crate::ordering::OrderKey;
 use crate::store::Store as _;
 use crate::store::memory::Memory;
@@ -19,10 +21,12 @@ use crate::store::memory::Memory;
 mod accepting;
 mod closing;
 mod commits;
+mod news;
 mod sending;
 mod standing;
 mod turns;
 
+use news::{Hearing, News};
 use standing::Standing;
 
 /// The event types and channels of the simulated world.
@@ -35,23 +39,22 @@ const REST_MS_MAX: i64 = 30_000;
 
 /// An application as clients know it.
 pub(super) struct ApplicationBook {
-    pub(super) id: ApplicationId,
+    pub(super) seen: Application,
     pub(super) deleted: bool,
-    /// How many attempts a second its endpoints may have together.
-    rate: Option<u32>,
+    /// The number of the application that hears what happens to its endpoints.
+    pub(super) hearer: Option<usize>,
     begun_ms: VecDeque<i64>,
 }
 
 impl ApplicationBook {
-    pub(super) fn new(application: &Application) -> Self {
-        let Application { id, throttle_rate: rate, .. } = *application;
-        Self { id, deleted: false, rate, begun_ms: VecDeque::new() }
+    pub(super) fn new(seen: Application) -> Self {
+        Self { seen, deleted: false, hearer: None, begun_ms: VecDeque::new() }
     }
 
     /// When its rate allows the next attempt of one of its endpoints, at the latest: when each of them had its turn.
     fn free_again_ms(&self, endpoints: usize) -> i64 {
         let turns = i64::try_from(endpoints).unwrap_or(i64::MAX) + 1;
-        let (rate, begun_ms) = (self.rate.map_or(i64::MAX, i64::from), self.begun_ms.back());
+        let (rate, begun_ms) = (self.seen.throttle_rate.map_or(i64::MAX, i64::from), self.begun_ms.back());
         begun_ms.map_or(i64::MIN, |begun_ms| begun_ms + turns * (1_000 / rate + 1))
     }
 }
@@ -66,8 +69,8 @@ pub(super) struct EndpointBook {
     in_flight: usize,
     /// It said 410 and no setting of it was on its way: nothing may be sent any more.
     gone: bool,
-    /// The engine may have switched it off, and nobody can know yet.
-    doubtful: bool,
+    /// The engine may have switched it off, and nobody can know yet: who hears of that.
+    doubtful: Option<Hearing>,
     /// When it last had nothing in flight, could be read, was switched on, or did well; on the steady scale.
     quiet_since_ms: i64,
     readable_since_ms: i64,
@@ -97,7 +100,7 @@ impl EndpointBook {
 #[derive(Clone)]
 pub(super) struct Draft {
     pub(super) application: usize,
-    pub(super) event_type: usize,
+    pub(super) event_type: &'static str,
     pub(super) channel: Option<usize>,
     pub(super) once: Option<Once>,
     pub(super) uid: Option<usize>,
@@ -156,8 +159,8 @@ struct DeliveryBook {
     /// An attempt is on the wire, and others of its key wait for its end.
     flying: bool,
     in_turn: bool,
-    /// Ended attempts that are not on disk yet, oldest first.
-    unsaved: Vec<Standing>,
+    /// Ended attempts that are not on disk yet, oldest first, and who hears of them.
+    unsaved: Vec<(Standing, Option<Hearing>)>,
     row: bool,
     sends: u32,
     /// Acknowledged resends need so many.
@@ -178,7 +181,6 @@ pub(super) struct Ledger {
     pub(super) at_ms: i64,
     pub(super) now: Now,
     pub(super) wrong: Option<String>,
-    pub(super) environment: EnvironmentId,
     pub(super) applications: Vec<ApplicationBook>,
     pub(super) endpoints: Vec<EndpointBook>,
     pub(super) wants: Vec<Want>,
@@ -201,6 +203,11 @@ pub(super) struct Ledger {
     keys: BTreeMap<[u8; 16], KeyBook>,
     /// Keys under which different things are asked.
     mixed_keys: BTreeSet<[u8; 16]>,
+    /// Who hears of a change that was asked for, by its endpoint, its revision, and what is told of it.
+    changes: BTreeMap<(EndpointId, i64, &'static str), Hearing>,
+    /// What the batch that is being written says, and has to tell of.
+    news: Vec<News>,
+    text: IdText,
     /// The events of the uids, by application.
     uids: BTreeMap<(usize, usize), usize>,
     /// The events of inbound wants.
@@ -212,12 +219,11 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(now: Now, environment: EnvironmentId, options: &super::faults::Options) -> Self {
+    pub(super) fn new(now: Now, options: &super::faults::Options) -> Self {
         Self {
             at_ms: 0,
             now,
             wrong: None,
-            environment,
             applications: Vec::new(),
             endpoints: Vec::new(),
             wants: Vec::new(),
@@ -234,6 +240,9 @@ impl Ledger {
             chains: BTreeMap::new(),
             keys: BTreeMap::new(),
             mixed_keys: BTreeSet::new(),
+            changes: BTreeMap::new(),
+            news: Vec::new(),
+            text: IdText::new(ID_KEY),
             uids: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             rowless_from: 0,
@@ -258,7 +267,7 @@ impl Ledger {
             changes: 0,
             in_flight: 0,
             gone: false,
-            doubtful: false,
+            doubtful: None,
             quiet_since_ms: now_ms,
             readable_since_ms: now_ms,
             enabled_since_ms: now_ms,
@@ -310,7 +319,7 @@ impl Ledger {
             (book.enabled_since_ms, book.good_since_ms) = (now_ms, now_ms);
         }
         if row.state == State::Enabled {
-            (book.gone, book.doubtful) = (false, false);
+            (book.gone, book.doubtful) = (false, None);
         }
         book.unborn = false;
         if book.seen.handling.throttle_rate != row.handling.throttle_rate {
@@ -350,7 +359,8 @@ impl Ledger {
             book.good_since_ms = book.good_since_ms.min(self.now.steady_ms);
         }
         for application in &mut self.applications {
-            let row = disk.application(self.environment, &ApplicationRef::Id(application.id)).unwrap_or_default();
+            let Application { id, environment, .. } = application.seen;
+            let row = disk.application(environment, &ApplicationRef::Id(id)).unwrap_or_default();
             application.deleted = row.is_none();
         }
         for event in &mut self.events[self.untold_from..] {

@@ -2,8 +2,9 @@
 //!
 //! A tour: `faults` rolls what a seed is about; `world` is the loop over virtual time around
 //! [`crate::engine::core::Core`]; `queue` holds what will happen. `clients`, `disk` and `receivers` are those it deals
-//! with, each with a stream of random numbers of its own; `asking`, `settings` and `storing` say how. `ledger` keeps the books outside the product and says what must not be; `mutants` are planted
-//! faults at the seam between core and world, each of which the ledger must find; `report` is what a run leaves behind.
+//! with, each with a stream of random numbers of its own; `asking`, `settings` and `storing` say how. `ledger` keeps the
+//! books outside the product and says what must not be; `mutants` are planted faults, each of which the ledger must find,
+//! and `mutation` the seam between core and world where they distort what passes; `report` is what a run leaves behind.
 
 mod asking;
 mod body;
@@ -13,6 +14,7 @@ mod door;
 mod faults;
 mod ledger;
 mod mutants;
+mod mutation;
 mod queue;
 mod receivers;
 mod report;

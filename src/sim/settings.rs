@@ -5,16 +5,19 @@ use rand::Rng as _;
 
 use super::body::KEY_POINTER;
 use super::clients::Ask;
-use super::ledger::{CHANNELS, EVENT_TYPES};
+use super::disk::ID_KEY;
+use super::ledger::{ApplicationBook, CHANNELS, EVENT_TYPES};
 use super::queue::Happening;
 use super::world::World;
 use crate::application::{Application, ApplicationRef};
 use crate::audit::By;
 use crate::endpoint::{Endpoint, Health, State};
 use crate::engine::message::NotChanged;
+use crate::environment::{self, Environment};
 use crate::event::Once;
+use crate::event_type::OPERATIONAL;
 use crate::handling::Handling;
-use crate::id::{ApplicationId, EndpointId, Id as _};
+use crate::id::{ApplicationId, EndpointId, EnvironmentId, Id as _, IdText};
 use crate::ordering::Ordering;
 use crate::store::{Answer, Batch, Change, Durable, Op, Refused, Setting, Store as _};
 
@@ -27,34 +30,54 @@ impl World {
         let wall_ms = self.now().wall_ms;
         let mut ops = Vec::new();
         let mut put = |change| ops.push(Op::Setting(Box::new(Setting { by: By::server(), change, answer: None })));
-        put(Change::Environment(crate::environment::Environment {
-            id: self.ledger.environment,
-            name: "test".to_owned(),
-        }));
-        put(super::door::source(self.ledger.environment));
-        for _ in 0..self.options.applications {
-            let id = self.ids.next(wall_ms);
-            let application = self.application(id, false);
-            self.ledger.applications.push(super::ledger::ApplicationBook::new(&application));
-            put(Change::Application(application));
+        let [home, abroad] = environment::NAMES.map(environment::named);
+        let mut places = [home.id; 2];
+        put(Change::Environment(home));
+        put(super::door::source(places[0]));
+        if self.options.hearers > 0 {
+            places[1] = abroad.id;
+            put(Change::Environment(abroad));
+            let id = EnvironmentId::new(environment::MANAGEMENT_ID);
+            put(Change::Environment(Environment { id, name: environment::MANAGEMENT.to_owned() }));
+        }
+        for &place in &places[..self.options.applications] {
+            let id: ApplicationId = self.ids.next(wall_ms);
+            put(self.add_application(id, place, id.value().to_string()));
         }
         for _ in 0..self.options.endpoints {
-            let endpoint = self.endpoint();
-            put(Change::Endpoint(endpoint.clone()));
-            self.ledger.add_endpoint(endpoint, false);
+            let application = self.any_application();
+            put(self.add_endpoint(application));
         }
-        let ops = ops;
+        self.add_hearers(places).into_iter().for_each(put);
         if let Err(failed) = self.disk.commit(&Batch { wall_ms, steady_ms: wall_ms, ops }) {
             self.ledger.blame(failed);
         }
     }
 
-    fn application(&self, id: ApplicationId, deleted: bool) -> Application {
-        let environment = self.ledger.environment;
-        Application {
+    /// For each environment that is told of, the application that hears it, and its endpoints.
+    fn add_hearers(&mut self, environments: [EnvironmentId; 2]) -> Vec<Change> {
+        let management = EnvironmentId::new(environment::MANAGEMENT_ID);
+        let text = IdText::new(ID_KEY);
+        let mut changes = Vec::new();
+        for of in environments.into_iter().take(self.options.hearers) {
+            let id = self.ids.next(self.now().wall_ms);
+            let hearer = self.ledger.applications.len();
+            for book in self.ledger.applications.iter_mut().filter(|book| book.seen.environment == of) {
+                book.hearer = Some(hearer);
+            }
+            changes.push(self.add_application(id, management, text.of(of)));
+            for _ in 0..self.clients.rng.random_range(1..=2) {
+                changes.push(self.add_endpoint(id));
+            }
+        }
+        changes
+    }
+
+    fn add_application(&mut self, id: ApplicationId, environment: EnvironmentId, uid: String) -> Change {
+        let application = Application {
             id,
             environment,
-            uid: Some(id.value().to_string()),
+            uid: Some(uid),
             name: "a".to_owned(),
             metadata: std::collections::BTreeMap::new(),
             throttle_rate: (id.value() % 3 == 0).then_some(400),
@@ -62,15 +85,26 @@ impl World {
             provider: crate::provider::Provider::Standard,
             source: None,
             updated_ms: 0,
-            deleted,
-        }
+            deleted: false,
+        };
+        self.ledger.applications.push(ApplicationBook::new(application.clone()));
+        Change::Application(application)
     }
 
-    /// A new endpoint of any application.
-    fn endpoint(&mut self) -> Endpoint {
+    fn any_application(&mut self) -> ApplicationId {
+        let number = self.clients.rng.random_range(0..self.ledger.applications.len());
+        self.ledger.applications[number].seen.id
+    }
+
+    fn add_endpoint(&mut self, application: ApplicationId) -> Change {
+        let endpoint = self.endpoint(application);
+        self.ledger.add_endpoint(endpoint.clone(), false);
+        Change::Endpoint(endpoint)
+    }
+
+    fn endpoint(&mut self, application: ApplicationId) -> Endpoint {
         let id: EndpointId = self.ids.next(self.now().wall_ms);
         let rng = &mut self.clients.rng;
-        let application = self.ledger.applications[rng.random_range(0..self.ledger.applications.len())].id;
         let mut endpoint = Endpoint {
             id,
             application,
@@ -103,10 +137,15 @@ impl World {
     }
 
     fn filter(&mut self, endpoint: &mut Endpoint) {
+        let hears = self.ledger.hears(endpoint.application);
         let rng = &mut self.clients.rng;
         let some = |all: &[&str], rng: &mut rand::rngs::SmallRng| {
             all.iter().filter(|_| rng.random()).map(|&name| name.to_owned()).collect()
         };
+        if hears {
+            endpoint.event_types = some(&OPERATIONAL, rng);
+            return;
+        }
         endpoint.event_types = some(&EVENT_TYPES, rng);
         endpoint.channels = some(&CHANNELS, rng);
     }
@@ -197,7 +236,8 @@ impl World {
     }
 
     fn create_endpoint(&mut self) {
-        let endpoint = self.endpoint();
+        let application = self.any_application();
+        let endpoint = self.endpoint(application);
         let number = self.ledger.add_endpoint(endpoint.clone(), true);
         let mut key = [0xff; 16];
         key[..8].copy_from_slice(&number.to_be_bytes());
@@ -207,17 +247,18 @@ impl World {
     }
 
     fn delete_application(&mut self) {
-        let number = self.clients.rng.random_range(0..self.ledger.applications.len());
-        let id = self.ledger.applications[number].id;
-        if self.application_lives(id) {
+        let id = self.any_application();
+        if let Some(application) = self.read_application(id) {
             let of_it = |&endpoint: &usize| self.ledger.endpoints[endpoint].seen.application == id;
             let endpoints = (0..self.ledger.endpoints.len()).filter(of_it).collect();
-            self.put_setting(Change::Application(self.application(id, true)), None, endpoints);
+            self.put_setting(Change::Application(Application { deleted: true, ..application }), None, endpoints);
         }
     }
 
-    fn application_lives(&self, id: ApplicationId) -> bool {
-        self.disk.memory.application(self.ledger.environment, &ApplicationRef::Id(id)).unwrap_or_default().is_some()
+    /// An application as the API shows it.
+    fn read_application(&self, id: ApplicationId) -> Option<Application> {
+        let book = self.ledger.applications.iter().find(|book| book.seen.id == id)?;
+        self.disk.memory.application(book.seen.environment, &ApplicationRef::Id(id)).unwrap_or_default()
     }
 
     fn put_setting(&mut self, change: Change, answer: Option<Answer>, endpoints: Vec<usize>) {
@@ -268,7 +309,7 @@ impl World {
             Err(why) => return self.ledger.blame(format!("a setting was refused: {why:?}, {setting:?}")),
         }
         if let Change::Application(application) = &setting.change {
-            for book in self.ledger.applications.iter_mut().filter(|book| book.id == application.id) {
+            for book in self.ledger.applications.iter_mut().filter(|book| book.seen.id == application.id) {
                 book.deleted = application.deleted;
             }
         }
@@ -280,7 +321,7 @@ impl World {
             let right = shown.as_ref().map_or(asked.state == State::Deleted, |shown| {
                 shown.revision > asked.revision || (shown.state, &shown.url) == (asked.state, &asked.url)
             });
-            let right = right || !self.application_lives(asked.application);
+            let right = right || self.read_application(asked.application).is_none();
             if !right && setting.answer.is_none() {
                 self.ledger
                     .blame(format!("a change was acknowledged, but the API shows {shown:?} instead of {asked:?}"));

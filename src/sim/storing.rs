@@ -69,7 +69,7 @@ impl World {
     fn write(&mut self, batch: &Batch) -> Option<Durable<Receipt>> {
         match self.disk.commit(batch) {
             Ok(receipt) => {
-                self.mutation.committed(&self.disk.memory);
+                self.mutation.committed(batch, &self.disk.memory);
                 self.ledger.committed(batch, receipt.get());
                 Some(receipt)
             }
@@ -172,7 +172,9 @@ impl World {
         self.ledger.now = now;
         self.trace.note(self.at_ms, "start at", (now.wall_ms, 0));
         self.disk.memory.reopen();
-        self.mutation.start(&self.disk.memory);
+        if let Some(batch) = self.mutation.start(&self.disk.memory, now) {
+            self.write(&batch);
+        }
         let mut opening = match self.disk.memory.opening(now.wall_ms) {
             Ok(opening) => opening,
             Err(error) => return self.ledger.blame(format!("the store does not open: {error}")),

@@ -10,7 +10,8 @@ use super::clients::Clients;
 use super::disk::Disk;
 use super::faults::{self, Options};
 use super::ledger::Ledger;
-use super::mutants::{Mutant, Mutation};
+use super::mutants::Mutant;
+use super::mutation::Mutation;
 use super::queue::{Happening, Queue};
 use super::receivers::{Brought, Receivers};
 use super::report::{Failure, Trace, Verdict};
@@ -18,7 +19,7 @@ use crate::attempt::{Cause, Lease, Order};
 use crate::clock::Now;
 use crate::engine::core::Core;
 use crate::engine::message::{Input, Output};
-use crate::id::{EnvironmentId, Id as _, IdSource};
+use crate::id::{Id as _, IdSource};
 use crate::store::Store as _;
 
 /// When virtual time begins: some day in November 2026, in ms since 1970.
@@ -69,7 +70,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, mutant: Option<Mutant>, lines: usize) -> Self {
         let mut rng = faults::stream(seed, 1);
-        let options = Options::roll(&mut rng);
+        let options = Options::roll(seed, &mut rng);
         let beginning_ms = BEGINNING_MS + rng.random_range(0..DAY_MS);
         let now = Now { steady_ms: beginning_ms, wall_ms: beginning_ms };
         let mut world = Self {
@@ -77,7 +78,7 @@ impl World {
             mutation: Mutation::new(mutant),
             trace: Trace::new(lines),
             queue: Queue::default(),
-            ledger: Ledger::new(now, EnvironmentId::new(1), &options),
+            ledger: Ledger::new(now, &options),
             disk: Disk::new(faults::stream(seed, 2), options.tail_max),
             clients: Clients::new(faults::stream(seed, 3)),
             receivers: Receivers::new(faults::stream(seed, 4)),

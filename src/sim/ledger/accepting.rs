@@ -1,6 +1,6 @@
 //! Accepting: what an answer promises, and what a retry may come to.
 
-use super::{CHANNELS, Draft, EVENT_TYPES, Ledger, Want};
+use super::{CHANNELS, Draft, Ledger, Want};
 use crate::endpoint::{Endpoint, State};
 use crate::error::{Error, Kind};
 use crate::event::{Accepted, Once};
@@ -37,7 +37,7 @@ impl Ledger {
     /// A client asks for it now: this is who has to get it.
     pub(in crate::sim) fn asked(&mut self, number: usize) {
         let draft = &self.wants[number].draft;
-        let application = self.applications[draft.application].id;
+        let application = self.applications[draft.application].seen.id;
         let (mut must, mut may) = (0, 0);
         let (mut turn_must, mut turn_may) = (0, 0);
         for (position, book) in self.endpoints.iter().enumerate() {
@@ -46,7 +46,7 @@ impl Ledger {
                 Some(only) => (only == position && book.seen.state != State::Deleted, true),
                 None => (
                     book.seen.state == State::Enabled && filters_let_through(&book.seen, draft),
-                    !book.doubtful && !book.gone,
+                    book.doubtful.is_none() && !book.gone,
                 ),
             };
             if here && wanted {
@@ -127,8 +127,7 @@ impl Ledger {
 
 /// Empty lists let all through; an endpoint with channels takes only events that share one.
 fn filters_let_through(endpoint: &Endpoint, want: &Draft) -> bool {
-    let by_type =
-        endpoint.event_types.is_empty() || endpoint.event_types.iter().any(|name| name == EVENT_TYPES[want.event_type]);
+    let by_type = endpoint.event_types.is_empty() || endpoint.event_types.iter().any(|name| name == want.event_type);
     let shared = |channel: usize| endpoint.channels.iter().any(|name| name == CHANNELS[channel]);
     by_type && (endpoint.channels.is_empty() || want.channel.is_some_and(shared))
 }

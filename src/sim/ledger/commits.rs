@@ -44,9 +44,13 @@ impl Ledger {
                 Op::Health { endpoint, state: Some(state), .. } => {
                     if let Some(&number) = self.endpoint_numbers.get(endpoint) {
                         self.check_switched_off(number, *state);
+                        self.switched_off(number);
                     }
                 }
-                Op::Setting(setting) => self.skip_committed(setting),
+                Op::Setting(setting) => {
+                    self.skip_committed(setting);
+                    self.change_committed(setting);
+                }
                 Op::Mark { mark, .. } => marked = Some(*mark),
                 Op::Cancel { .. }
                 | Op::Replay(_)
@@ -62,6 +66,7 @@ impl Ledger {
         if let Some(mark) = marked {
             self.check_mark(mark);
         }
+        self.check_told();
     }
 
     /// The core hears that a batch is on disk.
@@ -93,7 +98,11 @@ impl Ledger {
 
     fn event_committed(&mut self, row: &NewRow) {
         let event = &row.event;
-        let want = want_of(&event.body).filter(|&want| want < self.wants.len());
+        let want = if self.hears(event.application) {
+            self.news_committed(row)
+        } else {
+            want_of(&event.body).filter(|&want| want < self.wants.len())
+        };
         let Some(want) = want else {
             return self.blame(format!("{:?} is stored with a body that nobody sent: {:?}", event.id, event.body));
         };
@@ -184,7 +193,7 @@ impl Ledger {
                 tried.event, tried.endpoint
             ));
         }
-        let right = book.unsaved.remove(0);
+        let (right, hearing) = book.unsaved.remove(0);
         let manual_meanwhile = book.durable.manual && !right.was_manual;
         let skipped = book.durable.kind == Kind::Canceled && right.kind == Kind::Waiting;
         let kind = if skipped { Kind::Canceled } else { right.kind };
@@ -194,6 +203,9 @@ impl Ledger {
                 "I6: {:?} to {:?}: {what} on disk is not what happened: {:?}, but {right:?}",
                 tried.event, tried.endpoint, tried.delivery
             ));
+        }
+        if let Some(hearing) = hearing {
+            self.attempt_told(hearing, tried);
         }
     }
 

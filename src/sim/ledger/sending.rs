@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Ledger;
+use super::news::worth_telling;
 use super::standing::Kind;
 use crate::attempt::{Cause, Lease, Order};
 use crate::endpoint::State;
@@ -78,8 +79,8 @@ impl Ledger {
         let (endpoint, application) = (book.seen.id, book.seen.application);
         let own =
             book.seen.handling.throttle_rate.map(u32::from).and_then(|rate| above(rate, &mut book.begun_ms, now_ms));
-        let all = self.applications.iter_mut().find(|book| book.id == application);
-        let all = all.and_then(|book| above(book.rate?, &mut book.begun_ms, now_ms));
+        let all = self.applications.iter_mut().find(|book| book.seen.id == application);
+        let all = all.and_then(|book| above(book.seen.throttle_rate?, &mut book.begun_ms, now_ms));
         if let Some(wrong) = own.or(all) {
             self.blame(format!("{wrong}, at {endpoint:?} or all of {application:?}"));
         }
@@ -90,7 +91,7 @@ impl Ledger {
         let book = &self.deliveries[delivery];
         let (standing, event) = (book.standing, &self.events[book.event]);
         let endpoint = &self.endpoints[book.endpoint];
-        let application = self.applications.iter().find(|book| book.id == endpoint.seen.application);
+        let application = self.applications.iter().find(|book| book.seen.id == endpoint.seen.application);
         let now_ms = self.now.steady_ms;
         if now_ms < standing.earliest_ms {
             let early_ms = standing.earliest_ms - now_ms;
@@ -133,14 +134,18 @@ impl Ledger {
         };
         let now_ms = self.now.steady_ms;
         let book = &mut self.deliveries[delivery];
-        let endpoint = &mut self.endpoints[book.endpoint];
-        let waited = book.standing.kind == Kind::Waiting;
+        let (number, before) = (book.endpoint, book.standing.kind);
+        let seen = &self.endpoints[number].seen;
+        let (application, deleted) = (seen.application, seen.state == State::Deleted);
         book.flying = false;
-        book.standing = book.standing.after(brought, now_ms, endpoint.seen.state == State::Deleted);
-        if waited && book.standing.kind != Kind::Waiting {
+        book.standing = book.standing.after(brought, now_ms, deleted);
+        if before == Kind::Waiting && book.standing.kind != Kind::Waiting {
             book.ended_ms = now_ms;
         }
-        book.unsaved.push(book.standing);
+        let standing = book.standing;
+        let hearing = worth_telling(before, &standing).map(|news| self.hearing(application, news, None));
+        self.deliveries[delivery].unsaved.push((standing, hearing));
+        let endpoint = &mut self.endpoints[number];
         endpoint.in_flight -= 1;
         if endpoint.in_flight == 0 {
             endpoint.quiet_since_ms = now_ms;
@@ -157,14 +162,17 @@ impl Ledger {
         if endpoint.seen.state == State::Enabled {
             let failing = now_ms - endpoint.good_since_ms >= FAILING_MS_MIN || self.jumps > 0;
             endpoint.gone |= brought.status == 410 && endpoint.changes == 0;
-            endpoint.doubtful |= failing || brought.status == 410;
+            if failing || brought.status == 410 {
+                let doubtful = endpoint.doubtful;
+                self.endpoints[number].doubtful = Some(self.hearing(application, "endpoint.disabled", doubtful));
+            }
         }
     }
 
     /// The engine switched an endpoint off: whether it had a reason.
     pub(super) fn check_switched_off(&mut self, number: usize, state: State) {
         let book = &self.endpoints[number];
-        if !(book.gone || book.doubtful) {
+        if !book.gone && book.doubtful.is_none() {
             let wrong = format!("{:?} was switched off as {state:?} without a reason", book.seen.id);
             self.blame(wrong);
         }
