@@ -293,7 +293,7 @@ mod tests {
             arrival: None,
         };
         let row = NewRow { event, fan_out: Vec::new(), once: None, dedup: None };
-        groups.tell((row, Entry::New { position: 0, lanes: Vec::new(), wrapped: false }));
+        groups.tell((row, Entry::New { position: 0, lanes: Vec::new(), wrapped: false, urgent: false }));
         let batch = groups.take(NOW).expect("somebody waits");
         assert!(matches!(batch.ops[OPS_MAX..], [Op::News(_)]));
         let (_, group) = groups.landed().expect("on its way");
