@@ -15,7 +15,7 @@ const TEXT_BYTES_MAX: usize = 8_192;
 /// How many characters follow `org_` in a token of svix-server.
 const ORG_CHARS: usize = 27;
 /// How far apart two clocks may be, in seconds.
-const LEEWAY_SECS: i64 = 60;
+pub const LEEWAY_SECS: i64 = 60;
 /// The shortest secret that is taken, in bytes.
 const SECRET_BYTES_MIN: usize = 8;
 
@@ -100,9 +100,9 @@ impl JwtSecret {
     }
 }
 
-/// Seconds as claims have them, whole.
+/// Seconds since 1970 as claims have them (RFC 7519 §2), whole.
 #[expect(clippy::cast_possible_truncation, reason = "a time too large for i64 is as good as its largest")]
-fn whole(secs: f64) -> i64 {
+pub fn whole(secs: f64) -> i64 {
     secs as i64
 }
 

@@ -43,6 +43,7 @@ pub mod jwt;
 pub mod key;
 pub mod name;
 pub mod network;
+pub mod oidc;
 pub mod ordering;
 pub mod provider;
 pub mod replay;

@@ -1,4 +1,4 @@
-//! Users: people who log in with an e-mail address and a password, and their sessions.
+//! Users: people who log in with an e-mail address and a password, or by an issuer, and their sessions.
 
 use crate::audit::Actor;
 use crate::digest::sha256;
@@ -24,8 +24,8 @@ pub struct User {
     pub email: String,
     /// Admin or Viewer.
     pub role: Role,
-    /// Argon2id of the password, in the form of PHC.
-    pub password: String,
+    /// Argon2id of the password, in the form of PHC; `None`: comes in by the issuer alone.
+    pub password: Option<String>,
     /// When it last changed, in ms since 1970.
     pub updated_ms: i64,
 }
@@ -33,7 +33,7 @@ pub struct User {
 /// Who is logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// A user, by password.
+    /// A user.
     User(UserId),
     /// Whoever has this key.
     Key(KeyId),
@@ -45,6 +45,28 @@ impl Holder {
         match self {
             Self::User(id) => Actor::User(id),
             Self::Key(id) => Actor::Key(id),
+        }
+    }
+}
+
+/// How somebody came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By e-mail address and password.
+    Password,
+    /// By a key.
+    Key,
+    /// By the issuer.
+    Oidc,
+}
+
+impl Way {
+    /// The same in words, for the audit log.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Password => "by password",
+            Self::Key => "by key",
+            Self::Oidc => "by OIDC",
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn people(store: &dyn Store, admin: Option<(String, &str)>, clock: &d
     };
     let now_ms = clock.now().wall_ms;
     let id = IdSource::new(NODE_BESIDE, store.opening(now_ms)?.last_id).next(now_ms);
-    let password = dashboard::password::hash(password)?;
+    let password = Some(dashboard::password::hash(password)?);
     let user = User { id, email, role: Role::Admin, password, updated_ms: now_ms };
     write(store, By::server(), vec![Change::People(PeopleChange::User(user))], now_ms)?;
     Ok(None)

@@ -14,6 +14,7 @@ mod config;
 mod demo;
 mod first_start;
 mod key;
+mod oidc;
 mod proof;
 mod rehearse;
 mod sandbox;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
+use super::oidc::OidcArgs;
 use super::serve::{self, DatabaseArgs, ServeArgs};
 use crate::network::Network;
 use crate::sandbox::Manner;
@@ -77,6 +78,7 @@ impl From<SandboxArgs> for ServeArgs {
             bootstrap_key,
             admin_email: None,
             admin_password: None,
+            oidc: OidcArgs::default(),
             sandbox: Some(Manner { seed, speed, as_documented }),
             log,
         }

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::first_start::{home, people, prepare};
+use super::oidc::OidcArgs;
 use crate::attempt;
 use crate::clock::{Clock, SystemClock};
 use crate::egress::guard::Guard;
@@ -104,6 +105,9 @@ pub struct ServeArgs {
         requires = "admin_email"
     )]
     pub admin_password: Option<String>,
+    /// The issuer by which people may log in to the dashboard.
+    #[command(flatten)]
+    pub oidc: OidcArgs,
     /// The small providers beside the server, when this is `posthaste sandbox`.
     #[arg(skip)]
     pub sandbox: Option<Manner>,
@@ -141,6 +145,7 @@ impl ServeArgs {
             bootstrap_key: Some(key.reveal().to_owned()),
             admin_email: None,
             admin_password: None,
+            oidc: OidcArgs::default(),
             sandbox: None,
             log: String::new(),
         }
@@ -267,6 +272,7 @@ impl Server {
             portal_ancestors: args.portal_frame_ancestors.clone(),
             trusted_proxies: args.trust_proxy.clone(),
             setup_code: setup_code.clone(),
+            oidc: args.oidc.open(&args.public_url(address))?,
         };
         let api = Api::new(engine.clone(), store, clock, judge_url, limits, admission);
         let doors = api.doors();

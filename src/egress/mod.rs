@@ -1,5 +1,6 @@
 //! The only door out: which addresses may be dialled, how names become addresses, how attempts are made.
 
+mod ask;
 mod dial;
 pub mod guard;
 mod heard;

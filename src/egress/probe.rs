@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::HOST;
 use http::{HeaderName, HeaderValue};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -93,22 +94,33 @@ impl Prober {
 
     /// Asks for something. Error: no connection, or no answer.
     pub async fn get(&self, url: &str, headers: &[(HeaderName, HeaderValue)]) -> Result<Answer, Unreachable> {
+        let mut request = hyper::Request::new(Full::default());
+        request.headers_mut().extend(headers.iter().cloned());
+        self.ask(url, request, (ANSWER_BYTES_MAX, ANSWER_MAX)).await
+    }
+
+    /// Sends a request whose place and host are the URL's; reads an answer of so many bytes at most, within so long.
+    /// Error: no connection, or no such answer.
+    pub(super) async fn ask(
+        &self,
+        url: &str,
+        mut request: hyper::Request<Full<Bytes>>,
+        (bytes_max, within): (usize, Duration),
+    ) -> Result<Answer, Unreachable> {
         let unreachable = |error: &dyn std::fmt::Display| Unreachable(error.to_string());
-        let target = self.resolver.guard().target(url).map_err(|refused| unreachable(&refused))?;
-        let stream = TokioIo::new(self.connect(&target).await?);
-        let (mut requests, driver) = http1::handshake(stream).await.map_err(|error| unreachable(&error))?;
-        tokio::spawn(driver); // how it ended is told to the request
-        let mut request = hyper::Request::get(target.path_and_query()).header("host", target.authority());
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(Empty::<Bytes>::new()).map_err(|error| unreachable(&error))?;
         let asked = async {
+            let target = self.resolver.guard().target(url).map_err(|refused| unreachable(&refused))?;
+            *request.uri_mut() = target.path_and_query().parse().map_err(|error| unreachable(&error))?;
+            let host = HeaderValue::try_from(target.authority()).map_err(|error| unreachable(&error))?;
+            request.headers_mut().insert(HOST, host);
+            let stream = TokioIo::new(self.connect(&target).await?);
+            let (mut requests, driver) = http1::handshake(stream).await.map_err(|error| unreachable(&error))?;
+            tokio::spawn(driver); // how it ended is told to the request
             let (head, body) = requests.send_request(request).await.map_err(|error| unreachable(&error))?.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| unreachable(&error))?;
+            let body = Limited::new(body, bytes_max).collect().await.map_err(|error| unreachable(&error))?;
             Ok(Answer { status: Some(head.status.as_u16()), body: body.to_bytes().into() })
         };
-        timeout(ANSWER_MAX, asked).await.map_err(|_| Unreachable(format!("no answer in {} s", ANSWER_MAX.as_secs())))?
+        timeout(within, asked).await.map_err(|_| Unreachable(format!("no answer in {} s", within.as_secs())))?
     }
 
     async fn connect(&self, target: &Target) -> Result<Box<dyn Stream>, Unreachable> {

@@ -30,6 +30,7 @@ pub mod doors;
 mod ingress;
 mod linger;
 mod metrics;
+pub mod oidc;
 mod openapi;
 mod origin;
 mod pace;

@@ -13,6 +13,7 @@ use super::dashboard::inspectors::Inspectors;
 use super::dashboard::note::Notes;
 use super::dashboard::viewers::Viewers;
 use super::doors::Doors;
+use super::oidc::Oidc;
 use super::openapi;
 use super::schemas::Schemas;
 use crate::clock::Clock;
@@ -25,7 +26,7 @@ use crate::store::Store;
 pub type JudgeUrl = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
 
 /// What an operator decides about the routes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Limits {
     /// The largest payload of one event, in bytes.
     pub payload_bytes_max: usize,
@@ -39,6 +40,8 @@ pub struct Limits {
     pub trusted_proxies: Vec<Network>,
     /// What makes the first Admin, while there is none.
     pub setup_code: Option<String>,
+    /// The issuer by which people may come in.
+    pub oidc: Option<Arc<Oidc>>,
 }
 
 /// What every route may use.
@@ -60,6 +63,7 @@ pub struct Api {
     pub(super) document: Arc<OnceLock<Bytes>>,
     pub(super) trusted_proxies: Arc<[Network]>,
     pub(super) entrance: Arc<Entrance>,
+    pub(super) oidc: Option<Arc<Oidc>>,
     pub(super) notes: Arc<Notes>,
     /// Wakes the upkeep before its time.
     pub(super) upkeep: Arc<Notify>,
@@ -97,6 +101,7 @@ impl Api {
             portal_ancestors: limits.portal_ancestors.into(),
             trusted_proxies: limits.trusted_proxies.into(),
             entrance: Arc::new(Entrance::new(limits.setup_code)),
+            oidc: limits.oidc,
             notes: Arc::default(),
             upkeep: Arc::default(),
             viewers: Arc::default(),

@@ -3,7 +3,7 @@
 use crate::brand::Brand;
 use crate::error::Result;
 use crate::id::{EndpointId, EnvironmentId, UserId};
-use crate::user::{Session, Test, User};
+use crate::user::{Session, Test, User, Way};
 
 /// What is asked about people.
 pub trait People {
@@ -28,8 +28,8 @@ pub enum PeopleChange {
     User(User),
     /// A user goes, and the sessions with it. Refused: there is none.
     UserGone(UserId),
-    /// Somebody logged in. Refused: the user or key is gone.
-    Session(Session),
+    /// Somebody logged in, in this way. Refused: the user or key is gone.
+    Session(Session, Way),
     /// Somebody logged out.
     SessionGone([u8; 32]),
     /// Somebody did not come in: nothing changes, but the audit log tells it.

@@ -12,7 +12,7 @@ use crate::replay;
 use crate::source::Source;
 use crate::task::Work;
 use crate::token::Which;
-use crate::user::{Holder, User};
+use crate::user::{User, Way};
 
 /// What is asked about the audit log.
 pub trait Audit {
@@ -213,6 +213,9 @@ fn people<S: Standing>(standing: &S, change: &PeopleChange) -> Result<Deed, S::F
     let told = |what: &str| Deed::new(what, None);
     Ok(match change {
         PeopleChange::User(row) => match standing.user(row.id)? {
+            None if row.password.is_none() => {
+                told("user.created").by_way_of(&format!("{} {}", row.role.name(), Way::Oidc.words()))
+            }
             None => told("user.created").by_way_of(row.role.name()),
             Some(before) => told("user.changed").by_way_of(&names(&[
                 ("email", before.email != row.email),
@@ -225,10 +228,7 @@ fn people<S: Standing>(standing: &S, change: &PeopleChange) -> Result<Deed, S::F
             let email = standing.user(*id)?.map(|row| row.email).unwrap_or_default();
             told("user.deleted").on(id.value(), &email)
         }
-        PeopleChange::Session(session) => match session.holder {
-            Holder::User(_) => told("login.opened").by_way_of("by password"),
-            Holder::Key(_) => told("login.opened").by_way_of("by key"),
-        },
+        PeopleChange::Session(_, way) => told("login.opened").by_way_of(way.words()),
         PeopleChange::SessionGone(_) => told("login.closed"),
         PeopleChange::Brand(environment, _) => Deed::new("environment.changed", Some(*environment)).by_way_of("portal"),
         PeopleChange::TurnedAway { email, locked_out: false } => told("login.refused").called(email),

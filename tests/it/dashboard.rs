@@ -8,6 +8,7 @@ mod events;
 mod hostile;
 mod inspect;
 mod live;
+mod oidc;
 mod overview;
 mod pages;
 mod people;

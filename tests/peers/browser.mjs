@@ -22,8 +22,8 @@ export async function person() {
   const context = await browser.newContext({ viewport: { width: 1180, height: 800 } })
   const page = await context.newPage()
   page.setDefaultTimeout(20_000)
-  // the answers to refused forms are meant: what a page itself reports is not
-  page.on('console', line => line.type() === 'error' && !/status of 4\d\d/.test(line.text()) && errors.push(line.text()))
+  // the answers to refused forms are meant, and that an issuer is away: what a page itself reports is not
+  page.on('console', line => line.type() === 'error' && !/status of (4\d\d|503)/.test(line.text()) && errors.push(line.text()))
   page.on('pageerror', error => errors.push(String(error)))
   return page
 }

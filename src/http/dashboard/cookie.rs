@@ -4,6 +4,7 @@ use axum::response::Response;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
+use crate::http::oidc::begun::LIFE_MS;
 use crate::http::state::Api;
 use crate::token;
 use crate::user::SESSION_MS;
@@ -12,6 +13,9 @@ use crate::user::SESSION_MS;
 pub(super) const SESSION: &str = "posthaste_session";
 /// Holds the token of a link to the portal: nothing of it is kept here, and whatever ends the token ends the visit.
 pub(super) const PORTAL: &str = "posthaste_portal";
+
+/// Holds the text of a login that was begun, while its browser is at the issuer.
+pub(super) const BEGUN: &str = "posthaste_oidc";
 
 /// What a request's cookies hold under this name.
 pub(super) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -25,6 +29,14 @@ pub(super) fn with_session(api: &Api, response: Response, text: &str) -> Respons
     let secs = if text.is_empty() { 0 } else { SESSION_MS / 1_000 };
     let secure = if is_secure(&api.public_url) { "; Secure" } else { "" };
     set(response, format!("{SESSION}={text}; Path=/; Max-Age={secs}; HttpOnly; SameSite=Strict{secure}"))
+}
+
+/// An answer that begins a login by the issuer (with its text), or ends it (with none). The browser comes back from
+/// another site, which is why it is lax.
+pub(super) fn with_begun(api: &Api, response: Response, text: &str) -> Response {
+    let secs = if text.is_empty() { 0 } else { LIFE_MS / 1_000 };
+    let secure = if is_secure(&api.public_url) { "; Secure" } else { "" };
+    set(response, format!("{BEGUN}={text}; Path=/login/oidc; Max-Age={secs}; HttpOnly; SameSite=Lax{secure}"))
 }
 
 /// An answer that lets the bearer of a token into the portal, or out (with none). In a frame of another site browsers
@@ -63,7 +75,7 @@ fn is_here(url: &str) -> bool {
 
 fn set(mut response: Response, cookie: String) -> Response {
     let value = HeaderValue::try_from(cookie).expect("letters, digits and what was in a cookie before");
-    response.headers_mut().insert(SET_COOKIE, value);
+    response.headers_mut().append(SET_COOKIE, value);
     response
 }
 

@@ -57,6 +57,11 @@ impl Entrance {
         *self.code() = Some(code);
     }
 
+    /// There is an Admin who came in another way: the setup code makes none any more.
+    pub(super) fn close_setup(&self) {
+        *self.code() = None;
+    }
+
     fn code(&self) -> MutexGuard<'_, Option<String>> {
         self.code.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,5 +177,7 @@ mod tests {
         assert!(entrance.take_code("abc").is_err() && entrance.take_code("").is_err() && !entrance.waits_for_admin());
         entrance.give_back(code);
         assert!(entrance.waits_for_admin());
+        entrance.close_setup();
+        assert!(!entrance.waits_for_admin() && entrance.take_code("abc").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! `/login` and `/logout`: by e-mail address and password, or by an API key.
+//! `/login` and `/logout`: by e-mail address and password, by an API key, or on to the issuer (`/login/oidc`).
 
 use std::net::IpAddr;
 
@@ -21,18 +21,32 @@ use crate::http::origin::origin;
 use crate::http::problem::status;
 use crate::http::state::Api;
 use crate::store::{Change, PeopleChange, Setting};
-use crate::user::{self, Holder, SESSION_MS, Session};
+use crate::user::{self, Holder, SESSION_MS, Session, Way};
 
 /// GET `/login`
-pub(super) async fn page(uri: Uri) -> Response {
-    let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    let next = pairs.into_iter().find(|(name, _)| name == "next").map(|(_, value)| value.into_owned());
-    show(StatusCode::OK, "", &next.unwrap_or_default(), None)
+pub(super) async fn page(State(api): State<Api>, uri: Uri) -> Response {
+    show(&api, StatusCode::OK, "", &next(&uri), None)
 }
 
-fn show(status: StatusCode, email: &str, next: &str, refused: Option<&str>) -> Response {
+/// The page that a login was asked for from.
+pub(super) fn next(uri: &Uri) -> String {
+    let query = Form::read(uri.query().unwrap_or_default().as_bytes());
+    query.one("next").to_owned()
+}
+
+/// A path here, never a way to another server.
+pub(super) fn is_here(next: &str) -> bool {
+    next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r'])
+}
+
+/// The page, with what was refused before.
+pub(super) fn show(api: &Api, status: StatusCode, email: &str, next: &str, refused: Option<&str>) -> Response {
+    let next_there: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
     let content = html! {
         @if let Some(text) = refused { (alert(text)) }
+        @if api.oidc.is_some() {
+            p { a.button href={ "/login/oidc?next=" (next_there) } { "Continue with single sign-on" } }
+        }
         form.stack method="post" action="/login" {
             input type="hidden" name="next" value=(next);
             label { "E-mail" input name="email" type="email" required autocomplete="username" value=(email); }
@@ -60,16 +74,15 @@ pub(super) async fn enter(State(api): State<Api>, request: Request<Body>) -> Res
         Err(error) => Err(error.clone()),
     };
     match holder {
-        Ok((holder, start)) => {
+        Ok((holder, way, start)) => {
             api.entrance.forgive(address);
             let next = form.one("next");
-            // a path here, never a way to another server
-            let is_here = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r']);
-            Ok(open(&api, (holder, address), if is_here { next } else { &start }).await?)
+            let onward = go(if is_here(next) { next } else { &start });
+            Ok(open(&api, (holder, way), address, onward).await?)
         }
         Err(error) => {
             turn_away(&api, address, form.one("email"), tried).await;
-            Ok(show(status(&error), form.one("email"), form.one("next"), Some(&words(&error))))
+            Ok(show(&api, status(&error), form.one("email"), form.one("next"), Some(&words(&error))))
         }
     }
 }
@@ -89,8 +102,8 @@ pub(super) async fn turn_away(api: &Api, address: IpAddr, email: &str, tried: Re
     }
 }
 
-/// Who logs in, and the page where the person begins.
-async fn holder(api: &Api, form: &Form) -> Result<(Holder, String)> {
+/// Who logs in, how, and the page where the person begins.
+async fn holder(api: &Api, form: &Form) -> Result<(Holder, Way, String)> {
     let wrong = |detail: &str| Error::new(Kind::Unauthorized, "authentication_failed", detail);
     let key = form.one("key").trim();
     let environments = api.read(crate::store::Store::environments).await?;
@@ -103,25 +116,27 @@ async fn holder(api: &Api, form: &Form) -> Result<(Holder, String)> {
             return Err(wrong("This key is for one application alone; the dashboard takes a key for all of them."));
         }
         let own = environments.into_iter().find(|row| row.id == known.caller.environment);
-        return Ok((Holder::Key(known.id), format!("/{}/", own.map(|row| row.name).unwrap_or_default())));
+        let start = format!("/{}/", own.map(|row| row.name).unwrap_or_default());
+        return Ok((Holder::Key(known.id), Way::Key, start));
     }
     let email = form.one("email").trim().to_lowercase();
     let user = api.read(move |store| store.user_by_email(&email)).await?;
-    let hash = user.as_ref().map(|user| user.password.clone());
+    let hash = user.as_ref().and_then(|user| user.password.clone());
     let is_right = api.entrance.verify(form.one("password").to_owned(), hash).await?;
     let user = user.filter(|_| is_right).ok_or_else(|| wrong("The e-mail address or the password is wrong."))?;
     let start = environments.first().map(|row| row.name.clone()).unwrap_or_default();
-    Ok((Holder::User(user.id), format!("/{start}/")))
+    Ok((Holder::User(user.id), Way::Password, format!("/{start}/")))
 }
 
-/// Opens a session and goes on to a page.
-pub(super) async fn open(api: &Api, (holder, address): (Holder, IpAddr), next: &str) -> Result<Response> {
+/// Opens a session, of which an answer tells the browser.
+pub(super) async fn open(api: &Api, who: (Holder, Way), address: IpAddr, answer: Response) -> Result<Response> {
+    let (holder, way) = who;
     let rng = rand::rngs::StdRng::from_os_rng();
     let text: String = rng.sample_iter(rand::distr::Alphanumeric).take(TEXT_CHARS).map(char::from).collect();
     let expires_ms = api.clock.now().wall_ms + SESSION_MS;
     let session = Session { hash: Session::hash(&text), holder, expires_ms };
-    set(api, By::at_the_door(holder.actor(), address), PeopleChange::Session(session)).await?;
-    Ok(with_session(api, go(next), &text))
+    set(api, By::at_the_door(holder.actor(), address), PeopleChange::Session(session, way)).await?;
+    Ok(with_session(api, answer, &text))
 }
 
 /// POST `/logout`

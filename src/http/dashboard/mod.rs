@@ -2,7 +2,7 @@
 //! JavaScript; they share the rooms of webhooks and events.
 //!
 //! ```text
-//! entrance  setup code, failed logins, passwords      setup  login  user  key      who may come in      audit      who changed what
+//! entrance  setup code, failed logins, passwords      setup  login  oidc  user  key      who may come in      audit      who changed what
 //! portal    a link traded for a visit                                       front     the platform's name, colour and logo
 //! visit     a request of somebody who is logged in, or came by a link       -> Call, as the API takes it
 //! overview  picture  latency      how the environment does
@@ -48,6 +48,7 @@ mod list;
 mod login;
 mod mask;
 pub mod note;
+mod oidc;
 mod overview;
 pub mod password;
 mod picture;
@@ -73,6 +74,8 @@ pub fn router(api: Api, has_start: bool) -> Router {
         .merge(asset::routes())
         .route("/setup", get(setup::page).post(setup::make))
         .route("/login", get(login::page).post(login::enter))
+        .route("/login/oidc", get(oidc::begin))
+        .route("/login/oidc/back", get(oidc::back))
         .route("/logout", post(login::leave))
         .route("/settings/user", get(user::page).post(user::create))
         .route("/settings/user/{user}/delete", post(user::delete))

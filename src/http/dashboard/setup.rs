@@ -20,7 +20,7 @@ use crate::http::problem::status;
 use crate::http::state::Api;
 use crate::key::Role;
 use crate::store::{Change, PeopleChange, Setting};
-use crate::user::{self, Holder, PASSWORD_CHARS_MIN, User};
+use crate::user::{self, Holder, PASSWORD_CHARS_MIN, User, Way};
 
 /// GET `/setup`
 pub(super) async fn page(State(api): State<Api>) -> Response {
@@ -60,7 +60,7 @@ pub(super) async fn make(State(api): State<Api>, request: Request<Body>) -> Resu
     match made {
         Ok(user) => {
             api.entrance.forgive(address);
-            Ok(login::open(&api, (Holder::User(user.id), address), "/").await?)
+            Ok(login::open(&api, (Holder::User(user.id), Way::Password), address, go("/")).await?)
         }
         Err(error) => {
             login::turn_away(&api, address, form.one("email"), tried).await;
@@ -74,16 +74,19 @@ async fn first_admin(api: &Api, address: IpAddr, form: &Form) -> Result<User> {
     user::check_password(form.one("password"))?;
     let code = api.entrance.take_code(form.one("code"))?;
     let by = By::at_the_door(Actor::Stranger, address);
-    let made = add(api, by, (email, Role::Admin), form.one("password")).await;
+    let made = add(api, by, (email, Role::Admin), Some(form.one("password"))).await;
     if made.is_err() {
         api.entrance.give_back(code);
     }
     made
 }
 
-/// Makes a user. Error: the address is another's.
-pub(super) async fn add(api: &Api, by: By, (email, role): (String, Role), password: &str) -> Result<User> {
-    let password = api.entrance.hash(password.to_owned()).await?;
+/// Makes a user, without a password for whoever comes in by the issuer. Error: the address is another's.
+pub(super) async fn add(api: &Api, by: By, (email, role): (String, Role), password: Option<&str>) -> Result<User> {
+    let password = match password {
+        Some(text) => Some(api.entrance.hash(text.to_owned()).await?),
+        None => None,
+    };
     let now_ms = api.clock.now().wall_ms;
     let user = User { id: api.engine.ids().next(now_ms), email, role, password, updated_ms: now_ms };
     let change = Change::People(PeopleChange::User(user.clone()));

@@ -51,7 +51,7 @@ fn row(api: &Api, visit: &Visit, user: &User) -> Markup {
     let id = api.engine.text().of(user.id);
     html! {
         tr {
-            td { (user.email) }
+            td { (user.email) @if user.password.is_none() { span.soft { " by single sign-on" } } }
             td { @if user.role == Role::Admin { "Admin" } @else { "Viewer" } }
             td { (day(user.id.time_ms())) }
             td.end {
@@ -76,7 +76,7 @@ pub(super) async fn create(State(api): State<Api>, visit: Visit) -> Result<Respo
 async fn make(api: &Api, visit: &Visit, form: &Form) -> Result<User> {
     let (email, role) = (user::email(form.one("email"))?, user::role(form.one("role"))?);
     user::check_password(form.one("password"))?;
-    add(api, visit.call.by(api), (email, role), form.one("password")).await
+    add(api, visit.call.by(api), (email, role), Some(form.one("password"))).await
 }
 
 /// POST `/settings/user/{user}/delete`: the user's sessions end.

@@ -51,7 +51,7 @@ pub(super) fn change(tables: &mut Tables, keys: &BTreeMap<KeyId, Key>, change: &
             tables.end_sessions(*user);
             tables.users.remove(user).is_none().then_some(Refused::Stale)
         }
-        PeopleChange::Session(session) => open(tables, keys, session),
+        PeopleChange::Session(session, _) => open(tables, keys, session),
         PeopleChange::SessionGone(hash) => {
             tables.sessions.remove(hash);
             None

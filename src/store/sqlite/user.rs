@@ -16,6 +16,9 @@ type Sql<T> = rusqlite::Result<T>;
 pub(super) const BY_ID: &str = "select id, email, role, password, updated_ms from user where id = ?1";
 const BY_EMAIL: &str = "select id, email, role, password, updated_ms from user where email = ?1";
 
+/// What stands in the place of a password's hash where there is none: it is the hash of nothing.
+const NO_PASSWORD: &str = "";
+
 impl People for Sqlite {
     fn users(&self) -> Result<Vec<User>> {
         self.read(all)
@@ -46,7 +49,7 @@ pub(super) fn change(db: &Connection, change: &PeopleChange) -> Sql<Option<Refus
     match change {
         PeopleChange::User(user) => put(db, user),
         PeopleChange::UserGone(user) => delete(db, *user),
-        PeopleChange::Session(session) => open(db, session),
+        PeopleChange::Session(session, _) => open(db, session),
         PeopleChange::SessionGone(hash) => close(db, hash).map(|()| None),
         PeopleChange::TurnedAway { .. } => Ok(None),
         PeopleChange::Test(test) => put_test(db, test).map(|()| None),
@@ -64,7 +67,8 @@ fn put(db: &Connection, user: &User) -> Sql<Option<Refused>> {
     if db.prepare_cached(rival)?.exists((&user.email, user.id.value()))? {
         return Ok(Some(Refused::Taken));
     }
-    sql.execute(params![user.id.value(), user.email, user.role as i64, user.password, user.updated_ms])?;
+    let password = user.password.as_deref().unwrap_or(NO_PASSWORD);
+    sql.execute(params![user.id.value(), user.email, user.role as i64, password, user.updated_ms])?;
     end_sessions(db, user.id)?;
     Ok(None)
 }
@@ -134,7 +138,8 @@ fn test(db: &Connection, endpoint: EndpointId) -> Result<Option<Test>> {
 
 pub(super) fn user(row: &Row<'_>) -> Sql<User> {
     let role = if row.get::<_, i64>(2)? == Role::Admin as i64 { Role::Admin } else { Role::Viewer };
-    Ok(User { id: UserId::new(row.get(0)?), email: row.get(1)?, role, password: row.get(3)?, updated_ms: row.get(4)? })
+    let password = Some(row.get(3)?).filter(|text| text != NO_PASSWORD);
+    Ok(User { id: UserId::new(row.get(0)?), email: row.get(1)?, role, password, updated_ms: row.get(4)? })
 }
 
 /// Lets sessions go that have ended.

@@ -19,7 +19,7 @@ use posthaste::source::SourceRef;
 use posthaste::store::sqlite::Sqlite;
 use posthaste::store::{Answer, Change, Op, PeopleChange, Setting};
 use posthaste::task::{Task, Work};
-use posthaste::user::{Holder, Test};
+use posthaste::user::{Holder, Test, Way};
 use rusqlite::Connection;
 
 use super::{a_folder, inbound};
@@ -186,10 +186,10 @@ fn fill_people(subject: &Subject) -> Topics {
     let ana = user::user(subject, "ana@example.com");
     let key = subject.keys().unwrap().remove(0).id;
     subject.done(user::people(PeopleChange::User(ana.clone())));
-    for (holder, text) in [(Holder::User(ana.id), "one"), (Holder::Key(key), "two")] {
+    for (holder, way, text) in [(Holder::User(ana.id), Way::Password, "one"), (Holder::Key(key), Way::Key, "two")] {
         let session = user::session(holder, text);
         topics.sessions.push(session.hash);
-        subject.done(user::people(PeopleChange::Session(session)));
+        subject.done(user::people(PeopleChange::Session(session, way)));
     }
     subject.done(user::people(PeopleChange::Test(Test {
         endpoint: topics.endpoints[0],

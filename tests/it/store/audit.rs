@@ -10,7 +10,7 @@ use posthaste::handling::Handling;
 use posthaste::id::EntryId;
 use posthaste::key::{Grant, Key, Role};
 use posthaste::store::{Change, Listed, Op, Page, PeopleChange, Refused, Setting, Store};
-use posthaste::user::{Holder, Session, Test, User};
+use posthaste::user::{Holder, Session, Test, User, Way};
 
 use super::subject::{NOON_MS, Subject, set};
 use super::user::{people, session, user};
@@ -103,8 +103,12 @@ fn people_and_keys_are_told_by_the_names_that_they_had(subject: &Subject) {
     let (as_ana, as_key) = (Actor::User(ana.id), Actor::Key(key.id));
     subject.done(by(as_ana, Change::Key(key.clone())));
     let opened = session(Holder::User(ana.id), "one");
-    subject.done(by(as_ana, Change::People(PeopleChange::Session(opened.clone()))));
-    subject.done(by(as_key, Change::People(PeopleChange::Session(session(Holder::Key(key.id), "two")))));
+    subject.done(by(as_ana, Change::People(PeopleChange::Session(opened.clone(), Way::Password))));
+    subject.done(by(as_key, Change::People(PeopleChange::Session(session(Holder::Key(key.id), "two"), Way::Key))));
+    let olga = User { password: None, ..user(subject, "olga@example.com") };
+    subject.done(by(Actor::Stranger, Change::People(PeopleChange::User(olga.clone()))));
+    let opened = session(Holder::User(olga.id), "three");
+    subject.done(by(Actor::User(olga.id), Change::People(PeopleChange::Session(opened, Way::Oidc))));
     subject.done(by(as_ana, Change::People(PeopleChange::User(User { role: Role::Admin, ..vera.clone() }))));
     subject.done(by(as_ana, Change::People(PeopleChange::UserGone(vera.id))));
     subject.done(by(as_ana, Change::Revoke { key: key.id, at_ms: NOON_MS }));
@@ -121,6 +125,8 @@ fn people_and_keys_are_told_by_the_names_that_they_had(subject: &Subject) {
             "key.created|sk_test_abcd… Ledger|admin",
             "login.opened||by password",
             "login.opened||by key",
+            "user.created|olga@example.com|viewer by OIDC",
+            "login.opened||by OIDC",
             "user.changed|vera@example.com|role",
             "user.deleted|vera@example.com|",
             "key.revoked|sk_test_abcd… Ledger|",
@@ -132,8 +138,8 @@ fn people_and_keys_are_told_by_the_names_that_they_had(subject: &Subject) {
     subject.done(people(PeopleChange::UserGone(ana.id)));
     let entries = &all(&**subject)[since..];
     let who: Vec<_> = entries.iter().map(|entry| entry.who.as_str()).collect();
-    let (ana, key) = ("ana@example.com", "sk_test_abcd… Ledger");
-    assert_eq!(who, ["", "", ana, ana, key, ana, ana, ana, ana, "", "", ""], "names outlive users");
+    let (ana, key, olga) = ("ana@example.com", "sk_test_abcd… Ledger", "olga@example.com");
+    assert_eq!(who, ["", "", ana, ana, key, "", olga, ana, ana, ana, ana, "", "", ""], "names outlive users");
     assert_eq!(entries[2].deed.environment, Some(environment));
     assert_eq!(entries[2].by.address, Some(IpAddr::from([192, 0, 2, 1])));
 }

@@ -6,7 +6,7 @@ use posthaste::colour::Colour;
 use posthaste::id::{EndpointId, Id, KeyId};
 use posthaste::key::Role;
 use posthaste::store::{Change, Op, PeopleChange, Refused};
-use posthaste::user::{Holder, SESSION_MS, Session, Test, User};
+use posthaste::user::{Holder, SESSION_MS, Session, Test, User, Way};
 
 use super::subject::{NOON_MS, Subject, set};
 
@@ -26,7 +26,7 @@ pub fn people(change: PeopleChange) -> Op {
 
 /// A user with this address.
 pub fn user(subject: &Subject, email: &str) -> User {
-    let password = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned();
+    let password = Some("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned());
     User { id: subject.id(), email: email.to_owned(), role: Role::Viewer, password, updated_ms: NOON_MS }
 }
 
@@ -53,16 +53,19 @@ fn an_address_is_one_users(subject: &Subject) {
     subject.done(people(PeopleChange::UserGone(changed.id)));
     assert_eq!(subject.refusal(people(PeopleChange::UserGone(changed.id))), Some(Refused::Stale));
     assert_eq!(subject.user(changed.id).unwrap(), None);
-    assert_eq!(subject.users().unwrap(), [rival]);
+    assert_eq!(subject.users().unwrap(), std::slice::from_ref(&rival));
+    let bare = User { password: None, ..rival };
+    subject.done(people(PeopleChange::User(bare.clone())));
+    assert_eq!(subject.user(bare.id).unwrap(), Some(bare));
 }
 
 fn a_session_ends_with_its_user_and_when_the_user_changes(subject: &Subject) {
     let ana = user(subject, "ana@example.com");
     subject.done(people(PeopleChange::User(ana.clone())));
     let opened = session(Holder::User(ana.id), "one");
-    let open = || subject.done(people(PeopleChange::Session(opened.clone())));
+    let open = || subject.done(people(PeopleChange::Session(opened.clone(), Way::Password)));
     open();
-    assert_eq!(subject.refusal(people(PeopleChange::Session(opened.clone()))), Some(Refused::Taken));
+    assert_eq!(subject.refusal(people(PeopleChange::Session(opened.clone(), Way::Password))), Some(Refused::Taken));
     assert_eq!(subject.session(&opened.hash).unwrap(), Some(opened.clone()));
     for end in [PeopleChange::SessionGone(opened.hash), PeopleChange::User(ana.clone()), PeopleChange::UserGone(ana.id)]
     {
@@ -80,13 +83,13 @@ fn a_session_of_nobody_is_refused(subject: &Subject) {
         (user(subject, "gone@example.com").id, subject.new_key(subject.make_environment("test"), Role::Viewer));
     for holder in [Holder::User(gone), Holder::Key(KeyId::new(1)), Holder::Key(key.id)] {
         assert_eq!(
-            subject.refusal(people(PeopleChange::Session(session(holder, "one")))),
+            subject.refusal(people(PeopleChange::Session(session(holder, "one"), Way::Password))),
             Some(Refused::Stale),
             "{holder:?}"
         );
     }
     subject.done(set(Change::Key(key.clone())));
-    subject.done(people(PeopleChange::Session(session(Holder::Key(key.id), "one"))));
+    subject.done(people(PeopleChange::Session(session(Holder::Key(key.id), "one"), Way::Key)));
 }
 
 fn sessions_past_their_time_are_forgotten(subject: &Subject) {
@@ -97,7 +100,7 @@ fn sessions_past_their_time_are_forgotten(subject: &Subject) {
         Session { expires_ms: opened.expires_ms + later_ms, ..opened }
     });
     for opened in [&old, &new] {
-        subject.done(people(PeopleChange::Session(opened.clone())));
+        subject.done(people(PeopleChange::Session(opened.clone(), Way::Password)));
     }
     subject.set_clock(old.expires_ms);
     subject.done(Op::Forget);
