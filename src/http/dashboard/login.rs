@@ -34,9 +34,11 @@ pub(super) fn next(uri: &Uri) -> String {
     query.one("next").to_owned()
 }
 
-/// A path here, never a way to another server.
+/// A path here, never a way to another server: browsers read `\` as `/`, and control characters not at all.
 pub(super) fn is_here(next: &str) -> bool {
-    next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r'])
+    next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains(|letter: char| letter == '\\' || letter.is_control())
 }
 
 /// The page, with what was refused before.
@@ -150,5 +152,20 @@ async fn set(api: &Api, by: By, change: PeopleChange) -> Result<()> {
         Ok(_) => Ok(()),
         Err(NotChanged::Failed(error)) => Err(error),
         Err(NotChanged::Refused(_)) => Err(Error::new(Kind::Unauthorized, "authentication_failed", "Log in again.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_leads_to_pages_here_alone() {
+        assert!(is_here("/") && is_here("/test/event?find=a//b"));
+        for elsewhere in
+            ["", "test", "https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example", "/\r\na:b"]
+        {
+            assert!(!is_here(elsewhere), "{elsewhere:?}");
+        }
     }
 }
