@@ -293,13 +293,17 @@ impl Ledger {
         event.deliveries.clone().find(|&number| self.deliveries[number].endpoint == endpoint)
     }
 
+    /// Whether an endpoint still has its id: one that was never born may have lost it to another.
+    pub(super) fn has_its_id(&self, number: usize) -> bool {
+        self.endpoint_numbers.get(&self.endpoints[number].seen.id) == Some(&number)
+    }
+
     /// Looks at an endpoint as the API shows it now, because a client was told of a change or the process is new.
     pub(super) fn refresh(&mut self, disk: &Memory, number: usize) {
-        let book = &self.endpoints[number];
-        if self.endpoint_numbers.get(&book.seen.id) != Some(&number) {
-            // never born, and its id was given to another since
+        if !self.has_its_id(number) {
             return;
         }
+        let book = &self.endpoints[number];
         let row = disk.endpoint(book.seen.application, book.seen.id).unwrap_or_default();
         let Some(row) = row else {
             self.endpoints[number].seen.state = State::Deleted;

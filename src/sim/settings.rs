@@ -231,6 +231,7 @@ impl World {
 
     /// An endpoint as the API shows it.
     fn read_endpoint(&self, number: usize) -> Option<Endpoint> {
+        self.ledger.has_its_id(number).then_some(())?;
         let seen = &self.ledger.endpoints[number].seen;
         self.disk.memory.endpoint(seen.application, seen.id).unwrap_or_default()
     }
