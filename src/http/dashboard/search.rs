@@ -27,6 +27,8 @@ use crate::store::{Filter, Found, Page, Search, Store};
 const TEXT_BYTES_MAX: usize = 200;
 /// How often the newest events are read while somebody looks live, in seconds.
 const LIVE_SECS: u8 = 2;
+/// How many of the newest are shown then.
+const LIVE_ROWS: usize = 25;
 /// By which statuses events are found: the word in the form, and for people.
 const STATUSES: [(&str, &str, Option<Status>); 5] = [
     ("", "any", None),
@@ -70,7 +72,10 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
     let mut wanted = Wanted::read(form, visit.call.caller.application())?;
     let crowded = wanted.live && !api.viewers.enter(visit.session, api.clock.now().steady_ms);
     wanted.live &= !crowded;
-    let part = asked::<EventId>(&api, &visit, true)?;
+    let mut part = asked::<EventId>(&api, &visit, true)?;
+    if wanted.live {
+        part.limit = LIVE_ROWS;
+    }
     let (found, lines) = read(&api, &visit, &wanted, part).await?;
     let next = next(&api, &wanted, &found);
     let mut page = visit.page("Events", "event");

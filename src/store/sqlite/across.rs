@@ -28,7 +28,11 @@ impl Across for Sqlite {
     }
 
     fn search(&self, environment: EnvironmentId, page: Page<EventId>, search: &Search) -> Result<Found> {
-        self.read(|db| search::search(db, environment, page, search))
+        self.read(|db| {
+            // all of it sees one moment, and what it has read stays in memory whatever is written meanwhile
+            let _moment = db.unchecked_transaction()?;
+            search::search(db, environment, page, search)
+        })
     }
 
     fn owner(&self, environment: EnvironmentId, event: EventId) -> Result<Option<Application>> {
