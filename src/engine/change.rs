@@ -182,7 +182,6 @@ impl<R> Core<R> {
         if here.enabled() {
             here.health = Health::default();
             self.note_due(now, lane, now.steady_ms);
-            self.make_ready(lane);
         } else {
             self.halt(now, lane);
         }

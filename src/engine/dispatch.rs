@@ -1,4 +1,5 @@
-//! Dispatch: what may be sent is sent, lane by lane in turn; what does not fit in memory is left to the disk.
+//! Dispatch: what may be sent is sent, application by application and lane by lane in turn; what does not fit in memory
+//! is left to the disk.
 
 use super::core::{Core, IN_FLIGHT_MAX};
 use super::flight::Fresh;
