@@ -150,10 +150,13 @@ pub fn now_secs() -> i64 {
     since.as_secs().cast_signed()
 }
 
-/// A Fintoc event with this id.
+/// A Fintoc event with this id: a payment of its own has succeeded.
 pub fn fintoc(id: &str, amount: u32) -> String {
+    let payment = format!(
+        r#"{{"id":"pi_{id}","object":"payment_intent","status":"succeeded","amount":{amount},"currency":"CLP","x":1.10}}"#
+    );
     format!(
-        r#"{{"id":"{id}","type":"payment_intent.succeeded","mode":"test","created_at":"2026-11-25T10:00:00.000Z","data":{{"id":"pi_1","amount":{amount},"x":1.10}},"object":"event"}}"#
+        r#"{{"id":"{id}","type":"payment_intent.succeeded","mode":"test","created_at":"2026-11-25T10:00:00.000Z","data":{payment},"object":"event"}}"#
     )
 }
 
