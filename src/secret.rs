@@ -148,6 +148,38 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Checks what holds of every secret that somebody pastes, whoever made it: nothing that nobody sees stands at its ends,
+/// nor a control character in it. Error: what is wrong, in words that tell nothing of the secret.
+pub fn check_text(text: &str) -> Result<(), String> {
+    if !text.is_empty() && text.chars().all(|char| unseen(char).is_some()) {
+        return Err("is blank: there is nothing in it that anybody could see".to_owned());
+    }
+    for (does, end) in [("begins", text.chars().next()), ("ends", text.chars().next_back())] {
+        if let Some(name) = end.and_then(unseen) {
+            return Err(format!("{does} with {name}; leave it out"));
+        }
+    }
+    match text.chars().find(|char| char.is_control()) {
+        Some('\0') => Err("holds a NUL character; copy it once more".to_owned()),
+        Some(char) => Err(format!("holds a control character (U+{:04X}); copy it once more", u32::from(char))),
+        None => Ok(()),
+    }
+}
+
+/// What a character is called that nobody sees at the end of a text.
+fn unseen(char: char) -> Option<&'static str> {
+    Some(match char {
+        ' ' => "a blank",
+        '\t' => "a tab",
+        '\n' | '\r' => "a newline",
+        '\u{feff}' => "a byte order mark",
+        // Unicode does not count the ones without any width as white space
+        '\u{200b}'..='\u{200d}' | '\u{2060}' => "a character that nobody sees",
+        _ if char.is_whitespace() => "a character that nobody sees",
+        _ => return None,
+    })
+}
+
 /// A secret of an endpoint: since when and how long it signs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SecretSlot {
@@ -311,6 +343,32 @@ mod tests {
             rotate(&mut slots, secret(), OVERLAP, 60, 3_000).expect("below the limit");
         }
         assert_eq!(rotate(&mut slots, secret(), OVERLAP, 60, 3_000).expect_err("eleventh").code, "limit_reached");
+    }
+
+    #[test]
+    fn what_nobody_sees_in_a_secret_is_named_and_the_secret_is_not() {
+        for (text, why) in [
+            ("s3cr3t\n", "ends with a newline; leave it out"),
+            ("s3cr3t\r\n", "ends with a newline; leave it out"),
+            ("\ns3cr3t", "begins with a newline; leave it out"),
+            (" s3cr3t", "begins with a blank; leave it out"),
+            ("s3cr3t ", "ends with a blank; leave it out"),
+            ("s3cr3t\t", "ends with a tab; leave it out"),
+            ("\u{feff}s3cr3t", "begins with a byte order mark; leave it out"),
+            ("s3cr3t\u{a0}", "ends with a character that nobody sees; leave it out"),
+            ("\u{200b}s3cr3t", "begins with a character that nobody sees; leave it out"),
+            (" ", "is blank: there is nothing in it that anybody could see"),
+            (" \t\r\n\u{3000}", "is blank: there is nothing in it that anybody could see"),
+            ("s3c\0r3t", "holds a NUL character; copy it once more"),
+            ("\0", "holds a NUL character; copy it once more"),
+            ("s3c\nr3t", "holds a control character (U+000A); copy it once more"),
+            ("s3c\u{1b}r3t", "holds a control character (U+001B); copy it once more"),
+        ] {
+            assert_eq!(check_text(text).as_ref().map_err(String::as_str), Err(why), "{text:?}");
+        }
+        for text in ["", "s3cr3t", "a secret of any form", "schlüssel"] {
+            assert_eq!(check_text(text), Ok(()), "{text:?}");
+        }
     }
 
     /// The first vector of RFC 8032 §7.1.

@@ -14,7 +14,7 @@ use super::proof::ProofArgs;
 use crate::inbound::{Credentials, Inbound, Received, Refusal, Terms};
 use crate::provider::Provider;
 use crate::providers;
-use crate::secret::Secret;
+use crate::secret::{Secret, check_text};
 
 /// Tells whether a request is genuine: exit code 0 when it is, 1 when not, 2 for a wrong command line.
 ///
@@ -172,6 +172,7 @@ fn tolerance(text: &str) -> Result<Tolerance, String> {
 
 fn basic(text: &str) -> Result<Credentials, String> {
     let (username, password) = text.split_once(':').ok_or("use NAME:PASSWORD")?;
+    check_text(password).map_err(|why| format!("the password {why}"))?;
     Ok(Credentials::Basic { username: username.to_owned(), password: Secret::verbatim(password) })
 }
 
@@ -179,5 +180,6 @@ fn bearer(text: &str) -> Result<Credentials, String> {
     if text.is_empty() {
         return Err("must not be empty".to_owned());
     }
+    check_text(text).map_err(|why| format!("the token {why}"))?;
     Ok(Credentials::Bearer { token: Secret::verbatim(text) })
 }

@@ -6,12 +6,12 @@
 use bytes::Bytes;
 use rand::RngCore;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::inbound::{Credentials, Form, Inbound, Received, Refusal, Terms, Verified};
 use crate::name::Metadata;
 use crate::provider::Provider;
 use crate::retry::{self, Ladder};
-use crate::secret::{OLD_SECRETS_MAX, Overlap, Secret, SecretSlot};
+use crate::secret::{OLD_SECRETS_MAX, Overlap, Secret, SecretSlot, check_text};
 
 /// The files of a folder by name, as part of this program.
 macro_rules! files {
@@ -86,9 +86,10 @@ pub fn generate_secret(provider: Provider, rng: &mut impl RngCore) -> Secret {
     }
 }
 
-/// Reads a secret in the provider's form; the newline at the end of a file is no part of it. Error: the form.
+/// Reads a secret in the provider's form, every character of it: whoever reads it from a file leaves out the newline at
+/// the end. Error: the form, or what nobody sees in it.
 pub fn parse_secret(provider: Provider, text: &str) -> Result<Secret> {
-    let text = text.trim_end_matches(['\r', '\n']);
+    check_text(text).map_err(|why| Error::field("secret", why))?;
     match provider {
         Provider::Fintoc => fintoc::parse_secret(text),
         Provider::Bridge => bridge::parse_secret(text),
@@ -313,8 +314,20 @@ mod tests {
         for provider in Provider::ALL {
             let secret = generate_secret(provider, rng);
             assert_ne!(secret, generate_secret(provider, rng));
-            assert_eq!(parse_secret(provider, &format!("{}\r\n", secret.text())).expect("our own"), secret);
-            assert!(parse_secret(provider, "").is_err() && parse_secret(provider, "\n").is_err());
+            assert_eq!(parse_secret(provider, &secret.text()).expect("our own"), secret);
+            for (begin, end, why) in [
+                ("", "\r\n", "ends with a newline"),
+                ("", " ", "ends with a blank"),
+                ("\t", "", "begins with a tab"),
+                ("", "\0", "holds a NUL"),
+            ] {
+                let error = parse_secret(provider, &format!("{begin}{}{end}", secret.text())).expect_err(why);
+                assert!(error.detail.starts_with(why) && !error.detail.contains(&secret.text()), "{error}");
+                assert_eq!(error.fields[0].path, ["body", "secret"]);
+            }
+            for nothing in ["", "\n", "   "] {
+                assert!(parse_secret(provider, nothing).is_err(), "{nothing:?}");
+            }
         }
         let uuid = "644b2ac3-0797-4ec6-9537-cb5c0af9caf9";
         let key = "3afb49c98ac08a67a58efa5580b24e5984bc36d7ebd404e875234f107deed108";
@@ -334,6 +347,9 @@ mod tests {
                 assert_eq!(error.fields[0].path, ["body", "secret"]);
             }
         }
+        // the text is the key, and Bridge signs with the lower-case one that its dashboard shows
+        let folded = parse_secret(Provider::Bridge, &uuid.to_uppercase()).expect("a UUID");
+        assert_eq!(folded.text(), uuid);
         assert!(parse_secret(Provider::Generic, &"x".repeat(1_025)).is_err());
     }
 

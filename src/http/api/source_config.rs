@@ -9,7 +9,7 @@ use crate::inbound::{Algorithm, Credentials, Encoding, Form, Terms};
 use crate::network::Network;
 use crate::provider::Provider;
 use crate::providers;
-use crate::secret::Secret;
+use crate::secret::{Secret, check_text};
 use crate::source::{Config, DEDUP_DAYS, DeliverAs};
 
 /// How far a signed time may be from now unless told otherwise, and at most, in seconds.
@@ -19,6 +19,9 @@ const TOLERANCE_SECS_MAX: i64 = 86_400;
 const FORM_BYTES_MAX: usize = 256;
 /// The longest user name, password or bearer token, in bytes.
 const CREDENTIAL_BYTES_MAX: usize = 1_024;
+/// The shortest secret, password or token that may open a door, in bytes: three printable characters are guessed in a
+/// quarter of an hour by whoever tries a thousand a second.
+const PROOF_BYTES_MIN: usize = 4;
 
 /// Each key that is given sets; `secret` is a list of one.
 #[derive(Clone, Default, Deserialize)]
@@ -145,14 +148,33 @@ fn wrong(field: &str, message: impl Into<String>) -> Error {
     Error::at(&["body", "config", field], message)
 }
 
+/// Reads a secret that is to open a door. Error: its form, or that anybody guesses it.
+fn secret(provider: Provider, text: &str) -> Result<Secret> {
+    let secret = providers::parse_secret(provider, text).map_err(|error| wrong("secrets", error.detail))?;
+    if text.len() < PROOF_BYTES_MIN {
+        return Err(wrong(
+            "secrets",
+            format!("must have at least {PROOF_BYTES_MIN} bytes; a shorter one is soon guessed"),
+        ));
+    }
+    Ok(secret)
+}
+
+/// Error: what is wrong with a credential, in words that tell nothing of it.
+fn check_credential(name: &str, text: &str, bytes_min: usize) -> Result<()> {
+    check_text(text).map_err(|why| wrong("authentication", format!("the {name} {why}")))?;
+    if (bytes_min..=CREDENTIAL_BYTES_MAX).contains(&text.len()) {
+        return Ok(());
+    }
+    Err(wrong("authentication", format!("the {name} must have {bytes_min} to {CREDENTIAL_BYTES_MAX} bytes")))
+}
+
 impl ConfigIn {
     /// Sets what is given. Error: the key that breaks a rule, or is another provider's.
     pub(super) fn apply(&self, provider: Provider, config: &mut Config) -> Result<()> {
         self.check_keys(provider)?;
         if let Some(texts) = self.secrets.clone().or_else(|| self.secret.clone().map(|secret| vec![secret])) {
-            let parse =
-                |text: &String| providers::parse_secret(provider, text).map_err(|error| wrong("secrets", error.detail));
-            config.terms.secrets = texts.iter().map(parse).collect::<Result<_>>()?;
+            config.terms.secrets = texts.iter().map(|text| secret(provider, text)).collect::<Result<_>>()?;
         }
         if let Some(secs) = self.tolerance_seconds {
             if !(0..=TOLERANCE_SECS_MAX).contains(&secs) {
@@ -245,18 +267,17 @@ impl ConfigIn {
 
 impl AuthenticationIn {
     fn read(&self) -> Result<Credentials> {
-        let secret = |text: &str| {
-            let fits = (1..=CREDENTIAL_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
-            let message = format!("credentials must be 1 to {CREDENTIAL_BYTES_MAX} bytes without control characters");
-            fits.then(|| Secret::verbatim(text)).ok_or_else(|| wrong("authentication", message))
-        };
         match (self.kind, &self.basic, &self.bearer) {
             (AuthenticationType::None, None, None) => Ok(Credentials::None),
-            (AuthenticationType::Basic, Some(basic), None) if !basic.username.contains([':', '\0']) => {
-                Ok(Credentials::Basic { username: basic.username.clone(), password: secret(&basic.password)? })
+            (AuthenticationType::Basic, Some(basic), None) if !basic.username.contains(':') => {
+                check_credential("username", &basic.username, 0)?;
+                check_credential("password", &basic.password, PROOF_BYTES_MIN)?;
+                let password = Secret::verbatim(&basic.password);
+                Ok(Credentials::Basic { username: basic.username.clone(), password })
             }
             (AuthenticationType::Bearer, None, Some(bearer)) => {
-                Ok(Credentials::Bearer { token: secret(&bearer.token)? })
+                check_credential("token", &bearer.token, PROOF_BYTES_MIN)?;
+                Ok(Credentials::Bearer { token: Secret::verbatim(&bearer.token) })
             }
             _ => Err(wrong(
                 "authentication",

@@ -42,11 +42,12 @@ pub(super) fn generate_secret(rng: &mut impl RngCore) -> Secret {
     Secret::verbatim(&text)
 }
 
-/// Reads a UUID; its text is the key. Error: the form.
+/// Reads a UUID; its text is the key, in the lower-case digits that Bridge's dashboard shows and signs with. Error: the
+/// form.
 pub(super) fn parse_secret(text: &str) -> Result<Secret> {
     let fits = |(at, byte): (usize, u8)| if HYPHENS.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() };
     if text.len() == UUID_CHARS && text.bytes().enumerate().all(fits) {
-        return Ok(Secret::verbatim(text));
+        return Ok(Secret::verbatim(&text.to_ascii_lowercase()));
     }
     let form = "must be a UUID such as 644b2ac3-0797-4ec6-9537-cb5c0af9caf9, as Bridge's dashboard showed it once";
     Err(Error::field("secret", form))

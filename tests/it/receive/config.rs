@@ -59,6 +59,7 @@ fn a_wrong_config_is_told_what_would_be_right() {
         ("fintoc", json!({"secrets": [""]}), "secrets"),
         ("bridge", json!({"secrets": ["not-a-uuid"]}), "secrets"),
         ("finix", json!({"secrets": ["3afb"]}), "secrets"),
+        ("generic-webhook", json!({"secrets": ["x"]}), "guessed"),
         ("standard-webhooks", json!({"secrets": ["whsec_short"]}), "secrets"),
         ("fintoc", json!({"toleranceSeconds": -1}), "toleranceSeconds"),
         ("fintoc", json!({"dedupDays": 0}), "dedupDays"),
@@ -83,6 +84,58 @@ fn a_wrong_config_is_told_what_would_be_right() {
         world.call("POST", SOURCES, json!({"name": "a", "type": "stripe"})).expect(422).to_string().contains("fintoc")
     );
     assert_eq!(world.call("GET", SOURCES, "").expect(200)["data"], json!([]));
+}
+
+#[test]
+fn what_nobody_sees_in_a_secret_is_named_and_the_secret_is_not() {
+    let world = World::start();
+    let generic = "s3cr3t-of-ours";
+    let padded = |secret: &str, begin: &str, end: &str| json!({"secrets": [format!("{begin}{secret}{end}")]});
+    let basic = |name: &str, password: &str| json!({"authentication": {"type": "BASIC", "basic": {"username": name, "password": password}}});
+    let bearer = |token: &str| json!({"authentication": {"type": "BEARER", "bearer": {"token": token}}});
+    for (kind, config, why) in [
+        ("fintoc", padded(FINTOC, "", "\n"), "ends with a newline; leave it out"),
+        ("bridge", padded(BRIDGE, "", "\r\n"), "ends with a newline; leave it out"),
+        ("finix", padded(FINIX, " ", ""), "begins with a blank; leave it out"),
+        ("standard-webhooks", padded(STANDARD, "\t", ""), "begins with a tab; leave it out"),
+        ("svix", padded(STANDARD, "", " "), "ends with a blank; leave it out"),
+        ("generic-webhook", padded(generic, "", " "), "ends with a blank; leave it out"),
+        ("generic-webhook", padded(generic, "", "\0"), "holds a NUL character"),
+        ("generic-webhook", padded("", "  ", "\t"), "is blank"),
+        ("generic-webhook", padded("", "", ""), "must be a text of 1 to 1024 bytes"),
+        ("generic-webhook", padded("k", "", ""), "must have at least 4 bytes; a shorter one is soon guessed"),
+        ("generic-webhook", padded("key", "", ""), "must have at least 4 bytes"),
+        ("finix", basic("finix", "   "), "the password is blank"),
+        ("finix", basic("finix", "s3cr3t\n"), "the password ends with a newline"),
+        ("finix", basic("finix ", "s3cr3t"), "the username ends with a blank"),
+        ("finix", basic("finix", "x"), "the password must have 4 to 1024 bytes"),
+        ("finix", bearer(" "), "the token is blank"),
+        ("finix", bearer("s3\0cr3t"), "the token holds a NUL character"),
+        ("finix", bearer(""), "the token must have 4 to 1024 bytes"),
+    ] {
+        let answer = world.call("POST", SOURCES, json!({"name": "a", "type": kind, "config": config})).expect(422);
+        let told = answer["detail"][0]["msg"].as_str().unwrap();
+        assert!(told.starts_with(why), "{config}: {told}");
+        for secret in [FINTOC, BRIDGE, FINIX, STANDARD, generic, "s3cr3t"] {
+            assert!(!answer.to_string().contains(secret), "{answer}");
+        }
+    }
+    // those of endpoints are read by the same rule
+    let app = world.call("POST", "/api/v1/app", json!({"name": "a"})).expect(201);
+    let endpoints = format!("/api/v1/app/{}/endpoint", text(&app["id"]));
+    let with = |secret: String| json!({"url": "http://127.0.0.1:1/", "secret": secret});
+    let refused = world.call("POST", &endpoints, with(format!("{STANDARD}\n"))).expect(422);
+    assert_eq!(refused["detail"][0]["msg"], "ends with a newline; leave it out");
+    let endpoint = world.call("POST", &endpoints, with(STANDARD.to_owned())).expect(201);
+    let rotate = format!("{endpoints}/{}/secret/rotate", text(&endpoint["id"]));
+    let refused = world.call("POST", &rotate, json!({"key": format!(" {STANDARD}")})).expect(422);
+    assert_eq!(refused["detail"][0]["msg"], "begins with a blank; leave it out");
+}
+
+#[test]
+fn a_bridge_secret_that_was_pasted_in_upper_case_verifies() {
+    let door = Door::open_with(Provider::Bridge, json!({"secrets": [BRIDGE.to_uppercase()]}));
+    assert_eq!(door.send(r#"{"content":{},"timestamp":1,"type":"user.deleted"}"#).status, 200);
 }
 
 #[test]
