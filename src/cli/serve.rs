@@ -81,7 +81,7 @@ pub struct ServeArgs {
     #[arg(long, env = "POSTHASTE_KEY_RATE", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub key_rate: Option<u32>,
     /// Proxies in front of this server, such as 10.0.0.5: their X-Forwarded-For tells where a request came from.
-    #[arg(long, env = "POSTHASTE_TRUST_PROXY", value_delimiter = ',', value_name = "CIDR")]
+    #[arg(long, env = "POSTHASTE_TRUST_PROXY", value_delimiter = ',', value_name = "CIDR", value_parser = Network::of_senders)]
     pub trust_proxy: Vec<Network>,
     /// The largest payload of one event, in bytes.
     #[arg(long, env = "POSTHASTE_PAYLOAD_MAX", default_value_t = PAYLOAD_BYTES, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..=PAYLOAD_BYTES_MAX))]

@@ -189,7 +189,7 @@ impl ConfigIn {
             config.dedup_days = days;
         }
         if let Some(texts) = &self.allow_ips {
-            let parse = |text: &String| text.parse::<Network>().map_err(|error| wrong("allowIps", error.to_string()));
+            let parse = |text: &String| Network::of_senders(text).map_err(|error| wrong("allowIps", error.to_string()));
             config.allow_ips = texts.iter().map(parse).collect::<Result<_>>()?;
         }
         if let Some(authentication) = &self.authentication {

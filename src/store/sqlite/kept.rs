@@ -82,7 +82,7 @@ fn write_networks<S: serde::Serializer>(networks: &[Network], serializer: S) -> 
 
 fn read_networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Network>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
-    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    texts.iter().map(|text| Network::of_senders(text).map_err(D::Error::custom)).collect()
 }
 
 /// A list or map as JSON.

@@ -135,3 +135,44 @@ fn each_bit_of_body_and_signature_counts() {
     assert_eq!((door.post(body, &signature).status, door.post(body, &signature).status), (200, 200));
     assert_eq!(door.events().len(), 1);
 }
+#[test]
+fn an_address_is_the_same_however_a_proxy_or_a_person_writes_it() {
+    let world = World::start_with(&["--allow-network", "127.0.0.0/8", "--trust-proxy", "::ffff:127.0.0.1,10.0.0.9:80"]);
+    let listed =
+        json!({"allowIps": ["203.0.113.7:443", "[2001:db8::1]", "[2001:db8::2]:1234", "::ffff:198.51.100.0/120"]});
+    let door = Door::open_in(world, Provider::Bridge, listed);
+    assert_eq!(
+        door.get("")["config"]["allowIps"],
+        json!(["203.0.113.7/32", "2001:db8::1/128", "2001:db8::2/128", "198.51.100.0/24"])
+    );
+    let sent = |n: usize, forwarded: &str| {
+        let body = format!(r#"{{"content":{{}},"timestamp":{n},"type":"user.deleted"}}"#);
+        let mut headers = door.proof(body.as_bytes());
+        headers.push(("x-forwarded-for".to_owned(), forwarded.to_owned()));
+        door.post(body.as_bytes(), &headers).status
+    };
+    for (n, (forwarded, status)) in [
+        ("203.0.113.7", 200),
+        ("203.0.113.7:51000", 200),
+        ("::ffff:203.0.113.7", 200),
+        ("[::ffff:203.0.113.7]:51000", 200),
+        ("2001:db8::1", 200),
+        ("[2001:db8::1]", 200),
+        ("[2001:db8::2]:1", 200),
+        ("198.51.100.77:80", 200),
+        ("1.1.1.1, 203.0.113.7:51000, 10.0.0.9:9000", 200),
+        ("[2001:db8::3]:1234", 401),
+        ("203.0.113.8:443", 401),
+        // whoever stands before what cannot be read may be invented
+        ("203.0.113.7, unknown", 401),
+        ("203.0.113.7, _hidden", 401),
+        ("203.0.113.7:51000, 9.9.9.9:443", 401),
+        ("203.0.113.7, [fe80::1%1]:443", 401),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(sent(n, forwarded), status, "{forwarded}");
+    }
+}
+
