@@ -138,7 +138,7 @@ pub fn as_written(header: &str) -> &str {
 
 /// Whether this is the empty request by which Finix asks whether anybody is there.
 pub fn is_ping(provider: Provider, body: &[u8]) -> bool {
-    provider == Provider::Finix && matches!(body, b"" | b"{}")
+    provider == Provider::Finix && finix::is_ping(body)
 }
 
 /// Verifies a request on its raw bytes. Error: why it is not believed.

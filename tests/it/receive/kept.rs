@@ -79,8 +79,11 @@ fn bridge_events_are_told_apart_by_their_content_and_its_test_is_never_a_repetit
 #[test]
 fn finix_pings_are_answered_at_any_time_and_leave_no_trace_but_a_count() {
     let door = Door::open_with(Provider::Finix, json!({"secrets": []}));
-    for body in ["", "{}"] {
-        assert_eq!(door.post(body.as_bytes(), &[]).status, 200);
+    for body in ["", "{}", " \r\n", "{ }", "{}\n", "null", "\tnull\n"] {
+        assert_eq!(door.post(body.as_bytes(), &[]).status, 200, "{body:?}");
+    }
+    for body in ["[]", "{}{}", "nullx", r#"{"a":1}"#, &" ".repeat(2_000)] {
+        assert_eq!(door.post(body.as_bytes(), &[]).status, 401, "{body:?}");
     }
     let event = r#"{"type":"created","entity":"transfer","occurred_at":"2026-01-01T00:00:00.1","_embedded":{"transfers":[{"id":"TR1"}]}}"#;
     assert_eq!(door.send(event).status, 401, "a source without secrets lets nothing else in");
@@ -90,7 +93,7 @@ fn finix_pings_are_answered_at_any_time_and_leave_no_trace_but_a_count() {
     let stats = door.get("/stats");
     assert_eq!(
         (&stats["pings"], &stats["accepted"], &stats["refused"]["bad_secret"]),
-        (&json!(3), &json!(1), &json!(1))
+        (&json!(8), &json!(1), &json!(6))
     );
     assert_eq!(door.events()[0]["eventType"], json!("transfer.created"));
     assert_eq!(door.world.call("POST", &door.path, "").status, 200, "also with an Authorization header");
