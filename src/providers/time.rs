@@ -9,7 +9,7 @@ const TEXT_BYTES_MAX: usize = 64;
 /// How many digits of a second's fraction count; further ones are below a nanosecond.
 const FRACTION_DIGITS_MAX: usize = 9;
 /// Numbers from here on are milliseconds, below it seconds: 5138 in seconds, 1973 in milliseconds.
-const MILLISECONDS_MIN: i64 = 100_000_000_000;
+const MILLISECONDS_MIN: f64 = 100_000_000_000.0;
 
 /// Reads an ISO 8601 moment in ms since 1970: UTC when it names no zone, any number of fraction digits, stray spaces
 /// (Finix's own pages have `2020-04-26T22:58 :30.584`). `None` for anything else.
@@ -26,9 +26,15 @@ pub fn read(text: &str) -> Option<i64> {
     Some(moment.as_millisecond())
 }
 
-/// Reads a count since 1970 in seconds or milliseconds, told apart by its magnitude; gives milliseconds.
-pub(super) fn from_count(count: i64) -> Option<i64> {
-    if count.checked_abs()? >= MILLISECONDS_MIN { Some(count) } else { count.checked_mul(1_000) }
+/// Reads a number, whole or not, as a count since 1970 in seconds or milliseconds, told apart by its magnitude; gives
+/// milliseconds. `None` for anything else, and for what no calendar holds.
+pub(super) fn from_number(text: &str) -> Option<i64> {
+    let is_number = text.len() <= TEXT_BYTES_MAX && text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    let count = text.parse().ok().filter(|count: &f64| is_number && count.is_finite())?;
+    let ms = if count.abs() >= MILLISECONDS_MIN { count } else { count * 1_000.0 };
+    #[expect(clippy::cast_possible_truncation, reason = "what is too large becomes the largest, and is no moment")]
+    let whole_ms = ms.round() as i64;
+    Timestamp::from_millisecond(whole_ms).ok().map(Timestamp::as_millisecond)
 }
 
 /// Writes `2021-12-07T21:43:54.343Z`.
@@ -83,14 +89,48 @@ mod tests {
     #[test]
     fn counts_are_told_apart_by_their_magnitude() {
         for (count, ms) in [
-            (1_611_681_789, Some(1_611_681_789_000)),
-            (1_612_782_588_323, Some(1_612_782_588_323)),
-            (0, Some(0)),
-            (i64::MAX, Some(i64::MAX)),
-            (i64::MIN, None),
+            ("1611681789", Some(1_611_681_789_000)),
+            ("1612782588323", Some(1_612_782_588_323)),
+            ("1611681789.5", Some(1_611_681_789_500)),
+            ("1611681789.123", Some(1_611_681_789_123)),
+            ("1.611681789e9", Some(1_611_681_789_000)),
+            ("1611681789123.0", Some(1_611_681_789_123)),
+            ("1611681789123.7", Some(1_611_681_789_124)),
+            ("1.611681789123E+12", Some(1_611_681_789_123)),
+            ("99999999999", Some(99_999_999_999_000)),
+            ("100000000000", Some(100_000_000_000)),
+            ("0", Some(0)),
+            ("-0.0", Some(0)),
+            ("-1.5", Some(-1_500)),
+            ("253402207200000", Some(253_402_207_200_000)),
+            ("253402207201000", None),
+            ("-99999999999", Some(-99_999_999_999_000)),
+            ("-999999999999999", None),
+            ("9223372036854775807", None),
+            ("-9223372036854775808", None),
+            ("99999999999999999999", None),
+            ("1e300", None),
+            ("1e400", None),
+            ("-1e400", None),
+            ("1e-400", Some(0)),
+            ("", None),
+            ("x", None),
+            ("-", None),
+            ("nan", None),
+            ("-nan", None),
+            ("inf", None),
+            ("-inf", None),
+            ("-infinity", None),
+            ("+1", None),
+            (" 1", None),
+            ("1 ", None),
+            ("1_000", None),
+            ("0x1", None),
+            ("null", None),
         ] {
-            assert_eq!(from_count(count), ms, "{count}");
+            assert_eq!(from_number(count), ms, "{count}");
         }
+        assert_eq!(from_number(&"1".repeat(10_000)), None);
     }
 
     #[test]

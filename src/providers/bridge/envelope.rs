@@ -1,10 +1,11 @@
 //! `{"content","timestamp","type"}`.
 
 use rand::RngCore;
+use serde_json::value::RawValue;
 
 use crate::error::Result;
 use crate::providers::fact::{Fact, Reading, hashed};
-use crate::providers::json::{Object, quoted, spliced};
+use crate::providers::json::{self, Object, quoted, spliced};
 use crate::providers::{canonical, time};
 
 /// The event of the dashboard's "Send a test"; it may come any number of times and is a new one each time.
@@ -19,7 +20,7 @@ pub(in crate::providers) fn read(body: &[u8]) -> Result<Reading<'_>, String> {
     let event_type = object.required("type")?;
     let content = object.get("content").ok_or("the body has no `content`")?;
     let timestamp = object.get("timestamp");
-    let occurred_ms = timestamp.and_then(|value| time::from_count(value.get().parse().ok()?));
+    let occurred_ms = timestamp.and_then(moment);
     let mut reading = Reading { event_type, occurred_ms, ..Reading::default() };
     if reading.event_type != TEST_EVENT {
         let timestamp = timestamp.map_or("null", |value| value.get());
@@ -28,6 +29,15 @@ pub(in crate::providers) fn read(body: &[u8]) -> Result<Reading<'_>, String> {
         reading.dedup_key = Some(hashed(canonical::form(&said)?.as_bytes()));
     }
     Ok(reading)
+}
+
+/// When it happened. Bridge's pages have whole numbers, of seconds and of milliseconds; whoever hands its events on may
+/// make another number of them, or a text.
+fn moment(timestamp: &RawValue) -> Option<i64> {
+    match json::text(timestamp) {
+        Some(text) => time::from_number(&text).or_else(|| time::read(&text)),
+        None => time::from_number(timestamp.get()),
+    }
 }
 
 /// Writes the envelope around a resource.
@@ -60,5 +70,39 @@ mod tests {
         let test = wrap(Fact { event_type: TEST_EVENT, ..fact }, rng).expect("it is constant");
         let reading = read(&test).expect("Bridge's own");
         assert_eq!((reading.dedup_key, reading.occurred_ms), (None, Some(1_611_681_789_000)));
+    }
+
+    #[test]
+    fn a_timestamp_keeps_its_time_however_it_is_written() {
+        for (timestamp, ms) in [
+            ("1611681789", Some(1_611_681_789_000)),
+            ("1611681789123", Some(1_611_681_789_123)),
+            ("1611681789.5", Some(1_611_681_789_500)),
+            ("1.611681789e9", Some(1_611_681_789_000)),
+            ("1611681789123.0", Some(1_611_681_789_123)),
+            (r#""1611681789""#, Some(1_611_681_789_000)),
+            (r#""1611681789123""#, Some(1_611_681_789_123)),
+            (r#""1611681789.5""#, Some(1_611_681_789_500)),
+            (r#""2021-01-26T17:23:09.5Z""#, Some(1_611_681_789_500)),
+            (r#""\u0031611681789""#, Some(1_611_681_789_000)),
+            ("1e400", None),
+            ("-99999999999999999999", None),
+            (r#""x""#, None),
+            (r#""""#, None),
+            ("null", None),
+            ("true", None),
+            ("[1611681789]", None),
+            (r#"{"at":1611681789}"#, None),
+        ] {
+            let body = format!(r#"{{"content":{{}},"timestamp":{timestamp},"type":"item.created"}}"#);
+            let reading = read(body.as_bytes()).expect(timestamp);
+            assert_eq!(reading.occurred_ms, ms, "{timestamp}");
+        }
+        let absent = read(br#"{"content":{},"type":"item.created"}"#).expect("it needs none");
+        assert_eq!(absent.occurred_ms, None);
+        // what an event is known by is as it was: the hash of the canonical form, the timestamp as it is written there
+        let known = r#"{"content":{},"timestamp":1611681789,"type":"item.created"}"#;
+        let reading = read(known.as_bytes()).expect("an event");
+        assert_eq!(reading.dedup_key, Some(hashed(canonical::form(known).expect("JSON").as_bytes())));
     }
 }

@@ -118,7 +118,11 @@ fn what_is_new_or_odd_is_understood_as_far_as_it_goes() {
     for (timestamp, ms) in [
         ("1611681789", Some(1_611_681_789_000)),
         ("1612782588323", Some(1_612_782_588_323)),
-        ("1.5", None),
+        ("1.5", Some(1_500)),
+        ("1611681789.5", Some(1_611_681_789_500)),
+        ("\"1611681789\"", Some(1_611_681_789_000)),
+        ("\"1612782588323\"", Some(1_612_782_588_323)),
+        ("1e400", None),
         ("\"x\"", None),
     ] {
         let body = format!(r#"{{"content":null,"timestamp":{timestamp},"type":"item.created"}}"#);
