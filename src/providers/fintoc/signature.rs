@@ -19,18 +19,21 @@ pub(in crate::providers) fn sign(slots: &[SecretSlot], signing: Signing<'_>) -> 
     secret::signing(slots, signing.at_secs).take(1).map(written).collect()
 }
 
-/// Reads the header and holds it against every secret. Of a doubled field the last one counts, other fields do not,
-/// and upper-case digits are as wrong as they are for the official SDKs.
+/// Reads the header and holds it against every secret. Of two `v1` the last one counts, other fields do not, and
+/// upper-case digits are as wrong as they are for the official SDKs. These take the last of two times; Fintoc writes one,
+/// and whoever writes two wants one reader to believe the first and another the second.
 pub(in crate::providers) fn verify(terms: &Terms, inbound: Inbound<'_>, now_secs: i64) -> Result<(), Refusal> {
     let value = proof::header(inbound.headers, HEADER)?;
     let fields = signature::fields(value).ok_or(Refusal::MalformedHeader)?;
-    let last = |name: &str| fields.iter().rev().find(|(field, _)| *field == name).map(|(_, value)| *value);
-    if fields.iter().filter(|(field, _)| *field != "t").count() > SIGNATURES_MAX {
+    let (times, others): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(name, _)| *name == "t");
+    let [(_, time)] = times[..] else {
+        return Err(Refusal::MalformedHeader);
+    };
+    let at_secs = signature::digits(time).ok_or(Refusal::MalformedHeader)?;
+    if others.len() > SIGNATURES_MAX {
         return Err(Refusal::MalformedHeader);
     }
-    let time = last("t").ok_or(Refusal::MalformedHeader)?;
-    let at_secs = signature::digits(time).ok_or(Refusal::MalformedHeader)?;
-    let given = last("v1").ok_or(Refusal::UnknownScheme)?;
+    let (_, given) = others.into_iter().rfind(|(name, _)| *name == "v1").ok_or(Refusal::UnknownScheme)?;
     let given = signature::read_lower_tag(given).ok_or(Refusal::BadSignature)?;
     if !signature::made(&terms.secrets, &[time.as_bytes(), b".", inbound.body], &[given]) {
         return Err(Refusal::BadSignature);

@@ -217,7 +217,7 @@ fn an_empty_secret_is_no_secret() {
 }
 
 #[test]
-fn the_fintoc_header_is_read_as_the_official_sdks_read_it() {
+fn the_fintoc_header_is_read_as_the_official_sdks_read_it_but_for_two_times() {
     let (now, sender) = (NOW.to_string(), SENDERS[0]);
     let good = sender.good(&now, BODY);
     let bad = hex(&[1; 32]);
@@ -228,12 +228,14 @@ fn the_fintoc_header_is_read_as_the_official_sdks_read_it() {
         (2, vec![String::new()], Some(MalformedHeader)),
         (3, vec![format!("t={now},v1={good}"), format!("t={now},v1={bad}")], Some(MalformedHeader)),
         (3, vec![format!("t={now},v1={good}"), format!("t={now},v1={good}")], Some(MalformedHeader)),
-        (4, vec![format!("t={now},v1={good},t={now},v1={bad}")], Some(BadSignature)),
+        (4, vec![format!("t={now},v1={good},t={now},v1={bad}")], Some(MalformedHeader)),
+        (4, vec![format!("t={now},t={now},v1={good}")], Some(MalformedHeader)),
+        (4, vec![format!("t={now},v1={good},v1={bad}")], Some(BadSignature)),
         (4, vec![format!("t={now},v1={bad},v1={good}")], None),
         (5, vec![format!("t={now}")], Some(UnknownScheme)),
         (6, vec![format!("v1={good}")], Some(MalformedHeader)),
-        (16, vec![format!("t={now},t={},v1={good}", NOW + 1)], Some(BadSignature)),
-        (16, vec![format!("t={},t={now},v1={good}", NOW + 1)], None),
+        (16, vec![format!("t={now},t={},v1={good}", NOW + 1)], Some(MalformedHeader)),
+        (16, vec![format!("t={},t={now},v1={good}", NOW + 1)], Some(MalformedHeader)),
         (19, vec![format!("t={now},v0={good}")], Some(UnknownScheme)),
         (20, vec![format!("t={now},v2={good}")], Some(UnknownScheme)),
         (20, vec![format!("t={now},v1={good},v2=bad_signature,x=")], None),
