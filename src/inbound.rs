@@ -1,5 +1,7 @@
 //! An inbound request: raw, then verified, then understood; only what was verified can become an event.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -164,6 +166,17 @@ impl Refusal {
     pub fn parse(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|refusal| refusal.code() == code)
     }
+}
+
+/// A request that was not let in. Of its own words nothing is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusedRequest {
+    /// When it came, in ms since 1970.
+    pub at_ms: i64,
+    /// Why it was not let in.
+    pub reason: Refusal,
+    /// Who sent it.
+    pub address: IpAddr,
 }
 
 /// A request that somebody who knows a secret made. Only `providers/` makes one, after the proof held.

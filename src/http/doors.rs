@@ -1,6 +1,7 @@
-//! The doors of sources: found by token, read anew each half second; and what is turned away there, counted.
+//! The doors of sources: found by token, read anew each half second; and what is turned away there, counted, the last of
+//! it remembered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use crate::clock::Clock;
 use crate::engine::run::Engine;
 use crate::error::{Error, Result};
 use crate::id::SourceId;
-use crate::inbound::Refusal;
+use crate::inbound::{Refusal, RefusedRequest};
 use crate::provider::Provider;
 use crate::providers;
 use crate::source::{Source, TOKEN_CHARS, token_hash};
-use crate::store::{Op, Opening, Store, Turned};
+use crate::store::{LAST_REFUSED_MAX, Op, Opening, Store, Turned};
 
 /// Another process's change of a source is obeyed within this time and the read that follows it.
 const LOOK_MS: i64 = 500;
@@ -45,6 +46,18 @@ type Kept = HashMap<[u8; 16], (i64, Arc<Source>)>;
 struct Turns {
     pings: u64,
     refused: BTreeMap<Refusal, u64>,
+    /// The last ones, [`LAST_REFUSED_MAX`] at most: no more are remembered.
+    last: VecDeque<RefusedRequest>,
+}
+
+impl Turns {
+    fn refuse(&mut self, request: RefusedRequest) {
+        *self.refused.entry(request.reason).or_default() += 1;
+        if self.last.len() >= LAST_REFUSED_MAX {
+            self.last.pop_front();
+        }
+        self.last.push_back(request);
+    }
 }
 
 impl Doors {
@@ -87,9 +100,9 @@ impl Doors {
         self.kept().retain(|_, (_, kept)| kept.id != source);
     }
 
-    /// Counts a request that was not let in.
-    pub(super) fn refuse(self: &Arc<Self>, source: SourceId, refusal: Refusal) {
-        self.turn(source, |turns| *turns.refused.entry(refusal).or_default() += 1);
+    /// Counts a request that was not let in, and remembers it for a while.
+    pub(super) fn refuse(self: &Arc<Self>, source: SourceId, request: RefusedRequest) {
+        self.turn(source, |turns| turns.refuse(request));
     }
 
     /// Counts a validation ping.
@@ -114,7 +127,8 @@ impl Doors {
     pub async fn write_down(&self) {
         let turned = std::mem::take(&mut *self.turned());
         for (source, turns) in turned {
-            let turned = Turned { source, pings: turns.pings, refused: turns.refused.into_iter().collect() };
+            let Turns { pings, refused, last } = turns;
+            let turned = Turned { source, pings, refused: refused.into_iter().collect(), last: last.into() };
             if let Err(failed) = self.engine.record(Op::Turned(turned)).await {
                 tracing::warn!(?failed, "refused requests could not be counted");
             }
@@ -171,4 +185,22 @@ impl Watch {
 /// How long a provider goes on trying, in ms.
 fn retries_ms(provider: Provider) -> i64 {
     providers::ladder(provider).waits_secs.iter().map(|&secs| i64::from(secs) * 1_000).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_counted_and_no_more_of_it_is_kept_than_is_remembered() {
+        let mut turns = Turns::default();
+        for at_ms in 0..1_000 {
+            turns.refuse(RefusedRequest { at_ms, reason: Refusal::BadSignature, address: [127, 0, 0, 1].into() });
+        }
+        assert_eq!(turns.refused, [(Refusal::BadSignature, 1_000)].into());
+        assert_eq!(
+            turns.last.iter().map(|request| request.at_ms).collect::<Vec<_>>(),
+            (980..1_000).collect::<Vec<_>>()
+        );
+    }
 }

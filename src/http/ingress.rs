@@ -14,7 +14,7 @@ use super::state::Api;
 use crate::digest::sha256;
 use crate::error::{Error, Kind, Result};
 use crate::event::NewEvent;
-use crate::inbound::{Inbound, Received, Refusal};
+use crate::inbound::{Inbound, Received, Refusal, RefusedRequest};
 use crate::providers;
 use crate::source::{DeliverAs, Quarantined, Source};
 use crate::store::Op;
@@ -44,26 +44,27 @@ async fn take(api: &Api, token: &str, request: Request<Body>) -> Result<Response
         return Ok(encoded(encoding));
     }
     let body = read_body(&parts.headers, body, BODY_BYTES_MAX).await?;
-    if !source.admits(origin(api, &parts)) {
-        return Err(refused(api, &source, Refusal::BadAddress));
+    let (now, address) = (api.clock.now(), origin(api, &parts));
+    let refused = |reason| refused(api, &source, RefusedRequest { at_ms: now.wall_ms, reason, address });
+    if !source.admits(address) {
+        return Err(refused(Refusal::BadAddress));
     }
     if providers::is_ping(source.provider, &body) {
         api.doors.ping(source.id);
         return Ok(StatusCode::OK.into_response());
     }
-    let now = api.clock.now();
     let inbound = Inbound { headers: &parts.headers, body: &body };
     let terms = &source.config.terms;
-    let verified = providers::verify(source.provider, terms, inbound, now.wall_ms.div_euclid(1_000))
-        .map_err(|refusal| refused(api, &source, refusal))?;
+    let verified =
+        providers::verify(source.provider, terms, inbound, now.wall_ms.div_euclid(1_000)).map_err(refused)?;
     match providers::read(terms, verified) {
         Ok(received) => accept(api, &source, received, now.wall_ms).await,
         Err(reason) => Err(quarantine(api, &source, body, reason, now.wall_ms).await),
     }
 }
 
-fn refused(api: &Api, source: &Source, refusal: Refusal) -> Error {
-    api.doors.refuse(source.id, refusal);
+fn refused(api: &Api, source: &Source, request: RefusedRequest) -> Error {
+    api.doors.refuse(source.id, request);
     Error::new(Kind::Unauthorized, "unverified", UNVERIFIED)
 }
 

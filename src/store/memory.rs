@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId, TaskId};
+use crate::inbound::RefusedRequest;
 use crate::key::Key;
 use crate::replay::Replay;
 use crate::resource::Resource;
@@ -35,6 +36,7 @@ mod expunge;
 mod list;
 mod minute;
 mod read;
+mod refusal;
 mod replay;
 mod setting;
 mod source;
@@ -238,6 +240,13 @@ impl Store for Memory {
         let tables = self.tables();
         let rows: Vec<_> = tables.quarantine.iter().map(|(number, row)| (*number, row.clone())).collect();
         Ok(list::page(rows.iter().filter(|(_, row)| row.source == source), &page, |row| row.0))
+    }
+
+    fn refused(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, RefusedRequest)>> {
+        let tables = self.tables();
+        let own = tables.refusals.iter().filter(|(_, (of, _))| *of == source);
+        let rows: Vec<_> = own.map(|(number, (_, request))| (*number, *request)).collect();
+        Ok(list::page(rows.iter(), &page, |row| row.0))
     }
 
     fn replayable(&self, replay: &Replay, limit: usize) -> Result<Replayable> {

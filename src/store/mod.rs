@@ -11,6 +11,7 @@ use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::fan_out::Keyed;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId, TaskId};
+use crate::inbound::RefusedRequest;
 use crate::key::Key;
 use crate::ordering::OrderKey;
 use crate::provider::Provider;
@@ -57,6 +58,9 @@ pub const CHAINS_MAX: usize = 16_384;
 pub const FORGET_ROWS_MAX: usize = 500;
 /// How many bodies a source keeps in quarantine; more are counted and not kept.
 pub const QUARANTINED_MAX: usize = 1_000;
+/// How many of the requests that a source's door turned away are remembered, the last ones: enough to see who errs, and
+/// no log of people's addresses.
+pub const LAST_REFUSED_MAX: usize = 20;
 /// What stands where a response was erased.
 pub(crate) const EXPUNGED: &[u8] = b"EXPUNGED";
 /// How long counts are kept: 91 days, in hours.
@@ -239,6 +243,8 @@ pub trait Store: Across + Audit + Background + People + Send + Sync + 'static {
     fn source_stats(&self, source: SourceId) -> Result<SourceStats>;
     /// A source's quarantine, by the order in which bodies first came; the key is the row's number.
     fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>>;
+    /// The last requests that a source's door turned away, by the order in which they came; the key is the row's number.
+    fn refused(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, RefusedRequest)>>;
     /// The next deliveries that a replay makes again, `limit` at most.
     fn replayable(&self, replay: &Replay, limit: usize) -> Result<Replayable>;
     /// How many deliveries a replay makes again, from its position on.

@@ -14,7 +14,7 @@ use crate::environment::{Environment, Validation};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, KeyId, SourceId, TaskId};
-use crate::inbound::Refusal;
+use crate::inbound::{Refusal, RefusedRequest};
 use crate::key::Key;
 use crate::ordering::OrderKey;
 use crate::replay::Replay;
@@ -129,6 +129,8 @@ pub struct Turned {
     pub pings: u64,
     /// Requests that were not let in, by reason.
     pub refused: Vec<(Refusal, u64)>,
+    /// The last of these, in the order in which they came.
+    pub last: Vec<RefusedRequest>,
 }
 
 /// An accepted event with what only its row knows.

@@ -46,6 +46,7 @@ mod once;
 mod opening;
 pub mod receiving;
 mod recovery;
+pub mod refusal;
 mod replay;
 pub mod resource;
 mod scan;

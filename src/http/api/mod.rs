@@ -43,6 +43,7 @@ mod ordering;
 mod poller;
 mod precheck;
 mod quarantine;
+mod refusal;
 pub(super) mod replay;
 mod secret;
 mod source;
@@ -166,6 +167,7 @@ fn sources() -> Router<Api> {
         .route("/ingest/api/v1/source/{source}/token/rotate", post(source::rotate_token))
         .route("/ingest/api/v1/source/{source}/stats", get(source_stats::read))
         .route("/ingest/api/v1/source/{source}/quarantine", get(quarantine::list))
+        .route("/ingest/api/v1/source/{source}/refusal", get(refusal::list))
         .route(endpoint, get(endpoint::list).post(endpoint::create))
         .route(&below(""), get(endpoint::read).put(endpoint::replace).patch(endpoint::patch).delete(endpoint::delete))
         .route(&below("/headers"), get(header::read).put(header::replace).patch(header::merge))

@@ -12,23 +12,37 @@ use super::visit::Visit;
 use crate::error::Result;
 use crate::http::state::Api;
 use crate::id::SourceId;
+use crate::inbound::RefusedRequest;
 use crate::key::Action;
 use crate::source::{Source, SourceStats};
+use crate::store::{LAST_REFUSED_MAX, Page};
+
+/// What came to a door, and the last that it turned away.
+type Came = (SourceStats, Vec<RefusedRequest>);
+
+/// All refusals that are remembered, the newest first.
+const LAST: Page<i64> = Page { after: None, descending: true, limit: LAST_REFUSED_MAX };
 
 /// GET `/{env}/source`
 pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
     let (environment, page) = (visit.call.caller.environment, asked::<SourceId>(&api, &visit, true)?);
     api.doors.write_down().await;
-    let (listed, stats) = api
+    let sees = visit.may(Action::Manage);
+    let (listed, came) = api
         .read(move |store| {
             let listed = store.sources(environment, page)?;
-            let stats = listed.rows.iter().map(|row| store.source_stats(row.id)).collect::<Result<Vec<_>>>()?;
-            Ok((listed, stats))
+            let door = |row: &Source| {
+                let stats = store.source_stats(row.id)?;
+                let last = if sees { store.refused(row.id, LAST)?.rows } else { Vec::new() };
+                Ok((stats, last.into_iter().map(|(_, request)| request).collect()))
+            };
+            let doors = listed.rows.iter().map(door).collect::<Result<Vec<Came>>>()?;
+            Ok((listed, doors))
         })
         .await?;
     let content = html! {
         @if listed.rows.is_empty() { p { "No source yet. Each provider comes in by one: make it with " code { "POST /ingest/api/v1/source" } "." } }
-        @for (row, stats) in listed.rows.iter().zip(&stats) { (source(&api, &visit, row, stats)) }
+        @for (row, came) in listed.rows.iter().zip(&came) { (source(&api, &visit, row, came)) }
         (more(&api, &listed, |row| row.id, &[]))
     };
     let mut page = visit.page("Sources", "source");
@@ -36,7 +50,7 @@ pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Respons
     Ok(visit.show(&api, page, &content))
 }
 
-fn source(api: &Api, visit: &Visit, row: &Source, stats: &SourceStats) -> Markup {
+fn source(api: &Api, visit: &Visit, row: &Source, (stats, last): &Came) -> Markup {
     let id = api.engine.text().of(row.id);
     let app = visit.path(&format!("app/{}", api.engine.text().of(row.application)));
     let token = row.tokens.first().map_or("", |slot| slot.token.as_str());
@@ -59,6 +73,27 @@ fn source(api: &Api, visit: &Visit, row: &Source, stats: &SourceStats) -> Markup
             @if !refused.is_empty() {
                 h3 { "Refused" }
                 ul { @for (reason, count) in refused { li { (reason.code()) ": " (count) } } }
+                @if !last.is_empty() { (refusals(row, last)) }
+            }
+        }
+    }
+}
+
+/// The last ones one by one, the newest first. Addresses are people's: who may see them is asked before they are read.
+fn refusals(row: &Source, last: &[RefusedRequest]) -> Markup {
+    html! {
+        details {
+            summary { "The last " (last.len()) }
+            table {
+                caption.unseen { "Refused at " (row.name) ", the newest first" }
+                thead { tr { th scope="col" { "When" } th scope="col" { "Reason" } th scope="col" { "From" } } }
+                tbody { @for request in last {
+                    tr {
+                        td { (moment(request.at_ms)) }
+                        td data-label="Reason" { (request.reason.code()) }
+                        td data-label="From" { (request.address) }
+                    }
+                } }
             }
         }
     }

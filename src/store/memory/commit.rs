@@ -3,7 +3,8 @@
 use super::count::Sums;
 use super::delivery::{insert_untried, move_due};
 use super::{
-    EventRow, FirstRow, KeyRow, Tables, arrival, audit, background, chain, count, minute, replay, setting, user,
+    EventRow, FirstRow, KeyRow, Tables, arrival, audit, background, chain, count, minute, refusal, replay, setting,
+    user,
 };
 use crate::attempt::Trigger;
 use crate::audit::By;
@@ -100,7 +101,7 @@ fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<
                 row.used_ms = row.used_ms.max(Some(*at_ms));
             }
         }
-        Op::Turned(turned) => sums.tally.turn(turned.source, turned.pings, &turned.refused),
+        Op::Turned(turned) => refusal::turned(tables, &mut sums.tally, turned),
         Op::Quarantine(quarantined) => arrival::quarantine(tables, &mut sums.tally, quarantined),
         Op::Alive(at_ms) => tables.alive_ms = Some(*at_ms),
         Op::Outage { source, since_ms, until_ms } => sums.tally.of(*source).outage = Some((*since_ms, *until_ms)),

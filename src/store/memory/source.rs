@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Tables, application};
+use super::{Tables, application, refusal};
 use crate::application::Application;
 use crate::id::EnvironmentId;
 use crate::source::{Source, SourceRef, token_hash};
@@ -48,6 +48,7 @@ fn update(tables: &mut Tables, source: &Source) -> Option<Refused> {
     tables.sources.insert(source.id, Source { environment, application, ..source.clone() });
     if source.deleted {
         application::delete(tables, application, source.updated_ms);
+        refusal::forget(tables, source.id);
     }
     None
 }

@@ -15,6 +15,7 @@ use crate::environment::{Environment, Validation};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id as _, KeyId, SourceId, TaskId};
+use crate::inbound::RefusedRequest;
 use crate::key::Key;
 use crate::ordering::OrderKey;
 use crate::replay::Replay;
@@ -92,6 +93,8 @@ pub(super) struct Tables {
     pub(super) tallies: BTreeMap<SourceId, SourceTally>,
     /// By the order in which they came.
     pub(super) quarantine: BTreeMap<i64, Quarantined>,
+    /// Likewise.
+    pub(super) refusals: BTreeMap<i64, (SourceId, RefusedRequest)>,
     /// By application, sink and name.
     pub(super) consumers: BTreeMap<(ApplicationId, String, String), EventId>,
     pub(super) resources: BTreeMap<(String, String, String), Bytes>,
@@ -139,6 +142,7 @@ impl Tables {
             processed: BTreeSet::new(),
             tallies: BTreeMap::new(),
             quarantine: BTreeMap::new(),
+            refusals: BTreeMap::new(),
             consumers: BTreeMap::new(),
             resources: BTreeMap::new(),
             replays: BTreeMap::new(),

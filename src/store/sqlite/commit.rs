@@ -7,8 +7,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::delivery::{insert_untried, move_due};
 use super::rows::optional_list;
 use super::{
-    Added, Counted, Tally, Writer, Writing, arrival, audit, background, chain, count, minute, replay, setting, taken,
-    token, user,
+    Added, Counted, Tally, Writer, Writing, arrival, audit, background, chain, count, minute, refusal, replay, setting,
+    taken, token, user,
 };
 use crate::attempt::Trigger;
 use crate::audit::By;
@@ -138,7 +138,7 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
             let mut sql = db.prepare_cached("update key set used_ms = max(coalesce(used_ms, 0), ?2) where id = ?1")?;
             sql.execute((key.value(), at_ms))?;
         }
-        Op::Turned(turned) => work.tally.turn(turned.source, turned.pings, &turned.refused),
+        Op::Turned(turned) => refusal::turned(work, turned)?,
         Op::Quarantine(quarantined) => arrival::quarantine(work, quarantined)?,
         Op::Alive(at_ms) => {
             db.prepare_cached("update engine set alive_ms = ?1")?.execute((at_ms,))?;

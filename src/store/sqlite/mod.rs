@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId, TaskId};
+use crate::inbound::RefusedRequest;
 use crate::key::Key;
 use crate::ordering::OrderKey;
 use crate::replay::Replay;
@@ -50,6 +51,7 @@ mod list;
 mod minute;
 mod open;
 mod read;
+mod refusal;
 mod remembered;
 mod replay;
 mod resource;
@@ -307,6 +309,10 @@ impl Store for Sqlite {
 
     fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
         self.read(|db| list::quarantined(db, source, page))
+    }
+
+    fn refused(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, RefusedRequest)>> {
+        self.read(|db| refusal::list(db, source, page))
     }
 
     fn replayable(&self, replay: &Replay, limit: usize) -> Result<Replayable> {

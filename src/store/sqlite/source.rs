@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::application;
 use super::kept::{json, seal_config, seal_tokens};
+use super::{application, refusal};
 use crate::application::Application;
 use crate::id::{ApplicationId, Id};
 use crate::secret::Sealer;
@@ -93,6 +93,7 @@ fn update(db: &Connection, sealer: &Sealer, source: &Source) -> Sql<Option<Refus
     }
     if source.deleted {
         application::delete(db, ApplicationId::new(application), source.updated_ms)?;
+        refusal::forget(db, source.id)?;
     }
     put_tokens(db, source)
 }

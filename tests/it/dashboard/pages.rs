@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::{ADMIN, PASSWORD, Person, alert, world};
+use crate::receive;
 use crate::world::{Answer, Behaviour, Receiver, World, eventually};
 
 /// Logs a Viewer in whom the Admin made.
@@ -253,6 +254,26 @@ fn a_viewer_sees_every_page_and_changes_nothing() {
     {
         assert_eq!(ana.get(&path).status, 404, "{path}");
     }
+}
+
+#[test]
+fn admins_see_who_was_refused_last_at_a_door_and_viewers_how_many_were() {
+    let world = world();
+    let source = r#"{"name":"Fintoc","type":"fintoc","config":{"secrets":["whsec_abcdefghijklmnopqrstuvwxyz"]}}"#;
+    let door = receive::path_of(&world.call("POST", "/ingest/api/v1/source", source).expect(201));
+    let mut ana = Person::login(&world, ADMIN);
+    let mut vera = viewer(&world, &mut ana);
+    assert!(!ana.get("/test/source").body.contains("Refused"));
+    for _ in 0..25 {
+        world.raw(&receive::request(&door, b"{}", &[])).expect(401);
+    }
+    let [seen, unseen] = [&mut ana, &mut vera].map(|person| person.get("/test/source").body);
+    for page in [&seen, &unseen] {
+        assert!(page.contains("missing_header: 25"), "{page}");
+    }
+    assert!(seen.contains("<summary>The last 20</summary>"), "{seen}");
+    assert_eq!(seen.matches(r#"<td data-label="From">127.0.0.1</td>"#).count(), 20, "{seen}");
+    assert!(!unseen.contains("The last") && !unseen.contains("data-label=\"From\""), "{unseen}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use posthaste::event_type::EventType;
 use posthaste::filter::Filter;
 use posthaste::handling::Handling;
 use posthaste::id::{EventId, Id};
+use posthaste::inbound::Refusal;
 use posthaste::key::{Grant, Key, Role};
 use posthaste::ordering::Ordering;
 use posthaste::replay::{Replay, State as ReplayState};
@@ -26,6 +27,7 @@ use super::{a_folder, inbound};
 use crate::store::answers::{Topics, check_alike};
 use crate::store::audit;
 use crate::store::chain;
+use crate::store::refusal::{refused, turned};
 use crate::store::resource::resource;
 use crate::store::subject::{
     DAY_MS, HOUR_MS, NOON_MS, Subject, brief, once, park, resend, set, with_key, with_type, with_uid,
@@ -37,7 +39,7 @@ mod receiving;
 /// Writes what stands in a kept database.
 type Fill = fn(&Subject) -> Topics;
 /// The schemas that were released, by the number of their last step, and what stands in each.
-const RELEASED: [(&str, Fill); 11] = [
+const RELEASED: [(&str, Fill); 12] = [
     ("0001", fill_sending),
     ("0002", fill_receiving),
     ("0003", fill_waiting),
@@ -48,7 +50,8 @@ const RELEASED: [(&str, Fill); 11] = [
     ("0009", fill_background),
     ("0010", fill_ordering),
     ("0011", fill_keys),
-    ("0012", fill),
+    ("0012", fill_minutes),
+    ("0013", fill),
 ];
 /// Names the one that is to be written: `POSTHASTE_TEST_WRITE_SCHEMA=0003 cargo test --test it released`.
 const WRITE: &str = "POSTHASTE_TEST_WRITE_SCHEMA";
@@ -88,7 +91,7 @@ fn every_released_schema_is_opened_and_read() {
 /// Under schema 2 the key of each was indexed as it came; under schema 3 some keys may wait.
 #[test]
 fn what_came_in_under_an_earlier_schema_is_still_known() {
-    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1, 1, 1, 1, 1, 1]) {
+    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]) {
         let (_fresh_folder, fresh_path) = a_folder();
         let topics = fill(&open(&fresh_path));
         let (_folder, path) = a_folder();
@@ -124,6 +127,15 @@ fn schema(path: &Path) -> Vec<(String, Option<String>)> {
 /// Writes something of everything; gives what there is to ask about. It must not change once a schema was released with it:
 /// what a new schema holds beyond the one before is written by a function of its own.
 pub fn fill(subject: &Subject) -> Topics {
+    let topics = fill_minutes(subject);
+    let source = subject.source(topics.environments[0], &SourceRef::Id(topics.sources[0])).unwrap().unwrap();
+    let last: Vec<_> = (0..3).map(|number| refused(NOON_MS + number, Refusal::BadSignature)).collect();
+    subject.done(turned(&source, &last));
+    topics
+}
+
+/// What schema 12 can hold.
+fn fill_minutes(subject: &Subject) -> Topics {
     let mut topics = fill_keys(subject);
     let application = subject.new_application(topics.environments[1], None);
     subject.done(set(Change::Application(application.clone())));

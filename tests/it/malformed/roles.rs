@@ -39,7 +39,7 @@ const COUNT: &str = r#"{"since":"2099-01-01T00:00:00Z","dryRun":true}"#;
 const BELOW_SOURCE: &str = "/ingest/api/v1/source/{source}/endpoint/{ep}";
 
 /// All routes that take a key, in an order in which an admin can use them all.
-pub const ROUTES: [Route; 101] = [
+pub const ROUTES: [Route; 102] = [
     route("GET", "/api/v1/app", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app", r#"{"name":"a"}"#, Needs::Admin, 201),
     route("GET", APP, "", Needs::Viewer, 200),
@@ -137,6 +137,7 @@ pub const ROUTES: [Route; 101] = [
     route("POST", "/ingest/api/v1/source/{source}/token/rotate", "", Needs::Admin, 200),
     route("GET", "/ingest/api/v1/source/{source}/stats", "", Needs::Viewer, 200),
     route("GET", "/ingest/api/v1/source/{source}/quarantine", "", Needs::Viewer, 200),
+    route("GET", "/ingest/api/v1/source/{source}/refusal", "", Needs::Admin, 200),
     route("GET", "/ingest/api/v1/source/{source}/endpoint", "", Needs::Viewer, 200),
     route("POST", "/ingest/api/v1/source/{source}/endpoint", r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 201),
     route("GET", BELOW_SOURCE, "", Needs::Viewer, 200),

@@ -193,6 +193,7 @@ fn sources_are_their_environments_and_need_an_admin() {
     for key in [&viewer, &publisher] {
         assert_eq!(status(key, "GET", &path, ""), 200);
         for (method, path) in [
+            ("GET", format!("{path}/refusal")),
             ("PATCH", path.clone()),
             ("DELETE", path.clone()),
             ("POST", format!("{path}/token/rotate")),
@@ -202,9 +203,15 @@ fn sources_are_their_environments_and_need_an_admin() {
             assert_eq!(status(key, method, &path, body), 403, "{method} {path}");
         }
     }
-    for (method, rest) in
-        [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("GET", "/stats"), ("GET", "/quarantine"), ("GET", "/endpoint")]
-    {
+    for (method, rest) in [
+        ("GET", ""),
+        ("PATCH", ""),
+        ("DELETE", ""),
+        ("GET", "/stats"),
+        ("GET", "/quarantine"),
+        ("GET", "/refusal"),
+        ("GET", "/endpoint"),
+    ] {
         assert_eq!(status(&live, method, &format!("{path}{rest}"), "{}"), 404, "{method} {rest}");
     }
     assert_eq!(door.world.call_as("", "GET", &path, &[], "").status, 401);

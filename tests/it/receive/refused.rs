@@ -32,6 +32,63 @@ fn every_refusal_has_one_text_and_its_own_counter_and_leaves_nothing_else() {
     assert_eq!(door.post(&body, &door.proof_at(&body, now - 295)).status, 200);
 }
 
+/// What the door remembers of refused requests, the newest first: reason, address.
+fn remembered(door: &Door) -> Vec<(String, String)> {
+    let list = door.get("/refusal");
+    assert_eq!(list["done"], json!(true));
+    let rows = list["data"].as_array().unwrap().iter();
+    rows.map(|row| (text(&row["reason"]), text(&row["address"]))).collect()
+}
+
+#[test]
+fn a_door_remembers_its_last_twenty_refusals_for_its_admins() {
+    let world = World::start_with(&["--allow-network", "127.0.0.0/8", "--trust-proxy", "127.0.0.1"]);
+    let mut door = Door::open_in(world, Provider::Fintoc, json!({"allowIps": ["203.0.113.0/24", "127.0.0.1"]}));
+    let from = |address: &str, name: &str| {
+        let headers = [("x-forwarded-for".to_owned(), address.to_owned()), (name.to_owned(), "nonsense".to_owned())];
+        assert_eq!(door.post(b"{}", &headers).expect(401), serde_json::from_str::<Value>(FIXED).unwrap());
+    };
+    let before_ms = now_secs() * 1_000;
+    assert_eq!(remembered(&door), []);
+    from("198.51.100.9:4711", "x-nothing");
+    from("203.0.113.7", "x-nothing");
+    from("[2001:db8::1]:443", "x-nothing");
+    from("::ffff:203.0.113.8", "fintoc-signature");
+    let named =
+        |rows: &[(&str, &str)]| rows.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
+    assert_eq!(
+        remembered(&door),
+        named(&[
+            ("malformed_header", "203.0.113.8"),
+            ("bad_address", "2001:db8::1"),
+            ("missing_header", "203.0.113.7"),
+            ("bad_address", "198.51.100.9"),
+        ])
+    );
+    let first = door.get("/refusal?limit=1");
+    let at: jiff::Timestamp = text(&first["data"][0]["at"]).parse().unwrap();
+    assert!((before_ms..before_ms + 60_000).contains(&at.as_millisecond()), "{at}");
+    let second = door.get(&format!("/refusal?limit=1&iterator={}", text(&first["iterator"])));
+    assert_eq!(second["data"][0]["address"], "2001:db8::1");
+
+    // a flood pushes out what came before it, and no more is kept of it
+    for _ in 0..30 {
+        from("203.0.113.9", "fintoc-signature");
+    }
+    assert_eq!(remembered(&door), vec![("malformed_header".to_owned(), "203.0.113.9".to_owned()); 20]);
+    assert_eq!((door.refusals("malformed_header"), door.refusals("bad_address")), (31, 2), "all are counted");
+
+    // they are on the disk, and whoever may not manage the environment does not see them
+    let path = format!("{SOURCES}/{}/refusal", door.source);
+    for role in ["viewer", "publisher"] {
+        let key = door.world.key(role, "test");
+        let status = || Some(door.world.call_as(&key, "GET", &path, &[], "").status).filter(|status| *status != 401);
+        assert_eq!(eventually(status), 403, "{role}");
+    }
+    door.world.kill_and_restart();
+    assert_eq!(remembered(&door).len(), 20);
+}
+
 #[test]
 fn a_flood_of_signatures_is_not_looked_at() {
     let door = Door::open(Provider::Bridge);
@@ -112,30 +169,6 @@ fn only_listed_addresses_come_in_also_behind_a_trusted_proxy() {
 }
 
 #[test]
-fn each_bit_of_body_and_signature_counts() {
-    let door = Door::open(Provider::Generic);
-    let body = b"0123456789abcdef0123456789abcdef";
-    let config =
-        json!({"config": {"header": "X-Signature", "algorithm": "sha512", "encoding": "base64", "prefix": "s="}});
-    door.world.call("PATCH", &format!("{SOURCES}/{}", door.source), config).expect(200);
-    let form = posthaste::inbound::Form {
-        header: "x-signature".to_owned(),
-        algorithm: posthaste::inbound::Algorithm::Sha512,
-        encoding: posthaste::inbound::Encoding::Base64,
-        prefix: "s=".to_owned(),
-        ..Default::default()
-    };
-    let secret = providers::parse_secret(Provider::Generic, door.secret).unwrap();
-    let signature = vec![("x-signature".to_owned(), providers::sign_generic(&form, &secret, body))];
-    for bit in (0..body.len() * 8).step_by(7) {
-        let mut flipped = body.to_vec();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(door.post(&flipped, &signature).status, 401, "bit {bit}");
-    }
-    assert_eq!((door.post(body, &signature).status, door.post(body, &signature).status), (200, 200));
-    assert_eq!(door.events().len(), 1);
-}
-#[test]
 fn an_address_is_the_same_however_a_proxy_or_a_person_writes_it() {
     let world = World::start_with(&["--allow-network", "127.0.0.0/8", "--trust-proxy", "::ffff:127.0.0.1,10.0.0.9:80"]);
     let listed =
@@ -176,3 +209,27 @@ fn an_address_is_the_same_however_a_proxy_or_a_person_writes_it() {
     }
 }
 
+#[test]
+fn each_bit_of_body_and_signature_counts() {
+    let door = Door::open(Provider::Generic);
+    let body = b"0123456789abcdef0123456789abcdef";
+    let config =
+        json!({"config": {"header": "X-Signature", "algorithm": "sha512", "encoding": "base64", "prefix": "s="}});
+    door.world.call("PATCH", &format!("{SOURCES}/{}", door.source), config).expect(200);
+    let form = posthaste::inbound::Form {
+        header: "x-signature".to_owned(),
+        algorithm: posthaste::inbound::Algorithm::Sha512,
+        encoding: posthaste::inbound::Encoding::Base64,
+        prefix: "s=".to_owned(),
+        ..Default::default()
+    };
+    let secret = providers::parse_secret(Provider::Generic, door.secret).unwrap();
+    let signature = vec![("x-signature".to_owned(), providers::sign_generic(&form, &secret, body))];
+    for bit in (0..body.len() * 8).step_by(7) {
+        let mut flipped = body.to_vec();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(door.post(&flipped, &signature).status, 401, "bit {bit}");
+    }
+    assert_eq!((door.post(body, &signature).status, door.post(body, &signature).status), (200, 200));
+    assert_eq!(door.events().len(), 1);
+}

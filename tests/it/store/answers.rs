@@ -9,7 +9,7 @@ use posthaste::endpoint::Endpoint;
 use posthaste::event::{Event, Once};
 use posthaste::event_type::EventType;
 use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id, SourceId, floor_at};
-use posthaste::inbound::Credentials;
+use posthaste::inbound::{Credentials, RefusedRequest};
 use posthaste::source::{Quarantined, Source, SourceRef, token_hash};
 use posthaste::store::{AttemptRow, AttemptsOf, COUNT_MINUTES, DeliveryRow, Filter, Listed, Page, Search, Store};
 
@@ -246,6 +246,8 @@ fn receiving(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
         line(lines, "source stats", store.source_stats(source).unwrap());
         let list = |page| store.quarantined(source, page).unwrap();
         pages(lines, "quarantine", |row: &(i64, Quarantined)| row.0, Some, list);
+        let list = |page| store.refused(source, page).unwrap();
+        pages(lines, "refused", |row: &(i64, RefusedRequest)| row.0, Some, list);
     }
     for &application in &topics.applications {
         for (sink, name) in &topics.pollers {

@@ -35,8 +35,9 @@ fn a_source_that_never_heard_anything_has_no_stats(subject: &Subject) {
 fn pings_and_refusals_add_up(subject: &Subject) {
     let source = a_source(subject);
     let other = subject.make_source(source.environment).0;
-    let turned =
-        |pings, refused: &[(Refusal, u64)]| Op::Turned(Turned { source: source.id, pings, refused: refused.to_vec() });
+    let turned = |pings, refused: &[(Refusal, u64)]| {
+        Op::Turned(Turned { source: source.id, pings, refused: refused.to_vec(), last: Vec::new() })
+    };
     let all: Vec<_> = Refusal::ALL.into_iter().zip(1..).collect();
     subject.commit(vec![turned(2, &[]), turned(0, &[(Refusal::Stale, 3), (Refusal::BadSignature, 1)])]);
     subject.commit(vec![turned(1, &[(Refusal::Stale, 4)]), turned(0, &[])]);
@@ -81,7 +82,7 @@ fn the_usual_silence_is_the_longest_of_two_weeks(subject: &Subject) {
             // what is no new event ends no silence
             subject.set_clock(monday_ms + hour * HOUR_MS + 1);
             subject.arrive(&source, &number.to_string(), "{}").unwrap_err();
-            subject.done(Op::Turned(Turned { source: source.id, pings: 1, refused: Vec::new() }));
+            subject.done(Op::Turned(Turned { source: source.id, pings: 1, refused: Vec::new(), last: Vec::new() }));
         }
         let stats = subject.stats(&source);
         assert_eq!(stats.usual_silence_ms, usual_hours.map(|hours: i64| hours * HOUR_MS), "{hours:?}");

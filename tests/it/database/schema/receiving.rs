@@ -140,6 +140,6 @@ fn fill_turned(subject: &Subject, sources: &[Source]) {
         subject.done(Op::Quarantine(Box::new(subject.not_understood(source, body))));
     }
     let refused: Vec<_> = Refusal::ALL.into_iter().zip(1..).collect();
-    subject.done(Op::Turned(Turned { source: first.id, pings: 3, refused }));
+    subject.done(Op::Turned(Turned { source: first.id, pings: 3, refused, last: Vec::new() }));
     subject.done(Op::Outage { source: first.id, since_ms: NOON_MS - HOUR_MS, until_ms: NOON_MS });
 }

@@ -24,6 +24,7 @@ use proptest::sample::Index;
 
 use super::Step;
 use crate::store::answers::Topics;
+use crate::store::refusal::refused;
 use crate::store::subject::{DAY_MS, NOON_MS, Subject, brief, once, park, resend, with_key, with_uid};
 
 /// The names of pollers.
@@ -103,7 +104,9 @@ impl<'a> Writer<'a> {
             Step::Mark { of } => pick(of, &self.topics.events).map(|&mark| Op::Mark { mark, last_id: mark.value() }),
             Step::Forget => Some(Op::Forget),
             Step::Turned { of, reason } => pick(of, &self.sources).map(|source| {
-                Op::Turned(Turned { source: source.id, pings: 1, refused: vec![(Refusal::ALL[reason], 2)] })
+                let request = refused(wall_ms, Refusal::ALL[reason]);
+                let (refused, last) = (vec![(request.reason, 2)], vec![request; 3 * reason]);
+                Op::Turned(Turned { source: source.id, pings: 1, refused, last })
             }),
             Step::Quarantine { of, body } => {
                 let source = pick(of, &self.sources)?;
