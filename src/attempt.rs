@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::endpoint::Endpoint;
-use crate::id::{AttemptId, EndpointId, EventId};
+use crate::id::{AttemptId, EndpointId, EventId, WebhookId};
+use crate::source::Arrival;
 
 /// How long one attempt may take in all: connect, TLS, request, response body.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
@@ -52,15 +53,8 @@ pub struct Order {
 pub struct Payload {
     /// The body, byte for byte.
     pub body: Bytes,
-    /// Headers that came with it and go with it; `None` for an event that was published here: then it is JSON.
-    pub headers: Option<Arc<[(String, String)]>>,
-}
-
-impl Payload {
-    /// A body and the headers that came with it, none when there are none.
-    pub fn new(body: Bytes, headers: &[(String, String)]) -> Self {
-        Self { body, headers: (!headers.is_empty()).then(|| headers.into()) }
-    }
+    /// How it came, with the headers that go with it; `None` for an event that was published here.
+    pub arrival: Option<Arc<Arrival>>,
 }
 
 /// Makes attempts: the one seam between the engine and the network.
@@ -140,6 +134,8 @@ pub struct Report {
     pub duration_ms: u32,
     /// What it brought.
     pub answer: Answer,
+    /// What the event was called, when that was not by its id.
+    pub webhook_id: Option<WebhookId>,
 }
 
 /// What a try means for its delivery.

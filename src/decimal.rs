@@ -2,6 +2,9 @@
 
 use std::cmp::Ordering;
 
+/// How many digits of an exponent count; so many always fit.
+const EXPONENT_DIGITS_MAX: usize = 9;
+
 /// A number as its digits; `0.1` and `1e-1` are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decimal {
@@ -35,6 +38,21 @@ impl Decimal {
         }
         let point = i64::try_from(whole.len()).ok()? - i64::try_from(zeros).ok()? + i64::from(exponent);
         Some(Self { negative, digits: digits[zeros..end].to_vec(), point })
+    }
+
+    /// A JSON number written by its worth: all ways to write it give the same text. `None` for anything else, and for
+    /// an exponent of more than nine digits, whose worth is not told apart.
+    pub fn canonical(text: &str) -> Option<String> {
+        let exponent = text.split_once(['e', 'E']).map_or("", |(_, exponent)| exponent.trim_start_matches(['-', '+']));
+        if exponent.trim_start_matches('0').len() > EXPONENT_DIGITS_MAX {
+            return None;
+        }
+        let Self { negative, digits, point } = Self::parse(text)?;
+        if digits.is_empty() {
+            return Some("0".to_owned());
+        }
+        let sign = if negative { "-" } else { "" };
+        Some(format!("{sign}0.{}e{point}", String::from_utf8(digits).ok()?))
     }
 
     /// Below zero, zero, above.
@@ -101,6 +119,22 @@ mod tests {
         }
         for text in ["", "-", "x", "1.x", "\"1\"", "true", "1e", "1ex", ".5"] {
             assert_eq!(Decimal::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_ways_to_write_a_number_give_one_text() {
+        for (text, expected) in [
+            ("4990", Some("0.499e4")),
+            ("4990.00", Some("0.499e4")),
+            ("499E+1", Some("0.499e4")),
+            ("-0.00", Some("0")),
+            ("-1e-9", Some("-0.1e-8")),
+            ("1e0000000000001", Some("0.1e2")),
+            ("1e1234567890", None),
+            ("true", None),
+        ] {
+            assert_eq!(Decimal::canonical(text).as_deref(), expected, "{text}");
         }
     }
 }

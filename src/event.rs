@@ -1,16 +1,18 @@
 //! An event: one fact with its payload, accepted once.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::application::{Application, ApplicationRef};
-use crate::digest::{half, hash16, sha256};
-use crate::environment;
+use crate::audit::By;
+use crate::conflict::Held;
+use crate::digest::{hash16, sha256};
 use crate::error::{Error, Kind, Result};
-use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id};
-use crate::inbound::{Flags, Received};
+use crate::id::{ApplicationId, ConflictId, EndpointId, EnvironmentId, EventId, Id, IdText};
 use crate::key::Caller;
 use crate::name;
-use crate::source::{Arrival, Dedup, DeliverAs, Source};
+use crate::source::{Arrival, Dedup};
 
 /// How many channels one event may name.
 const CHANNELS_MAX: usize = 5;
@@ -79,9 +81,20 @@ pub struct NewEvent {
     /// Goes to this endpoint alone, whatever the filters say: an example, or a type that is sent to one URL.
     pub only: Option<EndpointId>,
     /// How it came, when it came in through a source's door.
-    pub arrival: Option<Box<Arrival>>,
+    pub arrival: Option<Arc<Arrival>>,
     /// What makes its repetition the same event.
     pub dedup: Option<Box<Dedup>>,
+    /// What was held back, and becomes this event.
+    pub released: Option<Box<Release>>,
+}
+
+/// Who releases what was held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// What.
+    pub held: Held,
+    /// Who.
+    pub by: By,
 }
 
 impl NewEvent {
@@ -121,6 +134,7 @@ impl NewEvent {
             only: None,
             arrival: None,
             dedup: None,
+            released: None,
         })
     }
 
@@ -140,6 +154,7 @@ impl NewEvent {
             only: None,
             arrival: None,
             dedup: None,
+            released: None,
         }
     }
 
@@ -165,50 +180,7 @@ impl NewEvent {
             only: None,
             arrival: None,
             dedup: None,
-        }
-    }
-
-    /// Takes a verified request, as its source hands it on: `body` is the request's own, or that of
-    /// [`DeliverAs::Standard`].
-    pub fn received(source: &Source, received: Received, body: Bytes) -> Self {
-        let sha256 = sha256(&body);
-        let original = received.verified.body();
-        let dedup = received.dedup_key.as_ref().map(|key| {
-            let key = hash16(&[&source.id.value().to_be_bytes(), key.as_bytes()].concat());
-            // a key that is made of the content cannot have two contents, however they are spelled
-            let twin = match received.id {
-                None => key,
-                Some(_) if body == *original => half(sha256),
-                Some(_) => hash16(original),
-            };
-            Box::new(Dedup { key, twin, days: source.config.dedup_days })
-        });
-        let mut flags = Flags::default();
-        if !received.known {
-            flags = flags.with(Flags::UNKNOWN_TYPE);
-        }
-        if received.live.is_some_and(|is_live| is_live != environment::is_live(source.environment)) {
-            flags = flags.with(Flags::MODE_MISMATCH);
-        }
-        let headers = match source.config.deliver_as {
-            DeliverAs::Original => received.verified.headers().to_vec(),
-            DeliverAs::Standard => Vec::new(),
-        };
-        let dedup_key = received.dedup_key.unwrap_or_default();
-        Self {
-            environment: source.environment,
-            application: ApplicationRef::Id(source.application),
-            event_type: received.event_type,
-            channels: Vec::new(),
-            uid: None,
-            extra: None,
-            sha256,
-            body,
-            once: None,
-            wrapped: false,
-            only: None,
-            arrival: Some(Box::new(Arrival { source: source.id, dedup_key, duplicates: 0, flags, headers })),
-            dedup,
+            released: None,
         }
     }
 }
@@ -255,6 +227,11 @@ pub struct Extra {
 }
 
 impl Event {
+    /// What it is called on the wire: what follows from what it is when it came in by a source, else its id.
+    pub fn called(&self, ids: &IdText) -> String {
+        ids.webhook_id(self.id, self.arrival.as_ref().and_then(|arrival| arrival.webhook_id))
+    }
+
     /// Whether its payload is gone, or past its time.
     pub fn is_expired(&self, now_ms: i64) -> bool {
         let is_gone = |extra: &Extra| extra.expunged || extra.keep_until_ms.is_some_and(|until_ms| until_ms <= now_ms);
@@ -298,7 +275,7 @@ pub fn of_size(error: Error, bytes_max: usize) -> Error {
 /// An accepted event as it is stored and read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its id: its `webhook-id`, and when it was accepted.
+    /// Its id, and when it was accepted; its `webhook-id` unless it came in by a source, see [`Self::called`].
     pub id: EventId,
     /// Who receives it.
     pub application: ApplicationId,
@@ -315,7 +292,7 @@ pub struct Event {
     /// Their SHA-256, checked before every read of the body that is not from memory.
     pub sha256: [u8; 32],
     /// How it came, when it came in through a source's door.
-    pub arrival: Option<Box<Arrival>>,
+    pub arrival: Option<Arc<Arrival>>,
 }
 
 /// What became of a request to accept an event.
@@ -334,6 +311,10 @@ pub enum Kept {
     AsSent,
     /// These, in the provider's envelope.
     Wrapped(Bytes),
+    /// Those that were sent, flagged: another event came under its id before, and says something else.
+    Conflicting,
     /// Those of the first such request: the store has them.
     AsFirst,
+    /// Those that were sent; they wait for an Admin, since another event came under its id before.
+    Held(ConflictId),
 }

@@ -9,8 +9,9 @@ use crate::token;
 pub const PING: &str = "svix.ping";
 /// What an event of [`PING`] says.
 pub const PING_EXAMPLE: &str = r#"{"success":true}"#;
-/// What happens to endpoints and attempts, as it is told to operational webhooks (the names are Svix's).
-pub const OPERATIONAL: [&str; 7] = [
+/// What happens to endpoints, attempts and at sources, as it is told to operational webhooks (the names are Svix's, but
+/// for the last).
+pub const OPERATIONAL: [&str; 8] = [
     "endpoint.created",
     "endpoint.updated",
     "endpoint.deleted",
@@ -18,6 +19,7 @@ pub const OPERATIONAL: [&str; 7] = [
     "message.attempt.failing",
     "message.attempt.exhausted",
     "message.attempt.recovered",
+    "source.conflict",
 ];
 /// The longest schema document, in bytes.
 const SCHEMAS_BYTES_MAX: usize = 262_144;

@@ -6,13 +6,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use siphasher::sip::SipHasher13;
 
+use crate::digest::hash16;
+
 /// KSUIDs count from here: 2014-05-13T16:53:20Z, in ms since 1970.
 const EPOCH_MS: i64 = 1_400_000_000_000;
 /// An id is 41 bits of ms, 10 bits of node, 12 bits of sequence.
 const MS_BITS: u32 = 41;
 const NODE_BITS: u32 = 10;
 const SEQUENCE_BITS: u32 = 12;
-/// How many base62 characters write the 20 bytes of a KSUID.
+/// How many bytes a KSUID has.
+const KSUID_BYTES: usize = 20;
+/// How many base62 characters write them.
 const TEXT_CHARS: usize = 27;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// 62⁵ is the largest power of 62 that fits a 32-bit limb.
@@ -81,6 +85,10 @@ id!(
     SourceId, "src_"
 );
 id!(
+    /// One event that is held back, since another came under its id first.
+    ConflictId, "conflict_"
+);
+id!(
     /// One API key.
     KeyId, "key_"
 );
@@ -96,6 +104,50 @@ id!(
     /// One long job.
     TaskId, "qtask_"
 );
+
+/// What an inbound event is called on the wire: it follows from its source and what tells it apart, and is the same in
+/// a database that never saw it before. Its text looks as that of an [`EventId`]; which of the two it is, only the
+/// check inside an [`EventId`]'s text tells.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WebhookId(pub(crate) [u8; KSUID_BYTES]);
+
+impl WebhookId {
+    /// What an event is called that came in by a source of this name, under this key, as this type.
+    pub fn new(source: &[u8], dedup_key: &str, event_type: &str) -> Self {
+        let key = key_hash(source, dedup_key);
+        let kind = hash16(&[&key[..], event_type.as_bytes()].concat());
+        let mut bytes = [0; KSUID_BYTES];
+        bytes[..8].copy_from_slice(&key[..8]);
+        bytes[8..].copy_from_slice(&kind[..12]);
+        Self(bytes)
+    }
+
+    /// The half of a hash under which it is indexed.
+    pub fn half(&self) -> i64 {
+        i64::from_be_bytes(self.0[..8].try_into().expect("eight of twenty"))
+    }
+
+    /// Its text, as that of an [`EventId`]: `msg_` and 27 characters.
+    pub fn text(&self) -> String {
+        written(EventId::PREFIX, self.0)
+    }
+
+    /// Reads a text; `None` for what cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        from_base62(text.strip_prefix(EventId::PREFIX)?.as_bytes()).map(Self)
+    }
+}
+
+impl fmt::Debug for WebhookId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+/// The hash of what tells an inbound event of a source apart.
+pub fn key_hash(source: &[u8], dedup_key: &str) -> [u8; 16] {
+    hash16(&[source, dedup_key.as_bytes()].concat())
+}
 
 /// When an id was handed out, in ms since 1970.
 fn time_ms(value: i64) -> i64 {
@@ -168,12 +220,12 @@ impl IdText {
 
     /// The text of an id, such as `msg_` + 27 characters that sort as the integers do.
     pub fn of<T: Id>(&self, id: T) -> String {
-        let mut text = String::with_capacity(T::PREFIX.len() + TEXT_CHARS);
-        text.push_str(T::PREFIX);
-        for digit in base62(self.ksuid::<T>(id.value())) {
-            text.push(char::from(digit));
-        }
-        text
+        written(T::PREFIX, self.ksuid::<T>(id.value()))
+    }
+
+    /// What an event is called on the wire: by what follows from what it is, else by its id.
+    pub fn webhook_id(&self, event: EventId, named: Option<WebhookId>) -> String {
+        named.map_or_else(|| self.of(event), |named| named.text())
     }
 
     /// Reads a text; `None` for another kind, a typing error or a guess, without any lookup.
@@ -185,7 +237,7 @@ impl IdText {
     }
 
     /// 40 bits of time in 4 ms, the integer, 56 bits of keyed hash.
-    fn ksuid<T: Id>(&self, value: i64) -> [u8; 20] {
+    fn ksuid<T: Id>(&self, value: i64) -> [u8; KSUID_BYTES] {
         let mut hasher = SipHasher13::new_with_key(&self.key);
         hasher.write(T::PREFIX.as_bytes());
         hasher.write_i64(value);
@@ -197,8 +249,15 @@ impl IdText {
     }
 }
 
+fn written(prefix: &str, ksuid: [u8; KSUID_BYTES]) -> String {
+    let mut text = String::with_capacity(prefix.len() + TEXT_CHARS);
+    text.push_str(prefix);
+    text.extend(base62(ksuid).map(char::from));
+    text
+}
+
 /// Writes 20 bytes, big-endian, as 27 base62 digits.
-fn base62(bytes: [u8; 20]) -> [u8; TEXT_CHARS] {
+fn base62(bytes: [u8; KSUID_BYTES]) -> [u8; TEXT_CHARS] {
     let mut limbs = [0_u32; 5];
     for (limb, chunk) in limbs.iter_mut().zip(bytes.chunks_exact(4)) {
         *limb = u32::from_be_bytes(chunk.try_into().expect("chunks of four"));
@@ -229,7 +288,7 @@ fn divide(limbs: &mut [u32; 5]) -> u64 {
 }
 
 /// Reads 27 base62 digits; `None` when a character is none, or the number exceeds 20 bytes.
-fn from_base62(text: &[u8]) -> Option<[u8; 20]> {
+fn from_base62(text: &[u8]) -> Option<[u8; KSUID_BYTES]> {
     if text.len() != TEXT_CHARS {
         return None;
     }
@@ -290,6 +349,25 @@ mod tests {
             assert!(text > last);
             last = text;
         }
+    }
+
+    #[test]
+    fn what_an_event_is_called_follows_from_what_it_is_and_is_no_id_of_ours() {
+        let named = WebhookId::new(b"fintoc", "evt_1", "payment_intent.succeeded");
+        let text = named.text();
+        assert_eq!((text.len(), WebhookId::parse(&text)), (31, Some(named)));
+        assert_eq!(text, WebhookId::new(b"fintoc", "evt_1", "payment_intent.succeeded").text());
+        assert_eq!(IdText::new([7; 16]).parse::<EventId>(&text), None);
+        for other in [
+            WebhookId::new(b"fintoc", "evt_1", "payment_intent.failed"),
+            WebhookId::new(b"fintoc", "evt_2", "payment_intent.succeeded"),
+            WebhookId::new(b"other", "evt_1", "payment_intent.succeeded"),
+        ] {
+            assert_ne!(other, named);
+        }
+        let ids = IdText::new([7; 16]);
+        let event = EventId::new(floor_at(TODAY_MS));
+        assert_eq!((ids.webhook_id(event, None), ids.webhook_id(event, Some(named))), (ids.of(event), text));
     }
 
     #[test]

@@ -68,6 +68,31 @@ pub struct Form {
     pub type_path: Option<String>,
     /// A JSON pointer to the event id; `None` takes the body's hash.
     pub id_path: Option<String>,
+    /// The header that holds the event type, in lower case; it goes before the pointer.
+    #[serde(default)]
+    pub type_header: Option<String>,
+    /// The header that holds the event id, in lower case; it goes before the pointer. No signature covers it.
+    #[serde(default)]
+    pub id_header: Option<String>,
+    /// Headers that are handed on with the body, in lower case.
+    #[serde(default)]
+    pub keep_headers: Vec<String>,
+    /// What tells events apart.
+    #[serde(default)]
+    pub dedup: DedupBy,
+}
+
+/// What tells a generic sender's events apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DedupBy {
+    /// Their id, where the form finds one, else their bytes.
+    #[default]
+    Id,
+    /// Their bytes.
+    Body,
+    /// Nothing: each request is an event of its own.
+    None,
 }
 
 impl Default for Form {
@@ -80,6 +105,10 @@ impl Default for Form {
             prefix: "sha256=".to_owned(),
             type_path: None,
             id_path: None,
+            type_header: None,
+            id_header: None,
+            keep_headers: Vec::new(),
+            dedup: DedupBy::default(),
         }
     }
 }
@@ -185,18 +214,22 @@ pub struct Verified {
     provider: Provider,
     body: Bytes,
     headers: Vec<(String, String)>,
-    webhook_id: Option<String>,
+    said: Said,
+}
+
+/// What a request's headers say of its event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Its id.
+    pub(crate) id: Option<String>,
+    /// Its type.
+    pub(crate) event_type: Option<String>,
 }
 
 impl Verified {
-    /// Speaks for a request. `headers` are those that prove it, to be handed on; `webhook_id` is its signed id.
-    pub(crate) fn vouch(
-        provider: Provider,
-        body: &Bytes,
-        headers: Vec<(String, String)>,
-        webhook_id: Option<String>,
-    ) -> Self {
-        Self { provider, body: body.clone(), headers, webhook_id }
+    /// Speaks for a request. `headers` are handed on with it; `said` stands in headers that are not.
+    pub(crate) fn vouch(provider: Provider, body: &Bytes, headers: Vec<(String, String)>, said: Said) -> Self {
+        Self { provider, body: body.clone(), headers, said }
     }
 
     /// Whose form it has.
@@ -214,9 +247,9 @@ impl Verified {
         &self.headers
     }
 
-    /// The id that was signed with it.
-    pub fn webhook_id(&self) -> Option<&str> {
-        self.webhook_id.as_deref()
+    /// What its headers say of its event.
+    pub(crate) fn said(&self) -> &Said {
+        &self.said
     }
 }
 
@@ -237,6 +270,8 @@ pub struct Received {
     pub occurred_ms: Option<i64>,
     /// Whether it is of the live mode; `None` when it does not say.
     pub live: Option<bool>,
+    /// What is odd about how it came.
+    pub flags: Flags,
 }
 
 /// What is odd about an inbound event; a set of bits, as it is stored.
@@ -244,12 +279,18 @@ pub struct Received {
 pub struct Flags(pub u8);
 
 impl Flags {
-    /// Another body came under the same id.
+    /// It came under the id of another event, and says something else.
     pub const ID_CONFLICT: Self = Self(1);
     /// The provider's catalogue does not have its type.
     pub const UNKNOWN_TYPE: Self = Self(2);
     /// A live event at a test source, or the reverse.
     pub const MODE_MISMATCH: Self = Self(4);
+    /// It was not understood, and released by an Admin.
+    pub const UNREAD: Self = Self(8);
+    /// An Admin's key vouched for it, and no signature.
+    pub const IMPORTED: Self = Self(16);
+    /// The payload of the event under whose id it came is erased: whether it says something else is not known.
+    pub const FIRST_ERASED: Self = Self(32);
 
     /// These and those.
     pub fn with(self, other: Self) -> Self {
@@ -267,6 +308,9 @@ impl Flags {
             (Self::ID_CONFLICT, "id_conflict"),
             (Self::UNKNOWN_TYPE, "unknown_type"),
             (Self::MODE_MISMATCH, "mode_mismatch"),
+            (Self::UNREAD, "unread"),
+            (Self::IMPORTED, "imported"),
+            (Self::FIRST_ERASED, "first_erased"),
         ];
         all.into_iter().filter(|(flag, _)| self.has(*flag)).map(|(_, name)| name).collect()
     }

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conflict::{First, OnConflict};
 use crate::digest::hash16;
 use crate::error::{Error, Result};
-use crate::id::{ApplicationId, EnvironmentId, Id, SourceId};
+use crate::id::{ApplicationId, EnvironmentId, Id, IdText, SourceId, WebhookId};
 use crate::inbound::{Flags, Terms};
 use crate::name::{self, Metadata};
 use crate::network::Network;
@@ -64,6 +65,8 @@ pub struct Config {
     pub deliver_as: DeliverAs,
     /// How long an event is remembered, so that its repetition is a duplicate, in days.
     pub dedup_days: u32,
+    /// What becomes of an event that comes under the id of another and says something else.
+    pub on_conflict: OnConflict,
     /// Where requests may come from; empty for anywhere.
     pub allow_ips: Vec<Network>,
 }
@@ -135,6 +138,12 @@ impl Source {
         Ok(())
     }
 
+    /// What its events' [`WebhookId`]s follow from: its uid, or its id where it has none.
+    pub fn naming(&self) -> Vec<u8> {
+        let own = || self.id.value().to_be_bytes().to_vec();
+        self.uid.as_ref().map_or_else(own, |uid| [uid.as_bytes(), b"\0"].concat())
+    }
+
     /// Whether a request may come from this address.
     pub fn admits(&self, address: IpAddr) -> bool {
         let allowed = &self.config.allow_ips;
@@ -177,19 +186,41 @@ pub struct Arrival {
     pub duplicates: u32,
     /// What is odd about it.
     pub flags: Flags,
-    /// Headers that are handed on with its body; empty when it is handed on in another form.
+    /// Headers that are handed on with its body.
     pub headers: Vec<(String, String)>,
+    /// What it is called on the wire; `None` when that is its id.
+    pub webhook_id: Option<WebhookId>,
+    /// The event under whose id it came, saying something else.
+    pub first: Option<First>,
+}
+
+/// The header that says what is odd about an event, words with commas between them.
+const FLAGS_HEADER: &str = "posthaste-flags";
+/// The header that names the event under whose id this one came, saying something else.
+const FIRST_HEADER: &str = "posthaste-first-id";
+
+impl Arrival {
+    /// What is handed on beside the headers that came: what is odd about it, and whom it contradicts.
+    pub fn remarks(&self, ids: &IdText) -> Vec<(&'static str, String)> {
+        let flags = (self.flags != Flags::default()).then(|| (FLAGS_HEADER, self.flags.names().join(",")));
+        let first = self.first.map(|first| (FIRST_HEADER, ids.webhook_id(first.event, first.webhook_id)));
+        flags.into_iter().chain(first).collect()
+    }
 }
 
 /// What makes a repeated inbound event the same event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dedup {
     /// Hash of source and key.
     pub key: [u8; 16],
-    /// Hash of the body: another one under the same key is another event.
+    /// Hash of what came, or the key when that is made of all of it: another one may be another event.
     pub twin: [u8; 16],
+    /// What came, unless that is the event's body.
+    pub original: Option<bytes::Bytes>,
     /// How long it counts, in days.
     pub days: u32,
+    /// What becomes of it when it says something else than the event before it.
+    pub on_conflict: OnConflict,
 }
 
 /// What a source's requests came to, since it was made.
@@ -199,11 +230,13 @@ pub struct SourceStats {
     pub accepted: u64,
     /// Repetitions of them.
     pub duplicates: u64,
-    /// Events kept though another body had come under their id.
+    /// Events that came under the id of another and said something else.
     pub conflicts: u64,
+    /// How many of them wait for an Admin.
+    pub held: u64,
     /// Events kept of types that the catalogue does not have.
     pub unknown_types: u64,
-    /// Genuine requests that could not be understood, each once.
+    /// Genuine requests that were not understood, each once.
     pub quarantined: u64,
     /// Validation pings.
     pub pings: u64,
@@ -217,21 +250,4 @@ pub struct SourceStats {
     pub usual_silence_ms: Option<i64>,
     /// The last outage that was longer than the provider retries: from, to, in ms since 1970.
     pub outage: Option<(i64, i64)>,
-}
-
-/// A genuine request that could not be understood; kept once for each body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quarantined {
-    /// At which door.
-    pub source: SourceId,
-    /// The body's SHA-256.
-    pub sha256: [u8; 32],
-    /// When it first came, in ms since 1970.
-    pub first_ms: i64,
-    /// How often it came.
-    pub count: u32,
-    /// What is wrong with it, in a sentence.
-    pub reason: String,
-    /// The body.
-    pub body: bytes::Bytes,
 }

@@ -62,7 +62,7 @@ impl ProofArgs {
         };
         let encoding = if self.form.encoding == "base64" { Encoding::Base64 } else { Encoding::Hex };
         let header = self.form.signature_header.to_lowercase();
-        Form { header, algorithm, encoding, prefix: self.form.prefix.clone(), type_path: None, id_path: None }
+        Form { header, algorithm, encoding, prefix: self.form.prefix.clone(), ..Form::default() }
     }
 
     /// The header of a generic sender's signature as it was asked for.

@@ -103,7 +103,7 @@ fn judge(args: VerifyArgs, body: &Bytes) -> Verdict {
     }
     match providers::read(&terms, verified) {
         Ok(received) => Verdict::Event(Box::new(received)),
-        Err(wrong) => Verdict::Refused(Refusal::MalformedBody, format!("it is genuine, but {wrong}")),
+        Err(wrong) => Verdict::Refused(Refusal::MalformedBody, format!("it is genuine, but {}", wrong.detail)),
     }
 }
 

@@ -60,7 +60,8 @@ impl<L: Lookup + Send + Sync + 'static, C: Clock> Sender for Courier<L, C> {
                 Err(_) => failure(Cause::Timeout, format!("no complete response within {} s", timeout.as_secs())),
             };
         let took_ms = self.inner.clock.now().steady_ms - begun.steady_ms;
-        Report { started_ms: begun.wall_ms, duration_ms: u32::try_from(took_ms).unwrap_or(0), answer }
+        let webhook_id = order.payload.as_ref().and_then(|payload| payload.arrival.as_ref()?.webhook_id);
+        Report { started_ms: begun.wall_ms, duration_ms: u32::try_from(took_ms).unwrap_or(0), answer, webhook_id }
     }
 }
 
@@ -115,14 +116,15 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
     /// The signed request; time stamp and signature are of the second in which the attempt began, which its row keeps.
     fn request(&self, order: &Order, target: &Target, at_secs: i64) -> http::Result<Request<Full<Bytes>>> {
         let endpoint = &order.endpoint;
-        let (body, carried) = order.payload.as_ref().map_or_else(Default::default, |payload| {
-            (payload.body.clone(), payload.headers.as_deref().unwrap_or_default())
-        });
-        let id = self.text.of(order.lease.event);
+        let (body, arrival) = order
+            .payload
+            .as_ref()
+            .map_or_else(Default::default, |payload| (payload.body.clone(), payload.arrival.as_deref()));
+        let id = self.text.webhook_id(order.lease.event, arrival.and_then(|arrival| arrival.webhook_id));
         let signing = Signing { id: &id, at_secs, body: &body };
         let mut request = Request::post(target.path_and_query()).body(Full::new(body.clone()))?;
         let headers = request.headers_mut();
-        let carried = request::headers(endpoint, carried, signing);
+        let carried = request::headers(endpoint, arrival, &self.text, signing);
         headers.reserve(1 + carried.len());
         headers.insert(HOST, HeaderValue::try_from(target.authority())?);
         for (name, value) in carried {

@@ -76,7 +76,7 @@ impl<R> Core<R> {
             sha256: new.sha256,
             arrival: new.arrival,
         };
-        rows.push(NewRow { event, fan_out: fan_out::pack(&endpoints), once, dedup: new.dedup });
+        rows.push(NewRow { event, fan_out: fan_out::pack(&endpoints), once, dedup: new.dedup, released: new.released });
         Ok(Entry::New { position: rows.len() - 1, lanes, wrapped: wrapped.is_some(), urgent })
     }
 

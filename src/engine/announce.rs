@@ -8,11 +8,13 @@ use super::core::Core;
 use super::group::Told;
 use crate::attempt::Attempt;
 use crate::clock::Now;
+use crate::conflict::{Conflict, First};
 use crate::endpoint::{Endpoint, State};
 use crate::environment;
-use crate::event::NewEvent;
-use crate::id::{EnvironmentId, EventId, Id as _};
-use crate::store::Change;
+use crate::event::{Event, NewEvent};
+use crate::id::{ApplicationId, ConflictId, EnvironmentId, EventId, Id as _, SourceId, WebhookId};
+use crate::source::Arrival;
+use crate::store::{Change, Op};
 
 /// With which attempt a delivery that still fails is told of.
 pub(super) const FAILING_ATTEMPT: u32 = 4;
@@ -70,15 +72,13 @@ impl<R> Core<R> {
         now: Now,
         news: News,
         endpoint: &Endpoint,
-        tried: Option<(EventId, &Attempt)>,
+        tried: Option<(EventId, Option<WebhookId>, &Attempt)>,
     ) -> Option<Told> {
-        let management = EnvironmentId::new(environment::MANAGEMENT_ID);
         let (of, uid) = self.directory.home(endpoint.application)?;
-        if of == management || endpoint.direct {
-            return None; // what happens to those who hear is told to nobody
+        if endpoint.direct {
+            return None;
         }
-        let named = self.directory.org(of).cloned().unwrap_or_else(|| self.text.of(of));
-        let hearer = self.directory.hearer(management, &named)?;
+        let hearer = self.hearer(of)?;
         let mut data = json!({
             "appId": self.text.of(endpoint.application),
             "appUid": uid,
@@ -88,19 +88,75 @@ impl<R> Core<R> {
         if let News::Disabled(since_ms) = news {
             data["failSince"] = time(since_ms);
         }
-        if let Some((event, attempt)) = tried {
-            data["msgId"] = self.text.of(event).into();
+        if let Some((event, webhook_id, attempt)) = tried {
+            data["msgId"] = self.text.webhook_id(event, webhook_id).into();
             data["lastAttempt"] = json!({
                 "id": self.text.of(attempt.id),
                 "responseStatusCode": attempt.status_code,
                 "timestamp": time(attempt.started_ms),
             });
         }
-        let body = json!({ "type": news.event_type(), "data": data }).to_string();
-        let event = NewEvent::operational(management, hearer, news.event_type(), body.into());
+        self.news(now, hearer, news.event_type(), &data)
+    }
+
+    /// Who hears of what happens in this environment; `None` for nobody.
+    fn hearer(&self, of: EnvironmentId) -> Option<ApplicationId> {
+        let management = EnvironmentId::new(environment::MANAGEMENT_ID);
+        if of == management {
+            return None; // what happens to those who hear is told to nobody
+        }
+        let named = self.directory.org(of).cloned().unwrap_or_else(|| self.text.of(of));
+        self.directory.hearer(management, &named)
+    }
+
+    /// The event that tells a hearer of something.
+    fn news(&mut self, now: Now, hearer: ApplicationId, event_type: &str, data: &Value) -> Option<Told> {
+        let management = EnvironmentId::new(environment::MANAGEMENT_ID);
+        let body = json!({ "type": event_type, "data": data }).to_string();
+        let event = NewEvent::operational(management, hearer, event_type, body.into());
         let mut rows = Vec::new();
         let entry = self.admit(now, event, &mut rows).ok()?;
         Some((rows.pop()?, entry))
+    }
+
+    /// An event that contradicts another was held back: whoever hears of it is told, once, whatever happens meanwhile.
+    pub(super) fn conflict_held(&mut self, now: Now, event: &Event, conflict: ConflictId, first: First) {
+        let Some(arrival) = &event.arrival else {
+            return;
+        };
+        let Arrival { source, dedup_key, .. } = &**arrival;
+        self.tell_conflict(now, (conflict, first), (event.application, *source), (&event.event_type, dedup_key));
+    }
+
+    /// The same for one of which nobody was told before the process ended.
+    pub(super) fn conflict_untold(&mut self, now: Now, conflict: &Conflict) {
+        let Conflict { id, first, application, source, event_type, dedup_key, .. } = conflict;
+        self.tell_conflict(now, (*id, *first), (*application, *source), (event_type, dedup_key));
+    }
+
+    fn tell_conflict(
+        &mut self,
+        now: Now,
+        (conflict, first): (ConflictId, First),
+        (application, source): (ApplicationId, SourceId),
+        (event_type, dedup_key): (&str, &str),
+    ) {
+        self.groups.push(now, Op::ConflictTold(conflict));
+        let home = self.directory.home(application);
+        let Some(hearer) = home.and_then(|(of, _)| self.hearer(of)) else {
+            return;
+        };
+        let data = json!({
+            "appId": self.text.of(application),
+            "sourceId": self.text.of(source),
+            "conflictId": self.text.of(conflict),
+            "firstMsgId": self.text.webhook_id(first.event, first.webhook_id),
+            "eventType": event_type,
+            "dedupKey": dedup_key,
+        });
+        if let Some(told) = self.news(now, hearer, "source.conflict", &data) {
+            self.groups.tell(told);
+        }
     }
 }
 
@@ -117,15 +173,16 @@ mod tests {
     use crate::application::{Application, Wire};
     use crate::attempt::{Answer, Lease, Order, Report};
     use crate::audit::By;
+    use crate::conflict::OnConflict;
     use crate::endpoint::{Health, State};
     use crate::engine::message::{Input, Output};
     use crate::environment::Environment;
-    use crate::id::{ApplicationId, IdSource, SourceId};
+    use crate::id::IdSource;
     use crate::inbound::{Credentials, Form, Terms};
     use crate::provider::Provider;
     use crate::source::{Config, DeliverAs, Source};
     use crate::store::memory::Memory;
-    use crate::store::{Op, Setting, Store as _};
+    use crate::store::{Setting, Store as _};
 
     /// An engine, its store, and what it sent.
     struct Bench {
@@ -202,7 +259,7 @@ mod tests {
         fn gone(&mut self, lease: Lease) {
             let excerpt = bytes::Bytes::new();
             let answer = Answer::Response { status: 410, retry_after_secs: None, wish: None, excerpt };
-            let report = Report { started_ms: self.now.wall_ms, duration_ms: 1, answer };
+            let report = Report { started_ms: self.now.wall_ms, duration_ms: 1, answer, webhook_id: None };
             self.core.step(self.now, Input::Done(lease, report));
         }
 
@@ -273,7 +330,13 @@ mod tests {
             metadata: BTreeMap::new(),
             provider: Provider::Generic,
             application: ApplicationId::new(application),
-            config: Config { terms, deliver_as: DeliverAs::Original, dedup_days: 1, allow_ips: Vec::new() },
+            config: Config {
+                terms,
+                deliver_as: DeliverAs::Original,
+                dedup_days: 1,
+                on_conflict: OnConflict::Hold,
+                allow_ips: Vec::new(),
+            },
             tokens: Vec::new(),
             updated_ms: 0,
             deleted: true,

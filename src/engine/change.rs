@@ -88,6 +88,7 @@ impl<R> Core<R> {
             | Change::People(_)
             | Change::Revoke { .. }
             | Change::Resources(_)
+            | Change::Discard(..)
             | Change::Answered
             | Change::Consumer(_) => {}
         }

@@ -1,12 +1,16 @@
 //! Group commit: a batch goes to the disk, and what follows when it is there.
 
+use std::sync::Arc;
+
 use super::core::Core;
 use super::group::{Entry, Group, Wait};
 use super::message::{Answer, NotChanged, Output};
 use crate::attempt::Payload;
 use crate::clock::Now;
+use crate::conflict::First;
 use crate::error::{Error, Kind};
-use crate::event::{Accepted, Kept};
+use crate::event::{Accepted, Event, Kept};
+use crate::inbound::Flags;
 use crate::store::{Batch, Durable, NewRow, Op, Receipt, Refused};
 
 impl<R> Core<R> {
@@ -85,16 +89,20 @@ impl<R> Core<R> {
                 let event = row.event.id;
                 let Some(refused) = refused_at(receipt.get(), position) else {
                     self.counters.accepted += 1;
-                    let carried = row.event.arrival.as_ref().map_or(&[][..], |arrival| &arrival.headers);
+                    let contradicted = contradicted_at(receipt.get(), position);
                     if let Some(due_ms) = row.event.deliver_at_ms() {
                         for (lane, _) in lanes {
                             self.note_due(now, lane, due_ms);
                         }
                     } else {
-                        let payload = Payload::new(row.event.body.clone(), carried);
+                        let payload = payload(&row.event, contradicted);
                         self.enqueue(now, event, payload, (&lanes, urgent));
                     }
-                    let body = if wrapped { Kept::Wrapped(row.event.body.clone()) } else { Kept::AsSent };
+                    let body = match contradicted {
+                        Some(_) => Kept::Conflicting,
+                        None if wrapped => Kept::Wrapped(row.event.body.clone()),
+                        None => Kept::AsSent,
+                    };
                     return Ok(receipt.vouch(Accepted { event, body }));
                 };
                 self.withdraw(row);
@@ -102,6 +110,14 @@ impl<R> Core<R> {
                     Refused::Repeated(event) | Refused::Duplicate(event) => {
                         Ok(receipt.vouch(Accepted { event, body: Kept::AsFirst }))
                     }
+                    Refused::Held { conflict, first, is_new } => {
+                        if is_new {
+                            self.conflict_held(now, &row.event, conflict, first);
+                        }
+                        Ok(receipt.vouch(Accepted { event: first.event, body: Kept::Held(conflict) }))
+                    }
+                    Refused::Full(max) => Err(too_many_held(max)),
+                    Refused::Stale => Err(Error::conflict("it does not wait any more: it was released or discarded")),
                     Refused::KeyReused => Err(key_reused()),
                     _ => Err(uid_taken()),
                 }
@@ -162,6 +178,7 @@ impl<R> Core<R> {
                     | Op::Cancel { .. }
                     | Op::Mark { .. }
                     | Op::Health { .. }
+                    | Op::ConflictTold(_)
                     | Op::Forget) => kept.ops.push(ours),
                 }
             }
@@ -180,6 +197,28 @@ fn take_at(news: &mut Vec<Entry>, place: usize) -> Option<Entry> {
 fn refused_at(receipt: &Receipt, position: usize) -> Option<Refused> {
     let found = receipt.refused.binary_search_by_key(&position, |(position, _)| *position).ok()?;
     Some(receipt.refused[found].1.clone())
+}
+
+/// Whom the event at this place of a batch contradicts, and what is odd about it by that.
+fn contradicted_at(receipt: &Receipt, position: usize) -> Option<(First, Flags)> {
+    let found = receipt.conflicts.binary_search_by_key(&position, |(position, ..)| *position).ok()?;
+    let (_, first, flags) = receipt.conflicts[found];
+    Some((first, flags))
+}
+
+/// What is sent of an event that was just written.
+fn payload(event: &Event, contradicted: Option<(First, Flags)>) -> Payload {
+    let mut arrival = event.arrival.clone();
+    if let (Some(arrival), Some((first, flags))) = (&mut arrival, contradicted) {
+        let arrival = Arc::make_mut(arrival);
+        (arrival.first, arrival.flags, arrival.webhook_id) = (Some(first), flags, None);
+    }
+    Payload { body: event.body.clone(), arrival }
+}
+
+fn too_many_held(max: usize) -> Error {
+    let detail = format!("{max} conflicts of this source wait for an Admin; release or discard some");
+    Error::new(Kind::Overloaded, "conflicts_full", detail)
 }
 
 fn key_reused() -> Error {

@@ -292,7 +292,7 @@ mod tests {
             sha256: [0; 32],
             arrival: None,
         };
-        let row = NewRow { event, fan_out: Vec::new(), once: None, dedup: None };
+        let row = NewRow { event, fan_out: Vec::new(), once: None, dedup: None, released: None };
         groups.tell((row, Entry::New { position: 0, lanes: Vec::new(), wrapped: false, urgent: false }));
         let batch = groups.take(NOW).expect("somebody waits");
         assert!(matches!(batch.ops[OPS_MAX..], [Op::News(_)]));

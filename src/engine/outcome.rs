@@ -38,7 +38,7 @@ impl<R> Core<R> {
         let was_due_ms = flight.line_ms;
         let told = news(flight.delivery.status, &delivery, outcome).and_then(|news| {
             let endpoint = Arc::clone(&self.lanes[lane].endpoint);
-            self.announce(now, news, &endpoint, Some((flight.event, &attempt)))
+            self.announce(now, news, &endpoint, Some((flight.event, report.webhook_id, &attempt)))
         });
         let goes_on =
             |key: &OrderKey| outcome == Outcome::Success && self.lanes[lane].chains.is_first(*key, flight.event);

@@ -47,19 +47,24 @@ impl Payloads {
 
 /// How many bytes one entry takes.
 fn cost(payload: &Payload) -> usize {
-    let headers = payload.headers.iter().flat_map(|headers| headers.iter());
+    let headers = payload.arrival.iter().flat_map(|arrival| &arrival.headers);
     payload.body.len() + headers.map(|(name, value)| name.len() + value.len()).sum::<usize>() + ENTRY_BYTES
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::id::Id;
+    use crate::source::Arrival;
 
     #[test]
     fn the_oldest_bodies_go_when_there_is_no_room() {
         let mut payloads = Payloads::default();
-        let body = Payload::new(vec![0; 1_024 * 1_024].into(), &[("a".to_owned(), "b".to_owned())]);
+        let headers = vec![("a".to_owned(), "b".to_owned())];
+        let arrival = Arc::new(Arrival { headers, ..Arrival::default() });
+        let body = Payload { body: vec![0; 1_024 * 1_024].into(), arrival: Some(arrival) };
         for id in 0..100 {
             payloads.keep(EventId::new(id), body.clone());
         }

@@ -50,6 +50,9 @@ impl<R> Core<R> {
         for (event, once) in opening.recent_keys {
             core.recent.keep(&once, event, event.time_ms());
         }
+        for conflict in &opening.untold {
+            core.conflict_untold(now, conflict);
+        }
         core.inherited = EventId::new(opening.last_id);
         core.marked = opening.mark;
         core.forgot_ms = now.steady_ms;

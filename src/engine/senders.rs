@@ -139,7 +139,7 @@ impl<C: Clock> Landing<C> {
 
     fn report_internal(&mut self, detail: &str) {
         let answer = Answer::Failure { cause: Cause::Internal, detail: detail.to_owned() };
-        let report = Report { started_ms: self.clock.now().wall_ms, duration_ms: 0, answer };
+        let report = Report { started_ms: self.clock.now().wall_ms, duration_ms: 0, answer, webhook_id: None };
         self.report(report);
     }
 

@@ -12,12 +12,14 @@ use super::origin::origin;
 use super::problem::encoded;
 use super::state::Api;
 use crate::digest::sha256;
+use crate::engine::message::NotChanged;
 use crate::error::{Error, Kind, Result};
 use crate::event::NewEvent;
 use crate::inbound::{Inbound, Received, Refusal, RefusedRequest};
 use crate::providers;
-use crate::source::{DeliverAs, Quarantined, Source};
-use crate::store::Op;
+use crate::quarantine::{Quarantined, Unread};
+use crate::source::{DeliverAs, Source};
+use crate::store::{Op, Refused};
 
 /// The largest request that a provider may send: 1 MiB.
 const BODY_BYTES_MAX: usize = 1_024 * 1_024;
@@ -57,9 +59,10 @@ async fn take(api: &Api, token: &str, request: Request<Body>) -> Result<Response
     let terms = &source.config.terms;
     let verified =
         providers::verify(source.provider, terms, inbound, now.wall_ms.div_euclid(1_000)).map_err(refused)?;
+    let headers = verified.headers().to_vec();
     match providers::read(terms, verified) {
         Ok(received) => accept(api, &source, received, now.wall_ms).await,
-        Err(reason) => Err(quarantine(api, &source, body, reason, now.wall_ms).await),
+        Err(unread) => quarantine(api, &source, (headers, body), unread, now.wall_ms).await,
     }
 }
 
@@ -73,24 +76,48 @@ fn unavailable() -> Error {
 }
 
 async fn accept(api: &Api, source: &Arc<Source>, received: Received, now_ms: i64) -> Result<Response> {
-    let body = match source.config.deliver_as {
-        DeliverAs::Original => received.verified.body().clone(),
-        DeliverAs::Standard => providers::as_standard(&received, now_ms),
-    };
-    let event = NewEvent::received(source, received, body);
+    let event = received_event(source, received, now_ms);
     let mut answers = api.engine.accept(vec![event]).await?;
     answers.pop().ok_or_else(|| Error::internal("an event got no answer"))??;
     Ok(StatusCode::OK.into_response())
 }
 
-/// What is genuine and not understood is kept for a person to look at: the sender must not learn that it was lost.
-async fn quarantine(api: &Api, source: &Source, body: bytes::Bytes, reason: String, now_ms: i64) -> Error {
-    let detail = format!("the signature is right and the body is not understood: {reason}");
-    let quarantined =
-        Quarantined { source: source.id, sha256: sha256(&body), first_ms: now_ms, count: 1, reason, body };
-    if let Err(failed) = api.engine.record(Op::Quarantine(Box::new(quarantined))).await {
-        tracing::error!(?failed, "a body could not be kept in quarantine");
-        return unavailable();
+/// What a request that was understood becomes, in the form in which its source hands it on.
+pub(super) fn received_event(source: &Source, received: Received, now_ms: i64) -> NewEvent {
+    let body = match source.config.deliver_as {
+        DeliverAs::Original => received.verified.body().clone(),
+        DeliverAs::Standard => providers::as_standard(&received, now_ms),
+    };
+    NewEvent::received(source, received, body)
+}
+
+/// What is genuine and not understood is kept for a person to look at, and its sender told what is wrong. Once somebody
+/// has decided what becomes of it, the sender need not go on: 200.
+async fn quarantine(
+    api: &Api,
+    source: &Source,
+    (headers, body): (Vec<(String, String)>, bytes::Bytes),
+    unread: Unread,
+    now_ms: i64,
+) -> Result<Response> {
+    let Unread { kind, detail } = unread;
+    let told = format!("the signature is right and the body is not understood: {detail}");
+    let quarantined = Quarantined {
+        source: source.id,
+        sha256: sha256(&body),
+        first_ms: now_ms,
+        count: 1,
+        kind: Some(kind),
+        reason: detail.into_owned(),
+        headers,
+        body,
+    };
+    match api.engine.record(Op::Quarantine(Box::new(quarantined))).await {
+        Ok(_) => Err(Error::new(Kind::Invalid, "malformed_body", told)),
+        Err(NotChanged::Refused(Refused::Stale)) => Ok(StatusCode::OK.into_response()),
+        Err(failed) => {
+            tracing::error!(?failed, "a body could not be kept in quarantine");
+            Err(unavailable())
+        }
     }
-    Error::new(Kind::Invalid, "malformed_body", detail)
 }

@@ -138,7 +138,9 @@ fn write(operation: &Operation, tag: &str, shared: &Shared, schemas: &mut Map<St
         let refusals = REFUSALS
             .iter()
             .map(|(status, _)| (status.to_string(), json!({ "$ref": format!("#/components/responses/{status}") })));
-        responses.extend(refusals);
+        for (status, refusal) in refusals {
+            responses.entry(status).or_insert(refusal);
+        }
     }
     let mut written = json!({
         "operationId": format!("v1.{}", operation.id),
@@ -149,7 +151,8 @@ fn write(operation: &Operation, tag: &str, shared: &Shared, schemas: &mut Map<St
     });
     if let Some(schema) = &operation.takes {
         let (schema, required) = schema.strip_suffix('?').map_or((schema.as_str(), true), |schema| (schema, false));
-        written["requestBody"] = json!({ "required": required, "content": content(&of(&format!("#{schema}"))) });
+        let schema = if schema == "any" { of(schema) } else { of(&format!("#{schema}")) };
+        written["requestBody"] = json!({ "required": required, "content": content(&schema) });
     }
     if operation.deprecated {
         written["deprecated"] = true.into();
@@ -244,6 +247,7 @@ fn of(words: &str) -> Value {
         "bool" => json!({ "type": "boolean" }),
         "time" => json!({ "type": "string", "format": "date-time" }),
         "object" => json!({ "type": "object" }),
+        "any" => json!({}),
         other => unreachable!("`{other}` is no type"),
     };
     let names = if kind == "text" { ["minLength", "maxLength"] } else { ["minimum", "maximum"] };

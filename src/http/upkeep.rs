@@ -1,6 +1,7 @@
 //! Upkeep: what goes on behind requests, slice by slice. Payloads past their time are erased, tasks are done, and
 //! what was erased leaves the log.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
@@ -8,8 +9,10 @@ use tokio::time::{Instant, sleep, timeout};
 use super::api::stats;
 use super::state::Api;
 use crate::audit::By;
+use crate::conflict::Held;
+use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
-use crate::id::{EventId, Id as _, floor_at};
+use crate::id::{ApplicationId, EventId, Id as _, floor_at};
 use crate::replay::State;
 use crate::store::{Background, Change, Erased, Setting};
 use crate::task::{Task, Work};
@@ -39,6 +42,7 @@ async fn round(api: &Api, days: u32) -> Result<()> {
         let below = EventId::new(floor_at(now_ms - i64::from(days) * DAY_MS));
         let expired = api.read(move |store| store.expired(now_ms, below, SLICE)).await?;
         let mut done = expired.done;
+        done &= discard(api, None, now_ms - i64::from(days) * DAY_MS).await?;
         if !expired.events.is_empty() || !expired.done {
             change(api, Change::Erased(expired)).await?;
         }
@@ -56,11 +60,29 @@ async fn round(api: &Api, days: u32) -> Result<()> {
     Ok(())
 }
 
+/// Discards a slice of what sources have held back since before this moment: of one application, or of all. Gives
+/// whether that was all.
+async fn discard(api: &Api, of: Option<ApplicationId>, before_ms: i64) -> Result<bool> {
+    let held = api.read(move |store| store.held_since(of, before_ms, SLICE)).await?;
+    let mut by_application = BTreeMap::<ApplicationId, Vec<Held>>::new();
+    for (application, held) in held {
+        by_application.entry(application).or_default().push(held);
+    }
+    let done = by_application.is_empty();
+    for (application, held) in by_application {
+        change(api, Change::Discard(application, held)).await?;
+    }
+    Ok(done)
+}
+
 /// What a task does next.
 async fn step(api: &Api, task: Task) -> Result<Change> {
     let (environment, ids) = (task.environment, api.engine.text().clone());
     let result = match &task.work {
         Work::Erase { .. } => {
+            if let Some(application) = task.application {
+                while !discard(api, Some(application), task.id.time_ms()).await? {}
+            }
             let erased: Erased = api.read(move |store| store.erasable(&task, SLICE)).await?;
             return Ok(Change::Erased(erased));
         }
@@ -77,10 +99,10 @@ async fn step(api: &Api, task: Task) -> Result<Change> {
 /// Writes a slice down, then leaves the writer to others for as long as that took.
 async fn change(api: &Api, change: Change) -> Result<()> {
     let begun = Instant::now();
-    let is_task = matches!(change, Change::Task(_));
+    let may_fail = matches!(change, Change::Task(_) | Change::Discard(..));
     match api.engine.change(Setting { by: By::server(), change, answer: None }).await {
         Ok(_) => {}
-        Err(_) if is_task => {} // called off meanwhile
+        Err(NotChanged::Refused(_)) if may_fail => {} // called off, released or discarded meanwhile
         Err(error) => return Err(Error::internal(format!("{error:?}"))),
     }
     sleep(begun.elapsed()).await;

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use crate::canonical::{self, DEPTH_MAX, Numbers};
 use crate::digest::sha256;
 use crate::name::NAME_CHARS_MAX;
+use crate::quarantine::{Kind, Unread};
 use crate::signature::hex;
 
 /// What is to be put into a provider's envelope.
@@ -57,6 +59,13 @@ pub(super) fn fit(name: &str) -> Cow<'_, str> {
 /// What stands for the hash of these bytes where an id would.
 pub(super) fn hashed(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(&sha256(bytes)))
+}
+
+/// What stands for the hash of what this JSON says, in whatever order and with whatever spaces. Error: it is nested too
+/// deep.
+pub(super) fn hashed_content(json: &str) -> Result<String, Unread> {
+    let deep = || Unread::new(Kind::TooDeep, format!("the body is nested deeper than {DEPTH_MAX} levels"));
+    canonical::form(json, Numbers::AsWritten).map(|form| hashed(form.as_bytes())).ok_or_else(deep)
 }
 
 #[cfg(test)]

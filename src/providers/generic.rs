@@ -8,9 +8,10 @@ use rand::RngCore;
 use super::alphabet;
 use super::standard::UNNAMED;
 use crate::error::{Error, Result};
-use crate::inbound::{Algorithm, Encoding, Form, Inbound, Refusal, Terms};
+use crate::inbound::{Algorithm, DedupBy, Encoding, Form, Inbound, Refusal, Said, Terms, Verified};
 use crate::providers::fact::{Reading, Signing, hashed};
 use crate::providers::{json, proof};
+use crate::quarantine::{Kind, Unread};
 use crate::secret::{self, Secret, SecretSlot};
 use crate::signature;
 
@@ -66,16 +67,38 @@ pub(super) fn verify(terms: &Terms, inbound: Inbound<'_>, _now_secs: i64) -> Res
     if terms.secrets.iter().any(made) { Ok(()) } else { Err(Refusal::BadSignature) }
 }
 
-/// Understands a body: type and id stand where the form says, and without a word of it any bytes will do.
-/// Error: there is no type where it should be.
-pub(super) fn read<'a>(form: &Form, body: &'a [u8]) -> Result<Reading<'a>, String> {
-    let pointed = |path: &String| std::str::from_utf8(body).ok().and_then(|text| json::pointed(text, path));
-    let event_type = match &form.type_path {
-        Some(path) => pointed(path).ok_or_else(|| format!("the body has no event type at `{path}`"))?,
-        None => UNNAMED.into(),
+/// What the headers that the form names say of the event; one that is there twice, or is no text, says nothing.
+pub(super) fn said(form: &Form, inbound: Inbound<'_>) -> Said {
+    let named = |name: &Option<String>| {
+        let value = proof::header(inbound.headers, name.as_deref()?).ok()?.trim();
+        (!value.is_empty() && value.len() <= json::ID_BYTES_MAX).then(|| value.to_owned())
     };
-    let id = form.id_path.as_ref().and_then(pointed).filter(|id| id.len() <= json::ID_BYTES_MAX).map(String::from);
-    let dedup_key = Some(id.clone().unwrap_or_else(|| hashed(body)));
+    Said { id: named(&form.id_header), event_type: named(&form.type_header) }
+}
+
+/// Understands a request: type and id stand where the form says, and without a word of it any bytes will do.
+/// Error: there is no type where it should be.
+pub(super) fn read<'a>(form: &Form, verified: &'a Verified) -> Result<Reading<'a>, Unread> {
+    let body = verified.body();
+    let pointed = |path: &String| std::str::from_utf8(body).ok().and_then(|text| json::pointed(text, path));
+    let said = verified.said();
+    let event_type = match (&said.event_type, &form.type_path, &form.type_header) {
+        (Some(said), ..) => said.into(),
+        (None, Some(path), _) => {
+            pointed(path).ok_or_else(|| Unread::new(Kind::NoType, format!("the body has no event type at `{path}`")))?
+        }
+        (None, None, Some(name)) => {
+            return Err(Unread::new(Kind::NoType, format!("the request has no event type in its header `{name}`")));
+        }
+        (None, None, None) => UNNAMED.into(),
+    };
+    let in_body = || form.id_path.as_ref().and_then(pointed).filter(|id| id.len() <= json::ID_BYTES_MAX);
+    let found = || said.id.clone().or_else(|| in_body().map(String::from));
+    let id = if form.dedup == DedupBy::Id { found() } else { None };
+    let dedup_key = match form.dedup {
+        DedupBy::None => None,
+        DedupBy::Id | DedupBy::Body => Some(id.clone().unwrap_or_else(|| hashed(body))),
+    };
     Ok(Reading { event_type, id, dedup_key, ..Reading::default() })
 }
 

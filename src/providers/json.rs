@@ -8,6 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::canonical::BYTE_ORDER_MARK;
+use crate::quarantine::{Kind, Unread};
+
 /// The longest id of an event, in bytes: it becomes part of what a repetition is known by.
 pub(super) const ID_BYTES_MAX: usize = 256;
 
@@ -16,20 +19,24 @@ pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
     /// Reads a body. Error: what is wrong with it, in a sentence.
-    pub fn parse(body: &'a [u8]) -> Result<Self, String> {
+    pub fn parse(body: &'a [u8]) -> Result<Self, Unread> {
+        if body.starts_with(BYTE_ORDER_MARK) {
+            return Err(Unread::new(Kind::ByteOrderMark, "the body begins with a byte order mark, which is no JSON"));
+        }
         Self::read(utf8(body)?)
     }
 
-    fn read(text: &'a str) -> Result<Self, String> {
+    fn read(text: &'a str) -> Result<Self, Unread> {
         let Self(mut fields) = serde_json::from_str(text).map_err(|error| {
             if error.is_data() {
-                return "the body is JSON, but no object".to_owned();
+                return Unread::new(Kind::NoObject, "the body is JSON, but no object");
             }
-            format!("the body is not JSON from line {} column {} on", error.line(), error.column())
+            let place = format!("the body is not JSON from line {} column {} on", error.line(), error.column());
+            Unread::new(Kind::NotJson, place)
         })?;
         fields.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         if fields.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-            return Err("the body has a field twice".to_owned());
+            return Err(Unread::new(Kind::FieldTwice, "the body has a field twice"));
         }
         Ok(Self(fields))
     }
@@ -46,16 +53,17 @@ impl<'a> Object<'a> {
     }
 
     /// The value of a field that must be a text and not empty. Error: says so.
-    pub fn required(&self, name: &str) -> Result<Cow<'a, str>, String> {
+    pub fn required(&self, name: &str, kind: Kind) -> Result<Cow<'a, str>, Unread> {
         let text = self.text(name).filter(|text| !text.is_empty());
-        text.ok_or_else(|| format!("the body has no text `{name}`"))
+        text.ok_or_else(|| Unread::new(kind, format!("the body has no text `{name}`")))
     }
 
     /// The value of a field that is an id: a text, not empty. Error: it is too long to be one.
-    pub fn id(&self, name: &str) -> Result<Option<Cow<'a, str>>, String> {
+    pub fn id(&self, name: &str) -> Result<Option<Cow<'a, str>>, Unread> {
         let text = self.text(name).filter(|text| !text.is_empty());
         if text.as_ref().is_some_and(|text| text.len() > ID_BYTES_MAX) {
-            return Err(format!("its `{name}` is longer than {ID_BYTES_MAX} bytes"));
+            let detail = format!("its `{name}` is longer than {ID_BYTES_MAX} bytes");
+            return Err(Unread::new(Kind::LongId, detail));
         }
         Ok(text)
     }
@@ -88,8 +96,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The body as text. Error: a sentence.
-pub(super) fn utf8(body: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(body).map_err(|error| format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
+pub(super) fn utf8(body: &[u8]) -> Result<&str, Unread> {
+    std::str::from_utf8(body).map_err(|error| {
+        Unread::new(Kind::NotUtf8, format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
+    })
 }
 
 /// A value between what comes before and after it.
@@ -156,12 +166,12 @@ mod tests {
             (b"{\"a\":1} x", "not JSON"),
             (b"{\"a\":NaN}", "not JSON"),
             (b"{\"a\":1,}", "not JSON"),
-            (b"\xef\xbb\xbf{}", "not JSON"),
+            (b"\xef\xbb\xbf{}", "byte order mark"),
             (b"{\"a\":\"\xff\"}", "not UTF-8 from byte 6"),
             (b"{\"a\":\"\n\"}", "not JSON"),
         ] {
             let said = Object::parse(body).err().expect("refused");
-            assert!(said.contains(words), "{body:?}: {said}");
+            assert!(said.detail.contains(words), "{body:?}: {said:?}");
         }
     }
 

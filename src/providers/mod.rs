@@ -6,10 +6,13 @@
 use bytes::Bytes;
 use rand::RngCore;
 
+use crate::canonical::BYTE_ORDER_MARK;
 use crate::error::{Error, Result};
-use crate::inbound::{Credentials, Form, Inbound, Received, Refusal, Terms, Verified};
+use crate::inbound::{Credentials, Flags, Form, Inbound, Received, Refusal, Said, Terms, Verified};
+use crate::key::{Action, Caller};
 use crate::name::Metadata;
 use crate::provider::Provider;
+use crate::quarantine::Unread;
 use crate::retry::{self, Ladder};
 use crate::secret::{OLD_SECRETS_MAX, Overlap, Secret, SecretSlot, check_text};
 
@@ -22,7 +25,6 @@ macro_rules! files {
 
 mod alphabet;
 mod bridge;
-mod canonical;
 mod catalogue;
 mod fact;
 mod finix;
@@ -146,40 +148,66 @@ pub fn is_ping(provider: Provider, body: &[u8]) -> bool {
 /// First the credentials, then the headers' form, then the scheme, then the signature and only then its time: `Stale`
 /// and `Future` are always genuine, and a forged request learns nothing of the window.
 pub fn verify(provider: Provider, terms: &Terms, inbound: Inbound<'_>, now_secs: i64) -> Result<Verified, Refusal> {
-    let vouch = |webhook_id| Verified::vouch(provider, inbound.body, carried(provider, terms, inbound), webhook_id);
+    let vouch = |said| Verified::vouch(provider, inbound.body, carried(provider, terms, inbound), said);
+    let signed = |id| Said { id: Some(id), event_type: None };
     proof::credentials(terms, inbound.headers)?;
     if !terms.requires_signature && terms.credentials != Credentials::None {
-        return Ok(vouch(None));
+        return Ok(vouch(Said::default()));
     }
     if !terms.requires_signature || terms.secrets.iter().all(|secret| secret.bytes().is_empty()) {
         return Err(Refusal::BadSecret);
     }
     match provider {
-        Provider::Fintoc => fintoc::signature::verify(terms, inbound, now_secs).map(|()| vouch(None)),
-        Provider::Bridge => bridge::signature::verify(terms, inbound, now_secs).map(|()| vouch(None)),
-        Provider::Finix => finix::signature::verify(terms, inbound, now_secs).map(|()| vouch(None)),
-        Provider::Standard => standard::verify(standard::STANDARD, terms, inbound, now_secs).map(|id| vouch(Some(id))),
-        Provider::Svix => standard::verify(standard::SVIX, terms, inbound, now_secs).map(|id| vouch(Some(id))),
-        Provider::Generic => generic::verify(terms, inbound, now_secs).map(|()| vouch(None)),
+        Provider::Fintoc => fintoc::signature::verify(terms, inbound, now_secs).map(|()| vouch(Said::default())),
+        Provider::Bridge => bridge::signature::verify(terms, inbound, now_secs).map(|()| vouch(Said::default())),
+        Provider::Finix => finix::signature::verify(terms, inbound, now_secs).map(|()| vouch(Said::default())),
+        Provider::Standard => standard::verify(standard::STANDARD, terms, inbound, now_secs).map(signed).map(vouch),
+        Provider::Svix => standard::verify(standard::SVIX, terms, inbound, now_secs).map(signed).map(vouch),
+        Provider::Generic => {
+            generic::verify(terms, inbound, now_secs).map(|()| vouch(generic::said(&terms.form, inbound)))
+        }
     }
 }
 
-/// Understands a verified request. Error: what is wrong with its body, in a sentence.
-pub fn read(terms: &Terms, verified: Verified) -> Result<Received, String> {
+/// Takes a request for verified that somebody who may change the source vouches for. Error: 403.
+pub fn vouched(caller: &Caller, provider: Provider, terms: &Terms, inbound: Inbound<'_>) -> Result<Verified> {
+    caller.may(Action::Manage)?;
+    let id = id_header(provider).and_then(|name| inbound.headers.get(name)?.to_str().ok());
+    let said = match provider {
+        Provider::Generic => generic::said(&terms.form, inbound),
+        _ => Said { id: id.map(str::to_owned), event_type: None },
+    };
+    Ok(Verified::vouch(provider, inbound.body, carried(provider, terms, inbound), said))
+}
+
+/// Understands a verified request. Error: what is wrong with its body.
+pub fn read(terms: &Terms, verified: Verified) -> Result<Received, Unread> {
     let provider = verified.provider();
     let reading = match provider {
         Provider::Fintoc => fintoc::envelope::read(verified.body())?,
         Provider::Bridge => bridge::envelope::read(verified.body())?,
         Provider::Finix => finix::envelope::read(verified.body())?,
         Provider::Standard | Provider::Svix => standard::read(&verified),
-        Provider::Generic => generic::read(&terms.form, verified.body())?,
+        Provider::Generic => generic::read(&terms.form, &verified)?,
     };
     let event_type = fact::fit(&reading.event_type).into_owned();
     let rows = catalogue(provider);
     let listed = rows.is_empty() || catalogue::find(rows, &event_type).is_some();
     let known = listed && event_type == reading.event_type;
     let fact::Reading { id, dedup_key, occurred_ms, live, .. } = reading;
-    Ok(Received { verified, event_type, known, id, dedup_key, occurred_ms, live })
+    Ok(Received { verified, event_type, known, id, dedup_key, occurred_ms, live, flags: Flags::default() })
+}
+
+/// What can be found in a body that is not understood: the type of its event, `webhook` when it has none, and the key
+/// of one with an id, as if nothing stood before its JSON and each byte that is no UTF-8 were a question mark.
+pub fn guess(provider: Provider, terms: &Terms, body: &[u8]) -> (String, Option<String>) {
+    let body = String::from_utf8_lossy(body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)).into_owned();
+    let cleaned = Verified::vouch(provider, &body.into(), Vec::new(), Said::default());
+    match read(terms, cleaned) {
+        Ok(Received { event_type, id: Some(_), dedup_key, .. }) => (event_type, dedup_key),
+        Ok(Received { event_type, .. }) => (event_type, None),
+        Err(_) => (standard::UNNAMED.to_owned(), None),
+    }
 }
 
 /// The `{type, timestamp, data}` of Standard Webhooks with the request's very bytes as `data`; bytes that are no JSON
@@ -275,8 +303,10 @@ fn carried(provider: Provider, terms: &Terms, inbound: Inbound<'_>) -> Vec<(Stri
         Provider::Generic if terms.form.header == "authorization" => &[],
         Provider::Generic => &[&terms.form.header],
     };
-    let named = |name: &&str| Some(((*name).to_owned(), inbound.headers.get(*name)?.to_str().ok()?.to_owned()));
-    ["content-type"].iter().chain(proofs).filter_map(named).collect()
+    let kept: &[String] = if provider == Provider::Generic { &terms.form.keep_headers } else { &[] };
+    let named = |name: &str| Some((name.to_owned(), inbound.headers.get(name)?.to_str().ok()?.to_owned()));
+    let names = ["content-type"].iter().chain(proofs).copied().chain(kept.iter().map(String::as_str));
+    names.filter_map(named).collect()
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use super::{Signing, id_header, sign};
 use crate::application::Wire;
 use crate::endpoint::Endpoint;
+use crate::id::IdText;
 use crate::inbound::{Credentials, Form, Inbound, Refusal, Terms};
 use crate::provider::Provider;
 use crate::secret::Secret;
+use crate::source::Arrival;
 
 /// Who we say we are.
 const AGENT: &str = concat!("Posthaste/", env!("CARGO_PKG_VERSION"));
@@ -17,9 +19,16 @@ const WEBHOOK_ID: &str = "webhook-id";
 /// A header: its name, its value.
 pub type Header<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// The headers of a request to this endpoint, signed by the secrets that sign at that moment; `carried` came with the
-/// event. A later one replaces an earlier one of its name.
-pub fn headers<'a>(endpoint: &'a Endpoint, carried: &'a [(String, String)], signing: Signing<'a>) -> Vec<Header<'a>> {
+/// The headers of a request to this endpoint, signed by the secrets that sign at that moment; `arrival` is how the event
+/// came, when it was not published here. A later one replaces an earlier one of its name.
+pub fn headers<'a>(
+    endpoint: &'a Endpoint,
+    arrival: Option<&'a Arrival>,
+    ids: &IdText,
+    signing: Signing<'a>,
+) -> Vec<Header<'a>> {
+    let carried = arrival.map_or(&[][..], |arrival| &arrival.headers);
+    let remarks = arrival.map(|arrival| arrival.remarks(ids)).unwrap_or_default();
     let forms = forms(endpoint);
     let given = |(name, value): (&'a String, &'a String)| (Cow::from(name.as_str()), Cow::from(value.as_str()));
     let mut headers = Vec::with_capacity(8 + carried.len() + endpoint.headers.len());
@@ -28,6 +37,7 @@ pub fn headers<'a>(endpoint: &'a Endpoint, carried: &'a [(String, String)], sign
     // responses are never decompressed, so none is asked for
     headers.push((Cow::from("accept-encoding"), Cow::from("identity")));
     headers.extend(carried.iter().map(|(name, value)| given((name, value))));
+    headers.extend(remarks.into_iter().map(|(name, value)| (Cow::from(name), Cow::from(value))));
     if forms != [Some(Provider::Svix), None] {
         headers.push((Cow::from(WEBHOOK_ID), Cow::from(signing.id)));
     }

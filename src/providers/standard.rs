@@ -50,7 +50,7 @@ pub(super) fn verify(names: Names, terms: &Terms, inbound: Inbound<'_>, now_secs
 pub(super) fn read(verified: &Verified) -> Reading<'_> {
     let object = Object::parse(verified.body()).ok();
     let text = |name| object.as_ref().and_then(|object| object.text(name)).filter(|text| !text.is_empty());
-    let id = verified.webhook_id().map(str::to_owned);
+    let id = verified.said().id.clone();
     Reading {
         event_type: text("type").unwrap_or(UNNAMED.into()),
         dedup_key: Some(id.clone().unwrap_or_else(|| hashed(verified.body()))),

@@ -27,7 +27,7 @@ pub(super) enum Tree {
 /// the body or with the pointer.
 pub fn set(body: &[u8], pointer: &str, value_text: &str) -> Result<Bytes> {
     let refuse = |message| Error::field("set", message);
-    let text = super::json::utf8(body).map_err(refuse)?;
+    let text = super::json::utf8(body).map_err(|unread| refuse(unread.detail.into_owned()))?;
     let mut tree = Tree::parse(text).map_err(refuse)?;
     let value = Tree::parse(value_text).unwrap_or_else(|_| Tree::Text(value_text.to_owned()));
     tree.set(pointer, value).map_err(refuse)?;

@@ -2,7 +2,7 @@
 
 use rand::Rng as _;
 
-use super::body::body_of;
+use super::body::{body_of, respelled};
 use super::clients::Ask;
 use super::door;
 use super::ledger::{CHANNELS, Draft};
@@ -79,8 +79,11 @@ impl World {
         let draft = &self.ledger.wants[want].draft;
         let Application { id: application, environment, .. } = self.ledger.applications[draft.application].seen;
         let by_uid = want.is_multiple_of(3);
-        let sha256 = digest::sha256(&draft.body);
-        let (arrival, dedup) = draft.inbound.then(|| door::came_in(want, sha256)).unzip();
+        // providers spell what they repeat as they like
+        let way = usize::try_from(self.at_ms).unwrap_or_default() + want;
+        let body = if draft.inbound { respelled(want, way) } else { draft.body.clone() };
+        let sha256 = digest::sha256(&body);
+        let (arrival, dedup) = draft.inbound.then(|| door::came_in(want, draft.event_type, sha256)).unzip();
         NewEvent {
             environment,
             application: if by_uid {
@@ -93,12 +96,13 @@ impl World {
             uid: draft.uid.map(|uid| format!("u{uid}")),
             extra: None,
             sha256,
-            body: draft.body.clone(),
+            body,
             once: draft.once,
             wrapped: false,
             only: draft.only.map(|endpoint| self.ledger.endpoints[endpoint].seen.id),
             arrival,
             dedup,
+            released: None,
         }
     }
 

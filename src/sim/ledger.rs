@@ -1,8 +1,5 @@
-//! The ledger: what clients asked, were told, and saw arrive, kept outside the product; it says what must not be.
-//!
-//! It knows the promises and nothing of the core's insides: events and their owners (`accepting`), attempts on the wire
-//! (`sending`), what reached the disk (`commits`), what is told of it (`news`), and the last look when all is quiet
-//! (`closing`).
+//! The ledger: what clients asked, were told, and saw arrive, kept outside the product; it says what must not be. It knows
+//! the promises and nothing of the core's insides; `closing` is the last look when all is quiet.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,6 +16,7 @@ use crate::store::Store as _;
 use crate::store::memory::Memory;
 
 mod accepting;
+mod arriving;
 mod closing;
 mod commits;
 mod news;
@@ -26,6 +24,7 @@ mod sending;
 mod standing;
 mod turns;
 
+use arriving::Arrivals;
 use news::{Hearing, News};
 use standing::Standing;
 
@@ -210,8 +209,8 @@ pub(super) struct Ledger {
     text: IdText,
     /// The events of the uids, by application.
     uids: BTreeMap<(usize, usize), usize>,
-    /// The events of inbound wants.
-    arrivals: BTreeMap<usize, usize>,
+    /// What became of inbound wants.
+    arrivals: Arrivals,
     /// The first event with a delivery that has no row, and the first that the core was not told of.
     rowless_from: usize,
     untold_from: usize,
@@ -244,7 +243,7 @@ impl Ledger {
             news: Vec::new(),
             text: IdText::new(ID_KEY),
             uids: BTreeMap::new(),
-            arrivals: BTreeMap::new(),
+            arrivals: Arrivals::default(),
             rowless_from: 0,
             untold_from: 0,
             last_lease: 0,
@@ -371,6 +370,7 @@ impl Ledger {
             event.told_ms = i64::MIN;
         }
         self.untold_from = self.events.len();
+        self.held_known(true);
         self.last_lease = 0;
         self.ready_since_ms = i64::MAX;
     }

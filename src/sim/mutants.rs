@@ -77,6 +77,16 @@ mutants! {
     DuplicateIgnored = "duplicate-ignored",
     /// Another body under the key of an inbound event is taken for a repetition.
     ConflictIgnored = "conflict-ignored",
+    /// Another spelling of an inbound event is taken for another event.
+    SpellingIgnored = "spelling-ignored",
+    /// What is to be held back is delivered.
+    HoldIgnored = "hold-ignored",
+    /// What is held back is lost.
+    LostHeld = "lost-held",
+    /// After a crash nobody is told of what was held back just before.
+    HeldUntold = "held-untold",
+    /// A conflict is delivered under the name of the event that it contradicts.
+    NameDoubled = "name-doubled",
     /// After a crash the inbound events are forgotten whose keys waited for the index.
     LostTail = "lost-tail",
     /// The keys of inbound events are not in the index when they no longer wait for it.

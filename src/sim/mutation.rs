@@ -8,6 +8,7 @@ use super::receivers::Brought;
 use crate::application::Application;
 use crate::attempt::Order;
 use crate::clock::Now;
+use crate::conflict::OnConflict;
 use crate::delivery::{Delivery, Status};
 use crate::endpoint::State;
 use crate::engine::message::Input;
@@ -78,6 +79,18 @@ impl Mutation {
                     dedup.twin = [0; 16];
                 }
             }
+            (Some(Mutant::SpellingIgnored), Input::Accept { events, .. }) => {
+                for event in events {
+                    // what says itself, byte for byte, agrees with no other spelling
+                    let said = serde_json::to_string(&String::from_utf8_lossy(&event.body)).unwrap_or_default();
+                    event.dedup.iter_mut().for_each(|dedup| dedup.original = Some(said.clone().into()));
+                }
+            }
+            (Some(Mutant::HoldIgnored), Input::Accept { events, .. }) => {
+                for dedup in events.iter_mut().filter_map(|event| event.dedup.as_mut()) {
+                    dedup.on_conflict = OnConflict::Deliver;
+                }
+            }
             (Some(mutant), Input::Change { setting, .. }) => {
                 let Change::Endpoint(endpoint) = &mut setting.change else {
                     return;
@@ -119,13 +132,14 @@ impl Mutation {
 
     pub(super) fn receipt(&self, receipt: Option<Durable<Receipt>>) -> Option<Durable<Receipt>> {
         let receipt = receipt?;
-        let Receipt { mut refused, mut turns } = receipt.get().clone();
+        let Receipt { mut refused, mut turns, mut conflicts } = receipt.get().clone();
         match self.mutant {
             Some(Mutant::RefusalIgnored) => refused.clear(),
             Some(Mutant::LostTurns) => turns.clear(),
+            Some(Mutant::NameDoubled) => conflicts.clear(),
             _ => {}
         }
-        Some(receipt.vouch(Receipt { refused, turns }))
+        Some(receipt.vouch(Receipt { refused, turns, conflicts }))
     }
 
     /// The store was opened, and tells what it holds; gives what is written before anything else.
@@ -141,8 +155,10 @@ impl Mutation {
 
     /// The store wrote a batch.
     pub(super) fn committed(&mut self, batch: &Batch, memory: &Memory) {
-        if self.is(Mutant::LostIndex) {
-            memory.lose_index();
+        match self.mutant {
+            Some(Mutant::LostIndex) => memory.lose_index(),
+            Some(Mutant::LostHeld) => memory.lose_held(),
+            _ => {}
         }
         let last = batch.ops.iter().rfind(|op| matches!(op, Op::News(_)));
         if let Some(Op::News(row)) = last.filter(|_| self.is(Mutant::NewsTwice)) {
@@ -171,6 +187,7 @@ impl Mutation {
         match self.mutant {
             Some(Mutant::LostDueHeads) => opening.due.clear(),
             Some(Mutant::LostChains) => opening.chains.clear(),
+            Some(Mutant::HeldUntold) => opening.untold.clear(),
             Some(Mutant::LostBriefKeys) => opening.recent_keys.clear(),
             Some(Mutant::LostEndpoint) => {
                 opening.endpoints.pop();

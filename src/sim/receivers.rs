@@ -38,7 +38,12 @@ impl Brought {
                 Answer::Response { status, retry_after_secs: self.retry_after_secs, wish: None, excerpt: Bytes::new() }
             }
         };
-        Report { started_ms: ended_ms - i64::from(self.duration_ms), duration_ms: self.duration_ms, answer }
+        Report {
+            started_ms: ended_ms - i64::from(self.duration_ms),
+            duration_ms: self.duration_ms,
+            answer,
+            webhook_id: None,
+        }
     }
 }
 

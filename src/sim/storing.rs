@@ -86,6 +86,7 @@ impl World {
             self.trace.note(self.at_ms, "stored", (0, 0));
             self.ledger.told(&batch);
             self.step(Input::Stored(receipt));
+            self.ledger.held_heard();
         }
     }
 

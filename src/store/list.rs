@@ -3,7 +3,7 @@
 use crate::attempt::Attempt;
 use crate::delivery::{Delivery, Status};
 use crate::event::Event;
-use crate::id::{AttemptId, EndpointId, EventId, Id};
+use crate::id::{AttemptId, EndpointId, EventId, Id, IdText, WebhookId};
 use crate::ordering::OrderKey;
 
 /// How many rows a filtered list looks at before it answers with what it has.
@@ -97,6 +97,22 @@ impl<T> Listed<T> {
         Self { rows, done, stopped_at: None }
     }
 
+    /// As many of the rows as have so many bytes together, one at least; the list goes on behind them.
+    #[must_use]
+    pub fn within(mut self, bytes_max: usize, bytes: impl Fn(&T) -> usize) -> Self {
+        let mut sum = 0;
+        let fits = |row: &T| {
+            sum += bytes(row);
+            sum <= bytes_max
+        };
+        let count = self.rows.iter().map(fits).take_while(|fits| *fits).count().max(1);
+        if count < self.rows.len() {
+            self.rows.truncate(count);
+            (self.done, self.stopped_at) = (false, None);
+        }
+        self
+    }
+
     /// A list of nothing.
     pub fn empty() -> Self {
         Self::cut(Vec::new(), 0)
@@ -112,6 +128,15 @@ pub struct AttemptRow {
     pub endpoint: EndpointId,
     /// The attempt.
     pub attempt: Attempt,
+    /// What the event is called on the wire; `None` when that is its id.
+    pub webhook_id: Option<WebhookId>,
+}
+
+impl AttemptRow {
+    /// What the event is called on the wire.
+    pub fn called(&self, ids: &IdText) -> String {
+        ids.webhook_id(self.event, self.webhook_id)
+    }
 }
 
 /// An event that was attempted at an endpoint, and where its delivery stands.
@@ -152,6 +177,16 @@ pub enum AttemptsOf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_of_large_rows_is_cut_short_and_goes_on() {
+        let list = |done| Listed { rows: vec![5_usize, 3, 4], done, stopped_at: None };
+        for (bytes_max, rows, done) in [(12, 3, true), (11, 2, false), (8, 2, false), (7, 1, false), (1, 1, false)] {
+            let cut = list(true).within(bytes_max, |row| *row);
+            assert_eq!((cut.rows.len(), cut.done), (rows, done), "{bytes_max}");
+        }
+        assert!(Listed::<usize>::empty().within(0, |row| *row).done);
+    }
 
     #[test]
     fn a_page_goes_on_behind_its_row_either_way_and_says_whether_more_follows() {

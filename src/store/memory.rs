@@ -8,6 +8,7 @@ use super::{
 };
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
+use crate::conflict;
 use crate::count::Counts;
 use crate::delivery::Delivery;
 use crate::endpoint::{Endpoint, State};
@@ -20,7 +21,7 @@ use crate::inbound::RefusedRequest;
 use crate::key::Key;
 use crate::replay::Replay;
 use crate::resource::Resource;
-use crate::source::{Quarantined, Source, SourceRef, SourceStats, token_hash};
+use crate::source::{Source, SourceRef, SourceStats, token_hash};
 use crate::token::Ended;
 
 mod across;
@@ -33,6 +34,8 @@ mod commit;
 mod count;
 mod delivery;
 mod expunge;
+mod held;
+mod inbox;
 mod list;
 mod minute;
 mod read;
@@ -233,13 +236,11 @@ impl Store for Memory {
     }
 
     fn source_stats(&self, source: SourceId) -> Result<SourceStats> {
-        Ok(self.tables().tallies.get(&source).cloned().unwrap_or_default().shown())
-    }
-
-    fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
         let tables = self.tables();
-        let rows: Vec<_> = tables.quarantine.iter().map(|(number, row)| (*number, row.clone())).collect();
-        Ok(list::page(rows.iter().filter(|(_, row)| row.source == source), &page, |row| row.0))
+        let mut stats = tables.tallies.get(&source).cloned().unwrap_or_default().shown();
+        let waiting = tables.conflicts.values().map(|row| &row.conflict);
+        stats.held = waiting.filter(|row| row.source == source && row.state == conflict::State::Waiting).count() as u64;
+        Ok(stats)
     }
 
     fn refused(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, RefusedRequest)>> {

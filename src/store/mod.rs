@@ -2,6 +2,7 @@
 
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
+use crate::conflict::Conflict;
 use crate::count::Counts;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::Endpoint;
@@ -17,12 +18,13 @@ use crate::ordering::OrderKey;
 use crate::provider::Provider;
 use crate::replay::Replay;
 use crate::resource::Resource;
-use crate::source::{Quarantined, Source, SourceRef, SourceStats};
+use crate::source::{Source, SourceRef, SourceStats};
 use crate::token::Ended;
 
 mod across;
 mod background;
 mod counted;
+mod inbox;
 mod list;
 #[cfg(feature = "sim")]
 pub mod memory;
@@ -38,6 +40,7 @@ pub use across::{
 };
 pub use background::{Background, Erased};
 pub use counted::COUNT_MINUTES;
+pub use inbox::{Inbox, REASONS_MAX};
 pub use list::{AttemptRow, AttemptsOf, Chain, DeliveryRow, Filter, LOOKED_UP_ROWS_MAX, Listed, Page, SCAN_ROWS_MAX};
 pub use people::{People, PeopleChange};
 pub use trail::Audit;
@@ -52,6 +55,8 @@ pub const KEY_MS: i64 = DAY_MS;
 pub const BRIEF_KEY_MS: i64 = 900_000;
 /// How many brief keys are kept in memory; more are kept in the index like a caller's own.
 pub const RECENT_KEYS_MAX: usize = 262_144;
+/// How many conflicts a start reads of which nobody was told.
+pub const UNTOLD_MAX: usize = 1_000;
 /// How many keys of ordered deliveries a start reads; of endpoints beyond that it knows that there are more.
 pub const CHAINS_MAX: usize = 16_384;
 /// How many rows one [`Op::Forget`] deletes from each table, so that it never holds the writer up.
@@ -61,6 +66,10 @@ pub const QUARANTINED_MAX: usize = 1_000;
 /// How many of the requests that a source's door turned away are remembered, the last ones: enough to see who errs, and
 /// no log of people's addresses.
 pub const LAST_REFUSED_MAX: usize = 20;
+/// How many conflicts of a source wait for an Admin; more are not taken, so that their sender tries again.
+pub const CONFLICTS_MAX: usize = 10_000;
+/// How long what was released or discarded is known when it comes again: as long as any source remembers.
+pub(crate) const HELD_MS: i64 = crate::source::DEDUP_DAYS_MAX as i64 * DAY_MS;
 /// What stands where a response was erased.
 pub(crate) const EXPUNGED: &[u8] = b"EXPUNGED";
 /// How long counts are kept: 91 days, in hours.
@@ -110,6 +119,8 @@ pub struct Opening {
     pub sources: Vec<(SourceId, Provider)>,
     /// Replays that run.
     pub replays: Vec<Replay>,
+    /// Conflicts of which nobody was told who wants to hear of them.
+    pub untold: Vec<Conflict>,
     /// When the server was last known to live, in ms since 1970.
     pub alive_ms: Option<i64>,
 }
@@ -153,7 +164,7 @@ pub struct Backlog {
 }
 
 /// The store: SQLite, PostgreSQL, or the simulator's. Calls block; each failure is [`crate::error::Kind::Internal`].
-pub trait Store: Across + Audit + Background + People + Send + Sync + 'static {
+pub trait Store: Across + Audit + Background + Inbox + People + Send + Sync + 'static {
     /// Makes a batch durable, all of it or nothing.
     fn commit(&self, batch: &Batch) -> Result<Durable<Receipt>, CommitFailed>;
 
@@ -241,8 +252,6 @@ pub trait Store: Across + Audit + Background + People + Send + Sync + 'static {
     fn sources(&self, environment: EnvironmentId, page: Page<SourceId>) -> Result<Listed<Source>>;
     /// What a source's requests came to.
     fn source_stats(&self, source: SourceId) -> Result<SourceStats>;
-    /// A source's quarantine, by the order in which bodies first came; the key is the row's number.
-    fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>>;
     /// The last requests that a source's door turned away, by the order in which they came; the key is the row's number.
     fn refused(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, RefusedRequest)>>;
     /// The next deliveries that a replay makes again, `limit` at most.

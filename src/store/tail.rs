@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::id::EventId;
+use crate::id::{EventId, WebhookId};
 
 /// A commit leaves fewer inbound events behind than this whose keys are not indexed. So many are half a megabyte of
 /// memory, a commit that takes 20 to 40 ms longer, and 5 ms of a start, which reads their arrivals back.
@@ -17,6 +17,14 @@ pub(super) type Line = (i64, EventId);
 /// The half of a hash that is indexed. It may err: whether it is the key, and the body, is for the arrival to say.
 pub(super) fn half(hash: &[u8; 16]) -> i64 {
     i64::from_be_bytes(hash[..8].try_into().expect("eight of sixteen"))
+}
+
+/// What an event is found by: half of its key's hash, and half of its webhook-id where that is another.
+pub(super) type Halves = [Option<i64>; 2];
+
+/// What an event is found by that has this half of a key's hash, and this webhook-id.
+pub(super) fn halves(key: Option<i64>, named: Option<WebhookId>) -> Halves {
+    [key, named.map(|named| named.half()).filter(|&half| key != Some(half))]
 }
 
 /// Lines, found by their half of a hash: nearly always one, the newest, is under it.
@@ -74,15 +82,13 @@ pub(super) struct Added {
 
 impl Tail {
     /// The tail behind an index that holds the keys of all events up to `indexed`. `later` are the arrivals after it in
-    /// their order, and the halves of their keys' hashes where they have keys. A commit leaves fewer than `max` behind.
-    pub(super) fn new(max: usize, indexed: EventId, later: impl IntoIterator<Item = (EventId, Option<i64>)>) -> Self {
+    /// their order, and what each is found by. A commit leaves fewer than `max` behind.
+    pub(super) fn new(max: usize, indexed: EventId, later: impl IntoIterator<Item = (EventId, Halves)>) -> Self {
         let mut tail = Self { max, lines: Lines::default(), arrived: 0, newest: indexed };
-        for (event, hash) in later {
+        for (event, halves) in later {
             tail.arrived += 1;
             tail.newest = tail.newest.max(event);
-            if let Some(hash) = hash {
-                tail.lines.insert((hash, event));
-            }
+            halves.into_iter().flatten().for_each(|hash| tail.lines.insert((hash, event)));
         }
         tail
     }
@@ -98,19 +104,16 @@ impl Tail {
         self.lines.find(hash, since).chain(added.lines.find(hash, since)).collect()
     }
 
-    /// Takes an event whose arrival is written. Gives the line that must be indexed at once: that of an event which is not
-    /// newer than all others, since a start would not look for it.
-    pub(super) fn add(&self, added: &mut Added, event: EventId, hash: Option<i64>) -> Option<Line> {
-        let line = hash.map(|hash| (hash, event));
+    /// Takes an event whose arrival is written, and says whether its lines wait. Those of an event which is not newer
+    /// than all others must be indexed at once, since a start would not look for it.
+    pub(super) fn add(&self, added: &mut Added, event: EventId, halves: Halves) -> bool {
         if event <= self.newest.max(added.newest) {
-            return line;
+            return false;
         }
         added.arrived += 1;
         added.newest = event;
-        if let Some(line) = line {
-            added.lines.insert(line);
-        }
-        None
+        halves.into_iter().flatten().for_each(|hash| added.lines.insert((hash, event)));
+        true
     }
 
     /// Whether the index must be written before the transaction ends.

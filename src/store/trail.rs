@@ -3,6 +3,7 @@
 use super::{Change, Listed, Page, PeopleChange};
 use crate::application::Application;
 use crate::audit::{Actor, By, Deed, Entry, Wanted};
+use crate::conflict::Held;
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::event_type::EventType;
@@ -39,6 +40,11 @@ pub(super) fn deed<S: Standing>(standing: &S, by: By, change: &Change) -> Result
         Change::Application(row) => application(told, standing.application(row.id)?, row),
         Change::Endpoint(row) => endpoint(told, standing.endpoint(row.id)?, row),
         Change::Source(row, _) => source(told, standing.source(row.id)?, row),
+        Change::Discard(..) if by.actor == Actor::Server => return Ok(None), // its time was over
+        Change::Discard(application, all) => match all[..] {
+            [held] => on_held(told("event.discarded"), held).of(*application),
+            _ => told("event.discarded").of(*application).called(&format!("{} events", all.len())),
+        },
         Change::EventType(row) => told("event_type.created").called(&row.name),
         Change::EventTypes(rows) => event_types(told, rows),
         Change::Catalogue(rows) => told("event_type.imported").called(&format!("{} event types", rows.len())),
@@ -81,6 +87,19 @@ pub(super) fn resent<S: Standing>(standing: &S, by: By, to: (EventId, EndpointId
     let deed = Deed::new("event.resent", by.environment).on(event.value(), "");
     let deed = to_endpoint(standing, deed, endpoint)?;
     placed(standing, deed)
+}
+
+/// What a source held back becomes an event.
+pub(super) fn released<S: Standing>(standing: &S, by: By, held: Held, event: EventId) -> Result<Deed, S::Failed> {
+    let way = if matches!(held, Held::Conflict(_)) { "conflict" } else { "quarantine" };
+    placed(standing, Deed::new("event.released", by.environment).on(event.value(), "").by_way_of(way))
+}
+
+fn on_held(deed: Deed, held: Held) -> Deed {
+    match held {
+        Held::Conflict(id) => deed.on(id.value(), "").by_way_of("conflict"),
+        Held::Quarantined(number) => deed.called(&format!("number {number}")).by_way_of("quarantine"),
+    }
 }
 
 /// What concerns one endpoint is its application's, and called by its place.
@@ -177,6 +196,7 @@ fn source(told: impl Fn(&str) -> Deed, before: Option<Source>, row: &Source) -> 
             ("proof", before.config.terms != row.config.terms),
             ("form", before.config.deliver_as != row.config.deliver_as),
             ("memory", before.config.dedup_days != row.config.dedup_days),
+            ("conflicts", before.config.on_conflict != row.config.on_conflict),
             ("addresses", before.config.allow_ips != row.config.allow_ips),
         ])),
     };

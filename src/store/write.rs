@@ -8,18 +8,20 @@ use super::{Erased, PeopleChange};
 use crate::application::Application;
 use crate::attempt::Attempt;
 use crate::audit::By;
+use crate::conflict::{First, Held};
 use crate::delivery::{Delivery, Due, Status};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::{Environment, Validation};
-use crate::event::{Event, Once};
+use crate::event::{Event, Once, Release};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, KeyId, SourceId, TaskId};
-use crate::inbound::{Refusal, RefusedRequest};
+use crate::id::{ApplicationId, AttemptId, ConflictId, EndpointId, EnvironmentId, EventId, KeyId, SourceId, TaskId};
+use crate::inbound::{Flags, Refusal, RefusedRequest};
 use crate::key::Key;
 use crate::ordering::OrderKey;
+use crate::quarantine::Quarantined;
 use crate::replay::Replay;
 use crate::resource::Resource;
-use crate::source::{Dedup, Quarantined, Source};
+use crate::source::{Dedup, Source};
 use crate::task::Task;
 use crate::token::Ended;
 
@@ -96,7 +98,10 @@ pub enum Op {
     /// Requests at a source's door that became no event.
     Turned(Turned),
     /// A genuine request that could not be understood is kept, once for each body, [`super::QUARANTINED_MAX`] a source.
+    /// Refused: an Admin has released or discarded it.
     Quarantine(Box<Quarantined>),
+    /// Whoever hears of a conflict is told of it by the operation that follows. Refused: that was done before.
+    ConflictTold(ConflictId),
     /// The server lives at this moment, in ms since 1970.
     Alive(i64),
     /// A source's provider may have given up on events in this time: from, to, in ms since 1970.
@@ -144,6 +149,8 @@ pub struct NewRow {
     pub once: Option<Once>,
     /// What makes its repetition the same event, when it is inbound.
     pub dedup: Option<Box<Dedup>>,
+    /// What was held back, and becomes this event.
+    pub released: Option<Box<Release>>,
 }
 
 /// An attempt that ended, and what it made of its delivery.
@@ -237,6 +244,9 @@ pub enum Change {
     EndTokens(Vec<Ended>),
     /// A provider's catalogue: those that are missing are made, all others stay as they are.
     Catalogue(Vec<EventType>),
+    /// What a source held back is not wanted: its bodies are erased, and what comes again is known. Refused: one of it
+    /// does not wait any more.
+    Discard(ApplicationId, Vec<Held>),
     /// A new source (revision 1) with its application, or one changed from the revision before. Deleting it
     /// deletes the application.
     Source(Box<Source>, Option<Box<Application>>),
@@ -303,6 +313,8 @@ pub struct Receipt {
     pub refused: Vec<(usize, Refused)>,
     /// Whose turn it is now, for each key of an endpoint where that may have changed; `None` where nobody is left.
     pub turns: Vec<Turn>,
+    /// Positions of events in the batch, ascending, that contradict another: which, and what is odd about them by that.
+    pub conflicts: Vec<(usize, First, Flags)>,
 }
 
 impl Receipt {
@@ -329,6 +341,15 @@ pub enum Refused {
     Stale,
     /// An inbound event that came before is this one.
     Duplicate(EventId),
+    /// It contradicts an event that came under its id, and is held back.
+    Held {
+        /// As this.
+        conflict: ConflictId,
+        /// The event that came first.
+        first: First,
+        /// It came for the first time: whoever hears of it is to be told.
+        is_new: bool,
+    },
     /// As many as are allowed exist.
     Full(usize),
     /// As many tasks run as may at one time.

@@ -5,6 +5,7 @@ use crate::world::{Answer, World};
 #[cfg(feature = "peers")]
 mod browser;
 mod events;
+mod held;
 mod hostile;
 mod inspect;
 mod live;

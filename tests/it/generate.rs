@@ -90,5 +90,5 @@ fn row(id: EventId, application: ApplicationId, endpoint: EndpointId, body: Stri
         body: body.into(),
         arrival: None,
     };
-    NewRow { event, fan_out: fan_out::pack(&[(endpoint, None)]), once: None, dedup: None }
+    NewRow { event, fan_out: fan_out::pack(&[(endpoint, None)]), once: None, dedup: None, released: None }
 }

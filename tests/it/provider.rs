@@ -42,7 +42,7 @@ pub fn verified(provider: Provider, secrets: &[&str], received: &Received) -> Re
     let inbound = inbound::Inbound { headers: &headers, body: &body };
     let verified =
         providers::verify(provider, &terms, inbound, now_secs()).map_err(|refusal| refusal.code().to_owned())?;
-    providers::read(&terms, verified)
+    providers::read(&terms, verified).map_err(|unread| unread.detail.into_owned())
 }
 
 #[test]

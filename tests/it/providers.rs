@@ -85,7 +85,7 @@ fn received(provider: Provider, body: &[u8]) -> Result<Received, String> {
     let terms = terms(provider, &[secret_of(provider)]);
     let headers = headers(&signed(provider, secret_of(provider), body));
     let verified = verify(provider, &terms, &headers, body).expect("it was signed");
-    providers::read(&terms, verified)
+    providers::read(&terms, verified).map_err(|unread| unread.detail.into_owned())
 }
 
 /// The headers with which a provider sends a body at [`NOW`].

@@ -12,12 +12,17 @@ use crate::world::{Answer, KEY, Receiver, World, eventually};
 
 mod config;
 mod crowd;
+mod decided;
+mod generic;
 mod handed_on;
 #[cfg(feature = "peers")]
 mod handler;
+mod import;
 mod kept;
+mod named;
 mod poller;
 mod refused;
+mod same;
 mod samples;
 
 /// A secret of each provider's form.

@@ -49,6 +49,7 @@ mod recovery;
 pub mod refusal;
 mod replay;
 pub mod resource;
+pub mod same;
 mod scan;
 mod search;
 mod setting;

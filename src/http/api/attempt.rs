@@ -45,7 +45,7 @@ fn out(row: &AttemptRow, ids: &IdText, with_content: bool) -> AttemptOut {
         if attempt.succeeded() { (Status::Success, "success") } else { (Status::Failed, "fail") };
     AttemptOut {
         id: ids.of(attempt.id),
-        msg_id: ids.of(row.event),
+        msg_id: row.called(ids),
         endpoint_id: ids.of(row.endpoint),
         url: attempt.url.clone(),
         response: if with_content { String::from_utf8_lossy(&attempt.response).into_owned() } else { String::new() },

@@ -62,9 +62,10 @@ pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Re
     let ids = api.engine.text();
     let application = api.application_lately(&call).await?;
     let endpoint = api.endpoint_lately(&call, &application).await?.id;
+    let application = application.id;
     let with_content = call.query_flag("with_content", true)?;
     call.query_flag("expanded_statuses", true)?;
-    let asked = Asked::read(&call, true, |text| ids.parse(text))?;
+    let asked = event::asked(&api, &call, application, true).await?;
     let now_ms = api.clock.now().wall_ms;
     let (page, mut filter) = (asked.page, filter(&call, now_ms)?);
     let status = attempt::status(&call)?;

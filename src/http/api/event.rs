@@ -18,8 +18,9 @@ use crate::event::{self, Accepted, Draft, Event, Kept, NewEvent, Once};
 use crate::http::call::{Call, answer, parse};
 use crate::http::page::{Asked, at_moment, filter, time};
 use crate::http::problem::text;
-use crate::id::{EnvironmentId, EventId, Id as _, IdText};
+use crate::id::{ApplicationId, EnvironmentId, EventId, Id as _, IdText, WebhookId};
 use crate::key::Action;
+use crate::store::Store;
 
 /// What a request may hold beside the payload, in bytes.
 const ENVELOPE_BYTES_MAX: usize = 64 * 1_024;
@@ -84,6 +85,9 @@ struct ArrivalOut<'a> {
     dedup_key: Option<&'a str>,
     duplicates: u32,
     flags: Vec<&'static str>,
+    /// The event that it contradicts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_id: Option<String>,
 }
 
 impl Envelope<'_> {
@@ -179,7 +183,7 @@ pub(super) fn out(event: &Event, ids: &IdText, with_content: bool, now_ms: i64) 
     };
     let payload: &RawValue = serde_json::from_str(&shown).expect("made sure to be JSON");
     text(&EventOut {
-        id: ids.of(event.id),
+        id: event.called(ids),
         event_id: event.uid.as_deref(),
         event_type: &event.event_type,
         channels: (!event.channels.is_empty()).then_some(&event.channels),
@@ -192,6 +196,7 @@ pub(super) fn out(event: &Event, ids: &IdText, with_content: bool, now_ms: i64) 
             dedup_key: Some(arrival.dedup_key.as_str()).filter(|key| !key.is_empty()),
             duplicates: arrival.duplicates,
             flags: arrival.flags.names(),
+            first_id: arrival.first.map(|first| ids.webhook_id(first.event, first.webhook_id)),
         }),
     })
 }
@@ -228,7 +233,7 @@ pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Respon
 pub(super) async fn accept_as(api: &Api, event: NewEvent, status: StatusCode, with_content: bool) -> Result<Response> {
     let mut shown = Event {
         id: EventId::new(0),
-        application: crate::id::ApplicationId::new(0),
+        application: ApplicationId::new(0),
         event_type: event.event_type.clone(),
         channels: event.channels.clone(),
         uid: event.uid.clone(),
@@ -243,7 +248,7 @@ pub(super) async fn accept_as(api: &Api, event: NewEvent, status: StatusCode, wi
     let Accepted { event, body } = accepted.get();
     shown.id = *event;
     match body {
-        Kept::AsSent => {}
+        Kept::AsSent | Kept::Conflicting | Kept::Held(_) => {}
         Kept::Wrapped(body) => shown.body = body.clone(),
         Kept::AsFirst => shown = first(api, environment, application, *event).await?.unwrap_or(shown),
     }
@@ -270,7 +275,7 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
     let ids = api.engine.text();
     let application = api.application_lately(&call).await?.id;
     let with_content = call.query_flag("with_content", true)?;
-    let asked = Asked::read(&call, true, |text| ids.parse(text))?;
+    let asked = asked(&api, &call, application, true).await?;
     let now_ms = api.clock.now().wall_ms;
     let (page, filter) = (asked.page, filter(&call, now_ms)?);
     let listed = api.read(move |store| store.events(application, page, &filter, with_content)).await?;
@@ -290,14 +295,41 @@ pub(super) async fn find(api: &Api, call: &Call, application: &Application) -> R
 
 /// The event of this id or uid. Error: 404.
 pub(super) async fn named(api: &Api, application: &Application, text: &str) -> Result<Event> {
-    let (application, text) = (application.id, text.to_owned());
-    let found = if text.starts_with(EventId::PREFIX) {
-        let event = api.engine.text().parse(&text).ok_or_else(Error::not_found)?;
-        api.read(move |store| store.event(application, event)).await?
-    } else {
-        api.read(move |store| store.event_by_uid(application, &text)).await?
-    };
+    let (application, text, ids) = (application.id, text.to_owned(), api.engine.text().clone());
+    let found = api.read(move |store| look(store, &ids, application, &text)).await?;
     found.ok_or_else(Error::not_found)
+}
+
+/// The event that somebody means by this text: its id, what it is called on the wire, or the caller's own id for it.
+pub(super) fn look(store: &dyn Store, ids: &IdText, application: ApplicationId, text: &str) -> Result<Option<Event>> {
+    if !text.starts_with(EventId::PREFIX) {
+        return store.event_by_uid(application, text);
+    }
+    let called = || -> Result<Option<EventId>> {
+        let all = WebhookId::parse(text).map_or(Ok(Vec::new()), |named| store.called(named))?;
+        Ok(all.into_iter().find(|(of, _)| *of == application).map(|(_, event)| event))
+    };
+    let event = ids.parse(text).map_or_else(called, |event| Ok(Some(event)))?;
+    event.map_or(Ok(None), |event| store.event(application, event))
+}
+
+/// Which part of a list of events is asked for; its iterator may name an event as the wire calls it, too.
+pub(super) async fn asked(
+    api: &Api,
+    call: &Call,
+    application: ApplicationId,
+    newest_first: bool,
+) -> Result<Asked<EventId>> {
+    let ids = api.engine.text();
+    let iterator = call.query_one("iterator")?.unwrap_or_default();
+    let text = iterator.strip_prefix('-').unwrap_or(&iterator).to_owned();
+    let named = if text.starts_with(EventId::PREFIX) && ids.parse::<EventId>(&text).is_none() {
+        let ids = ids.clone();
+        api.read(move |store| look(store, &ids, application, &text)).await?
+    } else {
+        None
+    };
+    Asked::read(call, newest_first, |text| named.as_ref().map(|event| event.id).or_else(|| ids.parse(text)))
 }
 
 /// GET `/app/{app}/msg/{msg}`

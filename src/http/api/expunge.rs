@@ -68,11 +68,7 @@ pub(super) async fn many(State(api): State<Api>, call: Call) -> Result<Response>
     let found: Vec<(String, Option<EventId>)> = api
         .read(move |store| {
             let look = |text: String| {
-                let event = match ids.parse(&text) {
-                    Some(id) => store.event(application, id)?,
-                    None if text.starts_with(EventId::PREFIX) => None,
-                    None => store.event_by_uid(application, &text)?,
-                };
+                let event = event::look(store, &ids, application, &text)?;
                 Ok((text, event.map(|event| event.id)))
             };
             named.into_iter().map(look).collect()

@@ -25,6 +25,7 @@ pub(super) mod audit;
 pub(super) mod background_task;
 mod batch;
 pub(crate) mod catalogue;
+pub(super) mod conflict;
 mod delivery;
 mod direct;
 mod docs;
@@ -37,17 +38,20 @@ mod expunge;
 mod handling;
 mod header;
 mod health;
+pub(super) mod held;
+mod import;
 mod openapi_import;
 mod operational;
 mod ordering;
 mod poller;
 mod precheck;
-mod quarantine;
+pub(super) mod quarantine;
 mod refusal;
 pub(super) mod replay;
 mod secret;
 mod source;
 mod source_config;
+mod source_shown;
 mod source_stats;
 pub(super) mod stats;
 mod unserved;
@@ -168,6 +172,15 @@ fn sources() -> Router<Api> {
         .route("/ingest/api/v1/source/{source}/stats", get(source_stats::read))
         .route("/ingest/api/v1/source/{source}/quarantine", get(quarantine::list))
         .route("/ingest/api/v1/source/{source}/refusal", get(refusal::list))
+        .route("/ingest/api/v1/source/{source}/quarantine/release", post(quarantine::release_all))
+        .route("/ingest/api/v1/source/{source}/quarantine/discard", post(quarantine::discard_all))
+        .route("/ingest/api/v1/source/{source}/quarantine/{sha256}/release", post(quarantine::release))
+        .route("/ingest/api/v1/source/{source}/quarantine/{sha256}/discard", post(quarantine::discard))
+        .route("/ingest/api/v1/source/{source}/conflict", get(conflict::list))
+        .route("/ingest/api/v1/source/{source}/conflict/{conflict}", get(conflict::read))
+        .route("/ingest/api/v1/source/{source}/conflict/{conflict}/release", post(conflict::release))
+        .route("/ingest/api/v1/source/{source}/conflict/{conflict}/discard", post(conflict::discard))
+        .route("/ingest/api/v1/source/{source}/import", post(import::import))
         .route(endpoint, get(endpoint::list).post(endpoint::create))
         .route(&below(""), get(endpoint::read).put(endpoint::replace).patch(endpoint::patch).delete(endpoint::delete))
         .route(&below("/headers"), get(header::read).put(header::replace).patch(header::merge))

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::http::call::{Call, answer};
 use crate::http::page::{Asked, ListOut, time};
 use crate::http::problem::text;
-use crate::id::{Id as _, IdText};
+use crate::id::{Id as _, IdText, WebhookId};
 use crate::key::Action;
 use crate::ordering::{self, OrderKey, Ordering};
 use crate::store::{Chain, Change, Refused};
@@ -56,10 +56,10 @@ struct SkipOut {
     skipped: bool,
 }
 
-fn out(chain: &Chain, key: Option<String>, ids: &IdText) -> BlockedOut {
+fn out(chain: &Chain, (key, named): (Option<String>, Option<WebhookId>), ids: &IdText) -> BlockedOut {
     BlockedOut {
         key,
-        msg_id: ids.of(chain.head),
+        msg_id: ids.webhook_id(chain.head, named),
         attempts: chain.delivery.attempts,
         since: time(chain.tried_ms.unwrap_or(chain.head.time_ms())),
         next_attempt: chain.delivery.next_ms().map(time),
@@ -87,15 +87,17 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
             let heads: Vec<_> = listed.rows.iter().map(|chain| chain.head).collect();
             let payloads = store.payloads(&heads)?;
             let shown = |(chain, payload): (Chain, Option<crate::attempt::Payload>)| {
+                let named = payload.as_ref().and_then(|payload| payload.arrival.as_ref()?.webhook_id);
                 let key = payload.and_then(|payload| shown(&of, &chain, &payload.body));
-                (chain, key)
+                (chain, (key, named))
             };
             let rows = listed.rows.into_iter().zip(payloads).map(shown).collect();
             let listed = crate::store::Listed { rows, done: listed.done, stopped_at: None };
             Ok((store.chain_count(of.id)?, listed))
         })
         .await?;
-    let keys = asked.answer(listed, |(chain, _)| chain.key.value().to_string(), |(chain, key)| out(&chain, key, ids));
+    let keys =
+        asked.answer(listed, |(chain, _)| chain.key.value().to_string(), |(chain, shown)| out(&chain, shown, ids));
     let Endpoint { handling, .. } = endpoint;
     let out = OrderingOut { ordering: handling.ordering, ordering_key: handling.ordering_key, blocked_keys, keys };
     Ok(answer(StatusCode::OK, &out))

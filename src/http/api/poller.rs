@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::{Api, event, not_changed};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
-use crate::http::page::{Asked, filter};
+use crate::http::page::filter;
 use crate::id::{ApplicationId, EventId, Id as _, floor_at};
 use crate::key::Action;
 use crate::store::{Change, Consumer, Filter, Page};
@@ -39,7 +39,7 @@ struct SeekOut {
 pub(super) async fn poll(State(api): State<Api>, call: Call) -> Result<Response> {
     sink(&call)?;
     let application = api.application(&call).await?.id;
-    let asked = asked(&api, &call)?;
+    let asked = event::asked(&api, &call, application, false).await?;
     let from = asked.page.after.unwrap_or(start(&api, &call)?);
     next(&api, &call, application, Page { after: Some(from), ..asked.page }).await
 }
@@ -49,7 +49,7 @@ pub(super) async fn poll(State(api): State<Api>, call: Call) -> Result<Response>
 pub(super) async fn consume(State(api): State<Api>, call: Call) -> Result<Response> {
     let (sink, name) = (sink(&call)?, named(&call, "consumer")?);
     let application = api.application(&call).await?.id;
-    let asked = asked(&api, &call)?;
+    let asked = event::asked(&api, &call, application, false).await?;
     let known = {
         let (sink, name) = (sink.clone(), name.clone());
         api.read(move |store| store.consumer(application, &sink, &name)).await?
@@ -94,11 +94,6 @@ fn named(call: &Call, what: &str) -> Result<String> {
         return Err(Error::at(&["path", what], message));
     }
     Ok(name.to_owned())
-}
-
-fn asked(api: &Api, call: &Call) -> Result<Asked<EventId>> {
-    let ids = api.engine.text();
-    Asked::read(call, false, |text| ids.parse(text))
 }
 
 /// The place before all events of a moment and later ones.

@@ -9,7 +9,8 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{TRIES_MAX, set};
-use super::source_config::{self, ConfigIn, ConfigOut};
+use super::source_config::{self, ConfigIn};
+use super::source_shown::{self, ConfigOut};
 use super::{Api, catalogue, empty, not_changed};
 use crate::application::{Application, Wire};
 use crate::engine::message::NotChanged;
@@ -83,7 +84,7 @@ fn out(source: &Source, api: &Api) -> SourceOut {
         uid: source.uid.clone(),
         name: source.name.clone(),
         kind: kind.map_or("", |(name, _)| name),
-        config: source_config::out(source.provider, &source.config),
+        config: source_shown::out(source.provider, &source.config),
         secret_count: source.config.terms.secrets.len(),
         ingest_url: format!("{}/in/{token}", api.public_url),
         metadata: source.metadata.clone(),
@@ -145,7 +146,7 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
 /// What a request describes, not yet made.
 fn fresh(api: &Api, call: &Call, input: SourceIn) -> Result<Source> {
     let (now_ms, provider) = (api.clock.now().wall_ms, provider(&input.kind)?);
-    let mut config = source_config::default();
+    let mut config = source_config::default(provider);
     input.config.apply(provider, &mut config)?;
     Ok(Source {
         id: api.engine.ids().next(now_ms),
@@ -279,7 +280,7 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
         source.name.clone_from(&input.name);
         source.uid = input.uid.clone().or(source.uid.take());
         source.metadata = input.metadata.clone().unwrap_or_default();
-        source.config = source_config::keeping_secrets(&source.config);
+        source.config = source_config::keeping_secrets(source.provider, &source.config);
         input.config.apply(source.provider, &mut source.config)
     });
     Ok(answer(StatusCode::OK, &out(&changed.await?, &api)))

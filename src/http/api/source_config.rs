@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::conflict::OnConflict;
 use crate::endpoint::is_taken_header;
 use crate::error::{Error, Result};
 use crate::http::call::present;
-use crate::inbound::{Algorithm, Credentials, Encoding, Form, Terms};
+use crate::inbound::{Algorithm, Credentials, DedupBy, Encoding, Form, Terms};
 use crate::network::Network;
 use crate::provider::Provider;
 use crate::providers;
@@ -17,6 +18,8 @@ const TOLERANCE_SECS: i64 = 300;
 const TOLERANCE_SECS_MAX: i64 = 86_400;
 /// The longest header name, prefix or JSON pointer of a generic sender, in bytes.
 const FORM_BYTES_MAX: usize = 256;
+/// How many headers of a request a generic sender's events hand on.
+const KEPT_HEADERS_MAX: usize = 10;
 /// The longest user name, password or bearer token, in bytes.
 const CREDENTIAL_BYTES_MAX: usize = 1_024;
 /// The shortest secret, password or token that may open a door, in bytes: three printable characters are guessed in a
@@ -43,11 +46,18 @@ pub(super) struct ConfigIn {
     type_path: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     id_path: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    type_header: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    id_header: Option<Option<String>>,
+    keep_headers: Option<Vec<String>>,
+    dedup: Option<DedupBy>,
+    on_conflict: Option<OnConflict>,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize, PartialEq)]
 #[serde(rename_all = "UPPERCASE")]
-enum AuthenticationType {
+pub(super) enum AuthenticationType {
     None,
     Basic,
     Bearer,
@@ -75,53 +85,13 @@ struct BearerIn {
     token: String,
 }
 
-/// What may be seen of it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ConfigOut {
-    tolerance_seconds: Option<i64>,
-    deliver_as: DeliverAs,
-    dedup_days: u32,
-    allow_ips: Vec<String>,
-    #[serde(flatten)]
-    finix: Option<FinixOut>,
-    #[serde(flatten)]
-    generic: Option<GenericOut>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FinixOut {
-    authentication: AuthenticationOut,
-    require_signature: bool,
-}
-
-#[derive(Serialize)]
-struct AuthenticationOut {
-    #[serde(rename = "type")]
-    kind: AuthenticationType,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    basic: Option<BasicOut>,
-}
-
-#[derive(Serialize)]
-struct BasicOut {
-    username: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct GenericOut {
-    header: String,
-    algorithm: Algorithm,
-    encoding: Encoding,
-    prefix: String,
-    type_path: Option<String>,
-    id_path: Option<String>,
-}
-
-/// What holds unless told otherwise: no secret yet, so that nothing gets in.
-pub(super) fn default() -> Config {
+/// What holds unless told otherwise: no secret yet, so that nothing gets in. What contradicts an event is held back where
+/// ids are known to tell events apart: Finix's own pages show one id on several.
+pub(super) fn default(provider: Provider) -> Config {
+    let on_conflict = match provider {
+        Provider::Fintoc | Provider::Standard | Provider::Svix => OnConflict::Hold,
+        Provider::Bridge | Provider::Finix | Provider::Generic => OnConflict::Deliver,
+    };
     Config {
         terms: Terms {
             secrets: Vec::new(),
@@ -132,13 +102,15 @@ pub(super) fn default() -> Config {
         },
         deliver_as: DeliverAs::Original,
         dedup_days: DEDUP_DAYS,
+        on_conflict,
         allow_ips: Vec::new(),
     }
 }
 
-/// The same with the secrets and credentials of `config`.
-pub(super) fn keeping_secrets(config: &Config) -> Config {
-    let mut fresh = default();
+/// The same with the secrets and credentials of `config`, and with what it does with conflicts: what becomes of money
+/// changes only when somebody says so.
+pub(super) fn keeping_secrets(provider: Provider, config: &Config) -> Config {
+    let mut fresh = Config { on_conflict: config.on_conflict, ..default(provider) };
     fresh.terms.secrets.clone_from(&config.terms.secrets);
     fresh.terms.credentials = config.terms.credentials.clone();
     fresh
@@ -188,6 +160,9 @@ impl ConfigIn {
         if let Some(days) = self.dedup_days {
             config.dedup_days = days;
         }
+        if let Some(on_conflict) = self.on_conflict {
+            config.on_conflict = on_conflict;
+        }
         if let Some(texts) = &self.allow_ips {
             let parse = |text: &String| Network::of_senders(text).map_err(|error| wrong("allowIps", error.to_string()));
             config.allow_ips = texts.iter().map(parse).collect::<Result<_>>()?;
@@ -211,6 +186,10 @@ impl ConfigIn {
             ("prefix", self.prefix.is_some()),
             ("typePath", self.type_path.is_some()),
             ("idPath", self.id_path.is_some()),
+            ("typeHeader", self.type_header.is_some()),
+            ("idHeader", self.id_header.is_some()),
+            ("keepHeaders", self.keep_headers.is_some()),
+            ("dedup", self.dedup.is_some()),
         ];
         let owned = [(Provider::Finix, "finix", &of_finix[..]), (Provider::Generic, "generic-webhook", &of_generic)];
         for (owner, name, keys) in owned {
@@ -261,8 +240,47 @@ impl ConfigIn {
         if let Some(path) = &self.id_path {
             form.id_path = pointer("idPath", path)?;
         }
+        self.apply_headers(form)
+    }
+
+    fn apply_headers(&self, form: &mut Form) -> Result<()> {
+        let named = |field: &str, name: &Option<String>| name.as_ref().map(|name| header_name(field, name)).transpose();
+        if let Some(name) = &self.type_header {
+            form.type_header = named("typeHeader", name)?;
+        }
+        if let Some(name) = &self.id_header {
+            form.id_header = named("idHeader", name)?;
+        }
+        if let Some(names) = &self.keep_headers {
+            if names.len() > KEPT_HEADERS_MAX {
+                let message = format!("names {} headers; at most {KEPT_HEADERS_MAX} are handed on", names.len());
+                return Err(wrong("keepHeaders", message));
+            }
+            let names = names.iter().map(|name| header_name("keepHeaders", name));
+            form.keep_headers = names.collect::<Result<_>>()?;
+            if let Some(name) = form.keep_headers.iter().find(|name| is_taken_header(name) || is_ours(name)) {
+                return Err(wrong("keepHeaders", format!("`{name}` is ours to set, or opens doors; leave it out")));
+            }
+        }
+        if let Some(dedup) = self.dedup {
+            form.dedup = dedup;
+        }
         Ok(())
     }
+}
+
+/// A header's name in lower case. Error: it is none, or too long.
+fn header_name(field: &str, name: &str) -> Result<String> {
+    let parsed = http::HeaderName::try_from(name).ok().filter(|_| name.len() <= FORM_BYTES_MAX);
+    let parsed = parsed.ok_or_else(|| wrong(field, format!("`{name}` is no name of a header, such as X-Event-Id")))?;
+    Ok(parsed.as_str().to_owned())
+}
+
+/// Headers by which our own deliveries are known, and what opens doors.
+fn is_ours(name: &str) -> bool {
+    let doors = [http::header::AUTHORIZATION, http::header::PROXY_AUTHORIZATION, http::header::COOKIE];
+    doors.iter().any(|door| door == name)
+        || ["webhook-", "svix-", "posthaste-"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 impl AuthenticationIn {
@@ -290,43 +308,15 @@ impl AuthenticationIn {
 
 /// Checks what only holds of all keys together: without a signature something else must tell friend from foe.
 pub(super) fn check(provider: Provider, config: &Config) -> Result<()> {
-    let Terms { credentials, requires_signature, .. } = &config.terms;
+    let Terms { credentials, requires_signature, form, .. } = &config.terms;
+    if form.dedup != DedupBy::Id && (form.id_path.is_some() || form.id_header.is_some()) {
+        return Err(wrong(
+            "dedup",
+            "must be `id` while `idPath` or `idHeader` says where ids stand; set those to null",
+        ));
+    }
     if provider == Provider::Finix && !requires_signature && *credentials == Credentials::None {
         return Err(wrong("requireSignature", "may be false only with an `authentication` of type BASIC or BEARER"));
     }
     Ok(())
-}
-
-/// What may be seen.
-pub(super) fn out(provider: Provider, config: &Config) -> ConfigOut {
-    let terms = &config.terms;
-    let finix = (provider == Provider::Finix).then(|| {
-        let (kind, basic) = match &terms.credentials {
-            Credentials::None => (AuthenticationType::None, None),
-            Credentials::Basic { username, .. } => {
-                (AuthenticationType::Basic, Some(BasicOut { username: username.clone() }))
-            }
-            Credentials::Bearer { .. } => (AuthenticationType::Bearer, None),
-        };
-        FinixOut { authentication: AuthenticationOut { kind, basic }, require_signature: terms.requires_signature }
-    });
-    ConfigOut {
-        tolerance_seconds: terms.tolerance_secs,
-        deliver_as: config.deliver_as,
-        dedup_days: config.dedup_days,
-        allow_ips: config.allow_ips.iter().map(ToString::to_string).collect(),
-        finix,
-        generic: (provider == Provider::Generic).then(|| generic_out(&terms.form)),
-    }
-}
-
-fn generic_out(form: &Form) -> GenericOut {
-    GenericOut {
-        header: form.header.clone(),
-        algorithm: form.algorithm,
-        encoding: form.encoding,
-        prefix: form.prefix.clone(),
-        type_path: form.type_path.clone(),
-        id_path: form.id_path.clone(),
-    }
 }

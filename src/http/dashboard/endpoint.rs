@@ -122,7 +122,7 @@ fn table(api: &Api, visit: &Visit, rows: &[AttemptRow]) -> Markup {
                         td { (moment(row.attempt.started_ms)) }
                         td { (answer(row.attempt.status_code)) }
                         td { (row.attempt.duration_ms) " ms" }
-                        td { a href=(visit.path(&format!("event/{}", api.engine.text().of(row.event)))) { (api.engine.text().of(row.event)) } }
+                        td { a href=(visit.path(&format!("event/{}", api.engine.text().of(row.event)))) { (row.called(api.engine.text())) } }
                     }
                 } }
             }

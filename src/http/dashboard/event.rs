@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::http::api::attempt;
 use crate::http::state::Api;
 use crate::id::{EndpointId, Id as _};
+use crate::inbound::Flags;
 use crate::key::Action;
 use crate::store::AttemptRow;
 
@@ -57,13 +58,14 @@ fn facts(api: &Api, visit: &Visit, life: &Life) -> Markup {
     let app = visit.path(&format!("app/{}", ids.of(life.application.id)));
     html! {
         dl.facts {
-            div { dt { "Event" } dd { (copied("id", &ids.of(life.event.id), "Copy id", Look::Link)) } }
+            div { dt { "Event" } dd { (copied("id", &life.event.called(ids), "Copy id", Look::Link)) } }
             @if !visit.is_customer() { div { dt { "Application" } dd { @if life.application.deleted { (life.application.name) ", deleted" } @else { a href=(app) { (life.application.name) } } } } }
             @if let Some(uid) = &life.event.uid { div { dt { "Own id" } dd { code { (uid) } } } }
             @if let Some(arrival) = &life.event.arrival {
-                div { dt { "Came in" } dd { "from a source, its signature verified; repeated " (amount(arrival.duplicates, "time")) } }
+                div { dt { "Came in" } dd { @if arrival.flags.has(Flags::IMPORTED) { "by import; repeated " } @else { "from a source, its signature verified; repeated " }  (amount(arrival.duplicates, "time")) } }
                 @let odd = arrival.flags.names();
                 @if !odd.is_empty() { div { dt { "Odd" } dd.wait { (odd.join(", ")) } } }
+                @if let Some(first) = arrival.first { div { dt { "Contradicts" } dd { a href=(visit.path(&format!("event/{}", ids.of(first.event)))) { (ids.webhook_id(first.event, first.webhook_id)) } } } }
             }
         }
     }

@@ -54,11 +54,12 @@ pub(super) fn section(api: &Api, visit: &Visit, life: &Life, leg: &Leg, row: &At
 /// The request's head, made anew from what its endpoint and its second say, and its signature checked again.
 fn sent(api: &Api, visit: &Visit, life: &Life, endpoint: &Endpoint, row: &AttemptRow) -> Markup {
     let attempt = &row.attempt;
-    let id = api.engine.text().of(life.event.id);
+    let ids = api.engine.text();
+    let arrival = life.event.arrival.as_deref();
+    let id = ids.webhook_id(life.event.id, arrival.and_then(|arrival| arrival.webhook_id));
     let signing = Signing { id: &id, at_secs: attempt.started_ms.div_euclid(1_000), body: &life.event.body };
-    let carried = life.event.arrival.as_deref().map_or(&[][..], |arrival| &arrival.headers);
     let then = Endpoint { secrets: secret::standing(&endpoint.secrets, attempt.started_ms), ..endpoint.clone() };
-    let mut headers = request::headers(&then, carried, signing);
+    let mut headers = request::headers(&then, arrival, ids, signing);
     // where no secret is left there is nothing to sign with
     headers.retain(|(_, value)| !then.secrets.is_empty() || !value.is_empty());
     let verdict = signature::check(&then, &life.event, &headers, api.clock.now().wall_ms);

@@ -7,8 +7,8 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::http::state::Api;
-use crate::id::{AttemptId, EndpointId, EventId};
-use crate::store::{AttemptRow, AttemptsOf, Filter, Page};
+use crate::id::{AttemptId, EndpointId, EventId, IdText, WebhookId};
+use crate::store::{AttemptRow, AttemptsOf, Filter, Page, Store};
 
 /// How many endpoints are shown, and how many attempts, the newest.
 const LEGS_MAX: usize = 50;
@@ -38,15 +38,31 @@ pub(super) struct Leg {
     pub(super) attempts: Vec<AttemptRow>,
 }
 
+/// The events that a text may mean: that of an id, or all that are called so on the wire.
+pub(super) fn named(store: &dyn Store, ids: &IdText, text: &str) -> Result<Vec<EventId>> {
+    if let Some(id) = ids.parse(text) {
+        return Ok(vec![id]);
+    }
+    let called = WebhookId::parse(text).map_or(Ok(Vec::new()), |named| store.called(named))?;
+    Ok(called.into_iter().map(|(_, event)| event).collect())
+}
+
 impl Life {
     /// Reads the event in the path. Error: 404, also for another environment's, and to a customer
     /// for another application's.
     pub(super) async fn read(api: &Api, visit: &Visit) -> Result<Self> {
-        let (environment, id): (_, EventId) = (visit.call.caller.environment, visit.call.id(api, "msg")?);
-        let own = visit.call.caller.application();
+        let (environment, text) = (visit.call.caller.environment, visit.call.param("msg").to_owned());
+        let (own, ids) = (visit.call.caller.application(), api.engine.text().clone());
         let read = api.read(move |store| {
-            let owner = store.owner(environment, id)?;
-            let Some(application) = owner.filter(|owner| own.is_none_or(|own| own == owner.id)) else {
+            let mut meant = None;
+            for id in named(store, &ids, &text)? {
+                let owner = store.owner(environment, id)?;
+                meant = owner.filter(|owner| own.is_none_or(|own| own == owner.id)).map(|owner| (owner, id));
+                if meant.is_some() {
+                    break;
+                }
+            }
+            let Some((application, id)) = meant else {
                 return Ok(None);
             };
             let Some(event) = store.event(application.id, id)? else {

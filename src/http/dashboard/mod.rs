@@ -39,6 +39,7 @@ mod form;
 mod frame;
 mod front;
 mod health;
+mod held;
 mod inspect;
 pub mod inspectors;
 mod key;
@@ -90,6 +91,11 @@ pub fn router(api: Api, has_start: bool) -> Router {
         .route("/{env}", get(overview::page))
         .route("/{env}/replay", get(replay::list))
         .route("/{env}/source", get(source::list))
+        .route("/{env}/source/{source}", get(held::page))
+        .route("/{env}/source/{source}/conflict/{conflict}/release", post(held::release))
+        .route("/{env}/source/{source}/conflict/{conflict}/discard", post(held::discarded))
+        .route("/{env}/source/{source}/quarantine/release", post(held::release_all))
+        .route("/{env}/source/{source}/quarantine/discard", post(held::discard_all))
         .route("/{env}/app/{app}/portal", post(application::portal))
         .route("/{env}/portal", get(brand::page).post(brand::save))
         .merge(webhooks("/{env}"))

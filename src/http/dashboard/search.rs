@@ -10,6 +10,7 @@ use url::form_urlencoded::Serializer;
 use super::amount::amount;
 use super::form::Form;
 use super::frame::{Failure, go};
+use super::life::named;
 use super::list::asked;
 use super::mask;
 use super::time::moment;
@@ -64,10 +65,10 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
     let form = visit.query();
     let find = form.one("find").trim();
     if find.starts_with(EventId::PREFIX) {
-        return Ok(match api.engine.text().parse::<EventId>(find) {
-            Some(id) => go(&visit.path(&format!("event/{}", api.engine.text().of(id)))),
-            None => return Err(Error::not_found().into()),
-        });
+        let (ids, text) = (api.engine.text().clone(), find.to_owned());
+        let meant = api.read(move |store| named(store, &ids, &text)).await?;
+        meant.first().ok_or_else(Error::not_found)?;
+        return Ok(go(&visit.path(&format!("event/{find}"))));
     }
     let mut wanted = Wanted::read(form, visit.call.caller.application())?;
     let crowded = wanted.live && !api.viewers.enter(visit.session, api.clock.now().steady_ms);
@@ -220,7 +221,7 @@ fn table(api: &Api, visit: &Visit, lines: &[Line]) -> Markup {
                     td { (moment(event.id.time_ms())) }
                     td { (event.event_type) }
                     td { (standing(deliveries)) }
-                    td { a href=(visit.path(&format!("event/{}", ids.of(event.id)))) { (ids.of(event.id)) } }
+                    td { a href=(visit.path(&format!("event/{}", ids.of(event.id)))) { (event.called(ids)) } }
                 }
             } }
         }

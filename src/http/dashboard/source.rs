@@ -65,10 +65,12 @@ fn source(api: &Api, visit: &Visit, row: &Source, (stats, last): &Came) -> Marku
             dl.facts {
                 div { dt { "Accepted" } dd { (stats.accepted) } }
                 div { dt { "Duplicates" } dd { (stats.duplicates) } }
+                div { dt { "Conflicts" } dd class=[(stats.held > 0).then_some("bad")] { (stats.conflicts) @if stats.held > 0 { ", " (stats.held) " held" } } }
                 div { dt { "Not understood" } dd class=[(stats.quarantined > 0).then_some("bad")] { (stats.quarantined) } }
                 div { dt { "Processed" } dd { (stats.processed) } }
                 div { dt { "Last event" } dd { @if let Some(at_ms) = stats.last_ms { (moment(at_ms)) } @else { "none yet" } } }
             }
+            @if stats.held + stats.quarantined > 0 { p { a href=(visit.path(&format!("source/{id}"))) { "What it holds back" } } }
             @let refused: Vec<_> = stats.refused.iter().filter(|(_, count)| **count > 0).collect();
             @if !refused.is_empty() {
                 h3 { "Refused" }

@@ -4,9 +4,10 @@ use rand::RngCore;
 use serde_json::value::RawValue;
 
 use crate::error::Result;
-use crate::providers::fact::{Fact, Reading, hashed};
+use crate::providers::fact::{Fact, Reading, hashed_content};
 use crate::providers::json::{self, Object, quoted, spliced};
-use crate::providers::{canonical, time};
+use crate::providers::time;
+use crate::quarantine::{Kind, Unread};
 
 /// The event of the dashboard's "Send a test"; it may come any number of times and is a new one each time.
 pub(in crate::providers) const TEST_EVENT: &str = "TEST_EVENT";
@@ -15,10 +16,10 @@ const TEST_EVENT_BODY: &str = r#"{"content":{"item_id":1234567890,"status":0,"us
 
 /// Understands a body. Nothing names an event, so that the hash of what it says does: it survives another order of
 /// keys and other spaces. Error: a sentence.
-pub(in crate::providers) fn read(body: &[u8]) -> Result<Reading<'_>, String> {
+pub(in crate::providers) fn read(body: &[u8]) -> Result<Reading<'_>, Unread> {
     let object = Object::parse(body)?;
-    let event_type = object.required("type")?;
-    let content = object.get("content").ok_or("the body has no `content`")?;
+    let event_type = object.required("type", Kind::NoType)?;
+    let content = object.get("content").ok_or_else(|| Unread::new(Kind::NoContent, "the body has no `content`"))?;
     let timestamp = object.get("timestamp");
     let occurred_ms = timestamp.and_then(moment);
     let mut reading = Reading { event_type, occurred_ms, ..Reading::default() };
@@ -26,7 +27,7 @@ pub(in crate::providers) fn read(body: &[u8]) -> Result<Reading<'_>, String> {
         let timestamp = timestamp.map_or("null", |value| value.get());
         let said = quoted(&reading.event_type);
         let said = format!(r#"{{"content":{},"timestamp":{timestamp},"type":{said}}}"#, content.get());
-        reading.dedup_key = Some(hashed(canonical::form(&said)?.as_bytes()));
+        reading.dedup_key = Some(hashed_content(&said)?);
     }
     Ok(reading)
 }
@@ -103,6 +104,6 @@ mod tests {
         // what an event is known by is as it was: the hash of the canonical form, the timestamp as it is written there
         let known = r#"{"content":{},"timestamp":1611681789,"type":"item.created"}"#;
         let reading = read(known.as_bytes()).expect("an event");
-        assert_eq!(reading.dedup_key, Some(hashed(canonical::form(known).expect("JSON").as_bytes())));
+        assert_eq!(reading.dedup_key, Some(hashed_content(known).expect("JSON")));
     }
 }

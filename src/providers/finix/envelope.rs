@@ -4,9 +4,10 @@ use rand::RngCore;
 
 use super::CATALOGUE;
 use crate::error::{Error, Result};
-use crate::providers::fact::{Fact, Reading, fit, hashed};
+use crate::providers::fact::{Fact, Reading, fit, hashed_content};
 use crate::providers::json::{Object, quoted, spliced, utf8};
-use crate::providers::{alphabet, canonical, catalogue, time};
+use crate::providers::{alphabet, catalogue, time};
+use crate::quarantine::{Kind, Unread};
 
 /// How an event's id begins; `system_generated_idempotency_id` is the rest.
 pub(super) const ID_PREFIX: &str = "event_";
@@ -15,14 +16,14 @@ pub(super) const ID_CHARS: usize = 22;
 
 /// Understands a body. Where an event has an id, id and kind tell it apart (its own pages show one id on two kinds);
 /// where it has none, all that it says does. Error: a sentence.
-pub(in crate::providers) fn read(body: &[u8]) -> Result<Reading<'_>, String> {
+pub(in crate::providers) fn read(body: &[u8]) -> Result<Reading<'_>, Unread> {
     let object = Object::parse(body)?;
-    let event_type = format!("{}.{}", object.required("entity")?, object.required("type")?);
+    let event_type = format!("{}.{}", object.required("entity", Kind::NoType)?, object.required("type", Kind::NoType)?);
     let bare = object.id("system_generated_idempotency_id")?.map(|bare| format!("{ID_PREFIX}{bare}"));
     let id = object.id("id")?.map(String::from).or(bare);
     let dedup_key = match &id {
         Some(id) => format!("{id}/{}", fit(&event_type)),
-        None => hashed(canonical::form(utf8(body)?)?.as_bytes()),
+        None => hashed_content(utf8(body)?)?,
     };
     let occurred_ms = object.text("occurred_at").and_then(|text| time::read(&text));
     Ok(Reading { event_type: event_type.into(), dedup_key: Some(dedup_key), id, occurred_ms, live: None })

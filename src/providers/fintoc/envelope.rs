@@ -7,16 +7,17 @@ use crate::providers::alphabet::{self, BASE62};
 use crate::providers::fact::{Fact, Reading};
 use crate::providers::json::{Object, quoted, spliced};
 use crate::providers::time;
+use crate::quarantine::{Kind, Unread};
 
 /// How long the random part of an event's id is, as in the official SDKs' tests.
 const ID_CHARS: usize = 16;
 
 /// Understands a body. The id tells events apart (docs.fintoc.com: "save it with the effects"); an older API version
 /// writes `createdAt`. Error: a sentence.
-pub(in crate::providers) fn read(body: &[u8]) -> Result<Reading<'_>, String> {
+pub(in crate::providers) fn read(body: &[u8]) -> Result<Reading<'_>, Unread> {
     let object = Object::parse(body)?;
-    let event_type = object.required("type")?;
-    let id = object.id("id")?.ok_or("the body has no text `id`")?.into_owned();
+    let event_type = object.required("type", Kind::NoType)?;
+    let id = object.id("id")?.ok_or_else(|| Unread::new(Kind::NoId, "the body has no text `id`"))?.into_owned();
     let created = object.text("created_at").or_else(|| object.text("createdAt"));
     let live = match object.text("mode").as_deref() {
         Some("live") => Some(true),

@@ -3,8 +3,7 @@
 use super::{CHANNELS, Draft, Ledger, Want};
 use crate::endpoint::{Endpoint, State};
 use crate::error::{Error, Kind};
-use crate::event::{Accepted, Once};
-use crate::id::EventId;
+use crate::event::{Accepted, Kept, Once};
 use crate::ordering::Ordering;
 use crate::store::{BRIEF_KEY_MS, Durable, KEY_MS};
 
@@ -78,14 +77,20 @@ impl Ledger {
     pub(in crate::sim) fn answered(&mut self, number: usize, answer: &Result<Durable<Accepted>, Error>) {
         self.wants[number].tries -= 1;
         match answer {
-            Ok(accepted) => self.accepted(number, accepted.get().event),
+            Ok(accepted) => self.accepted(number, accepted.get()),
             Err(error) => self.refused(number, error),
         }
     }
 
-    fn accepted(&mut self, number: usize, event: EventId) {
+    fn accepted(&mut self, number: usize, Accepted { event, body }: &Accepted) {
         self.wants[number].settled = true;
-        match self.event_numbers.get(&event).map(|&event| self.events[event].want) {
+        if let Kept::Held(conflict) = body {
+            if !self.is_held_as(number, *conflict) {
+                self.blame(format!("I16: want {number} is said to be held back as {conflict:?}, and is not"));
+            }
+            return;
+        }
+        match self.event_numbers.get(event).map(|&event| self.events[event].want) {
             None => self.blame(format!("I1: {event:?} was acknowledged before it was on disk")),
             Some(want) if want != number && !self.same_request(want, number) => {
                 self.blame(format!("I3: want {number} was answered with {event:?} of want {want}"));

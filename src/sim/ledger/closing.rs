@@ -14,6 +14,7 @@ impl Ledger {
     /// The last look.
     pub(in crate::sim) fn close(&mut self, disk: &Memory) {
         self.close_wants();
+        self.close_held(disk);
         let mut lines = 0;
         for number in 0..self.events.len() {
             let rows: BTreeMap<EndpointId, Delivery> =

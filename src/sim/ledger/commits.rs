@@ -12,10 +12,13 @@ use crate::store::{Batch, NewRow, Op, Receipt, Tried};
 impl Ledger {
     /// A batch is on disk.
     pub(in crate::sim) fn committed(&mut self, batch: &Batch, receipt: &Receipt) {
-        let mut refused = receipt.refused.iter().map(|(position, _)| *position).peekable();
+        let mut refused = receipt.refused.iter().peekable();
         let mut marked = None;
         for (position, op) in batch.ops.iter().enumerate() {
-            if refused.next_if_eq(&position).is_some() {
+            if let Some((_, refused)) = refused.next_if(|(at, _)| *at == position) {
+                if let Some(want) = op.event().and_then(|row| want_of(&row.event.body)) {
+                    self.arrival_refused(want, refused);
+                }
                 continue;
             }
             match op {
@@ -61,6 +64,7 @@ impl Ledger {
                 | Op::Quarantine(_)
                 | Op::Alive(_)
                 | Op::Outage { .. } => {}
+                Op::ConflictTold(conflict) => self.conflict_told(*conflict),
             }
         }
         if let Some(mark) = marked {
@@ -76,6 +80,7 @@ impl Ledger {
         }
         self.untold_from = self.events.len();
         self.disk_since_ms.get_or_insert(self.now.steady_ms);
+        self.held_known(false);
         for op in &batch.ops {
             match op {
                 Op::Resend { event, endpoint, due_ms, .. } => {
@@ -110,7 +115,10 @@ impl Ledger {
             self.blame(format!("{:?} is not above the event before it", event.id));
         }
         let number = self.events.len();
-        self.check_once(want, number);
+        self.check_once(want, number, event.id);
+        if self.wants[want].draft.inbound {
+            self.wants[want].draft.body = event.body.clone(); // the spelling that came first
+        }
         let first = self.deliveries.len();
         let mut mask = 0;
         for (endpoint, key) in fan_out::unpack_keyed(&row.fan_out).unwrap_or_default() {
@@ -150,7 +158,7 @@ impl Ledger {
     }
 
     /// A key, a uid or what came in becomes one event.
-    fn check_once(&mut self, want: usize, event: usize) {
+    fn check_once(&mut self, want: usize, event: usize, id: EventId) {
         let Draft { once, uid, application, inbound, .. } = self.wants[want].draft;
         if let Some(once) = once {
             if let Some(first) = self.remembered(&once) {
@@ -164,9 +172,8 @@ impl Ledger {
             let first = self.events[first].id;
             self.blame(format!("I3: the uid of want {want} became {first:?}, and now one more event"));
         }
-        if let Some(first) = inbound.then(|| self.arrivals.insert(want, event)).flatten() {
-            let first = self.events[first].id;
-            self.blame(format!("I3: the inbound want {want} became {first:?}, and now one more event"));
+        if inbound {
+            self.arrived(want, event, id);
         }
     }
 

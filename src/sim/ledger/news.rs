@@ -21,14 +21,14 @@ pub(super) struct Hearing {
     /// The event that tells of it; `None` when nobody hears.
     want: Option<usize>,
     /// Whether that was the same each time when it may have happened.
-    sure: bool,
+    pub(super) sure: bool,
 }
 
 /// What a commit wrote down, until the event that tells of it is found there.
 pub(super) struct News {
-    hearing: Hearing,
+    pub(super) hearing: Hearing,
     /// What the event has to say.
-    data: Value,
+    pub(super) data: Value,
 }
 
 impl Ledger {

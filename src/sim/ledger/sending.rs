@@ -37,6 +37,7 @@ impl Ledger {
         if body != Some(&self.wants[self.events[book.event].want].draft.body) {
             self.blame(format!("I5: {event:?} was sent with another body: {body:?}"));
         }
+        self.check_name(wire);
         if flying {
             self.blame(format!("I4: {event:?} was sent to {endpoint:?} while an attempt of it was on its way"));
         }

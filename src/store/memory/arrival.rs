@@ -2,43 +2,94 @@
 
 use std::cmp::Reverse;
 use std::ops::Bound;
+use std::sync::Arc;
 
-use super::{Memory, Tables};
+use super::{Memory, Tables, held};
+use crate::canonical;
+use crate::conflict::{First, OnConflict};
 use crate::id::{ApplicationId, EventId, Id};
 use crate::inbound::Flags;
-use crate::source::{Arrival, DEDUP_DAYS, Dedup, Quarantined};
-use crate::store::tail::{Line, Tail, half};
+use crate::repetition::{self, Before, Verdict};
+use crate::source::{Arrival, Dedup};
+use crate::store::tail::{Line, Tail, half, halves};
 use crate::store::tally::Tally;
-use crate::store::{FORGET_ROWS_MAX, QUARANTINED_MAX, Refused, first_remembered, month};
+use crate::store::{NewRow, Refused, first_remembered, month};
 
-/// Lets an inbound event in, with what is odd about it; one that came before is counted there and refused.
+/// What makes the repetition of an inbound event the same event, and what is left of it once its payload is erased.
+#[derive(Clone, Debug)]
+pub(super) struct Came {
+    pub(super) dedup: Option<Dedup>,
+    pub(super) fingerprint: Option<[u8; 16]>,
+}
+
+/// Lets an inbound event in, with what is odd about it. Refused: it came before, and is counted there; or it contradicts
+/// one that came before, and is held back.
 pub(super) fn admit(
     tables: &mut Tables,
     tally: &mut Tally,
-    arrival: &Arrival,
-    dedup: Option<Dedup>,
+    row: &NewRow,
+    arrival: &mut Arrival,
     wall_ms: i64,
-) -> Result<Flags, Refused> {
-    let Some(dedup) = dedup else {
-        return Ok(arrival.flags);
+) -> Result<(), Refused> {
+    let Some(dedup) = row.dedup.as_deref() else {
+        return Ok(());
     };
-    let mut others = false;
-    for event in find(tables, &dedup, wall_ms) {
-        let Some(Some(before)) = tables.arrivals.get(&event).filter(|row| row.is_some_and(|row| row.key == dedup.key))
-        else {
-            continue;
-        };
-        if before.twin == dedup.twin {
-            let before = tables.events.get_mut(&event).and_then(|row| row.event.arrival.as_mut());
-            if let Some(before) = before {
-                before.duplicates += 1;
+    let came = dedup.original.as_ref().unwrap_or(&row.event.body);
+    let mut contradicted = None;
+    for event in find(tables, dedup, wall_ms) {
+        match judge(tables, row, dedup, event) {
+            None => {}
+            Some(Verdict::Repetition) => {
+                let before = tables.events.get_mut(&event).and_then(|row| row.event.arrival.as_mut());
+                if let Some(before) = before {
+                    Arc::make_mut(before).duplicates += 1;
+                }
+                tally.of(arrival.source).duplicates += 1;
+                return Err(Refused::Duplicate(event));
             }
-            tally.of(arrival.source).duplicates += 1;
-            return Err(Refused::Duplicate(event));
+            Some(verdict) => contradicted = Some((event, verdict)),
         }
-        others = true;
     }
-    Ok(if others { arrival.flags.with(Flags::ID_CONFLICT) } else { arrival.flags })
+    let Some((event, verdict)) = contradicted else {
+        return Ok(());
+    };
+    let first = First { event, webhook_id: tables.webhook_id(event) };
+    let erased = if verdict == Verdict::Uncertain { Flags::FIRST_ERASED } else { Flags::default() };
+    let flags = arrival.flags.with(Flags::ID_CONFLICT).with(erased);
+    if row.released.is_none() {
+        if let Some(conflict) = held::known(tables, tally, row, dedup, came) {
+            return Err(Refused::Held { conflict, first, is_new: false });
+        }
+        if dedup.on_conflict == OnConflict::Hold {
+            return Err(held::hold(tables, tally, row, dedup, (first, flags)));
+        }
+    }
+    (arrival.flags, arrival.first) = (flags, Some(first));
+    Ok(())
+}
+
+/// What an event is to one that may have come under its key; `None` when that came under another.
+fn judge(tables: &Tables, row: &NewRow, dedup: &Dedup, event: EventId) -> Option<Verdict> {
+    let came = tables.arrivals.get(&event)?;
+    let before = came.dedup.as_ref().filter(|before| before.key == dedup.key)?;
+    let kept = &tables.events.get(&event)?.event;
+    let before = Before {
+        twin: &before.twin,
+        fingerprint: came.fingerprint.as_ref().map(|print| &print[..]),
+        payload: (!kept.is_expunged()).then_some(&kept.body[..]),
+    };
+    let original = dedup.original.as_ref().unwrap_or(&row.event.body);
+    (kept.event_type == row.event.event_type).then(|| repetition::judge(original, dedup.twin, before))
+}
+
+/// What all spellings of an event have in common, written down before its payload goes.
+pub(super) fn keep_fingerprint(tables: &mut Tables, event: EventId) {
+    let payload = tables.events.get(&event).filter(|row| !row.event.is_expunged()).map(|row| row.event.body.clone());
+    if let (Some(came), Some(payload)) = (tables.arrivals.get_mut(&event), payload)
+        && let Some(dedup) = &came.dedup
+    {
+        came.fingerprint = Some(canonical::fingerprint(&repetition::original(&payload, &dedup.twin)));
+    }
 }
 
 /// The events that may have come under a key and still count, the newest first.
@@ -54,12 +105,12 @@ fn find(tables: &Tables, dedup: &Dedup, wall_ms: i64) -> Vec<EventId> {
     found
 }
 
-/// Remembers an admitted event, if it has a key.
-pub(super) fn remember(tables: &mut Tables, event: EventId, dedup: Option<Dedup>) {
-    tables.arrivals.insert(event, dedup);
-    let hash = dedup.map(|dedup| half(&dedup.key));
-    if let Some(line) = tables.tail.add(&mut tables.added, event, hash) {
-        index(tables, line);
+/// Remembers an admitted event, by whatever it is found by.
+pub(super) fn remember(tables: &mut Tables, event: EventId, arrival: &Arrival, dedup: Option<Dedup>) {
+    let halves = halves(dedup.as_ref().map(|dedup| half(&dedup.key)), arrival.webhook_id);
+    tables.arrivals.insert(event, Came { dedup, fingerprint: None });
+    if !tables.tail.add(&mut tables.added, event, halves) {
+        halves.into_iter().flatten().for_each(|hash| index(tables, (hash, event)));
     }
 }
 
@@ -67,7 +118,8 @@ fn index(tables: &mut Tables, (hash, event): Line) {
     tables.arrival_keys.insert((month(event.time_ms()), hash, event));
 }
 
-fn flush(tables: &mut Tables) {
+/// Writes into the index all that waits for it.
+pub(super) fn flush(tables: &mut Tables) {
     if let Some((lines, newest)) = tables.tail.flush(&mut tables.added) {
         for line in lines {
             index(tables, line);
@@ -106,7 +158,14 @@ impl Memory {
 /// Reads back what waits for the index.
 fn reload(tables: &mut Tables) {
     let behind = (Bound::Excluded(tables.indexed), Bound::Unbounded);
-    let later = tables.arrivals.range(behind).map(|(event, dedup)| (*event, dedup.map(|dedup| half(&dedup.key))));
+    let later: Vec<_> = tables
+        .arrivals
+        .range(behind)
+        .map(|(&event, came)| {
+            let key = came.dedup.as_ref().map(|dedup| half(&dedup.key));
+            (event, halves(key, tables.webhook_id(event)))
+        })
+        .collect();
     tables.tail = Tail::new(tables.tail.max(), tables.indexed, later);
 }
 
@@ -134,34 +193,9 @@ pub(super) fn taken_between(
     }
 }
 
-/// Keeps a body once; above the limit it is counted alone.
-pub(super) fn quarantine(tables: &mut Tables, tally: &mut Tally, quarantined: &Quarantined) {
-    let mut of_source = tables.quarantine.values_mut().filter(|row| row.source == quarantined.source);
-    if let Some(row) = of_source.find(|row| row.sha256 == quarantined.sha256) {
-        row.count += quarantined.count;
-        return;
-    }
-    tally.of(quarantined.source).quarantined += 1;
-    if tables.quarantine.values().filter(|row| row.source == quarantined.source).count() < QUARANTINED_MAX {
-        let number = tables.quarantine.last_key_value().map_or(1, |(last, _)| last + 1);
-        tables.quarantine.insert(number, quarantined.clone());
-    }
-}
-
 /// Adds to the sources' rows what the batch came to.
 pub(super) fn write_tally(tables: &mut Tables, tally: Tally, wall_ms: i64) {
     for (source, batch) in tally.into_sources() {
         tables.tallies.entry(source).or_default().add(batch, wall_ms);
-    }
-}
-
-/// Drops what no living source remembers any more, a slice at a time; what waits goes into the index for it.
-pub(super) fn forget(tables: &mut Tables, wall_ms: i64) {
-    flush(tables);
-    let longest = super::source::living(tables).map(|row| row.config.dedup_days).max();
-    let before = month(first_remembered(longest.unwrap_or(DEDUP_DAYS), wall_ms).time_ms());
-    let old = tables.arrival_keys.range(..(before, i64::MIN, EventId::new(0))).take(FORGET_ROWS_MAX);
-    for key in old.copied().collect::<Vec<_>>() {
-        tables.arrival_keys.remove(&key);
     }
 }

@@ -3,17 +3,21 @@
 use super::count::Sums;
 use super::delivery::{insert_untried, move_due};
 use super::{
-    EventRow, FirstRow, KeyRow, Tables, arrival, audit, background, chain, count, minute, refusal, replay, setting,
-    user,
+    EventRow, FirstRow, KeyRow, Tables, arrival, audit, background, chain, count, held, minute, refusal, replay,
+    setting, user,
 };
+use std::sync::Arc;
+
 use crate::attempt::Trigger;
 use crate::audit::By;
+use crate::conflict::First;
 use crate::delivery::{BLOCKED_MS, Delivery, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
 use crate::event::Once;
 use crate::fan_out;
 use crate::id::{self, EndpointId, EventId, Id};
+use crate::inbound::Flags;
 use crate::store::counted::Counted;
 use crate::store::{
     AttemptRow, BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day,
@@ -27,6 +31,9 @@ pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, Comm
     for (position, op) in batch.ops.iter().enumerate() {
         let untold = receipt.untold(position, op);
         let refused = untold.or_else(|| apply(tables, &mut sums, op, batch.wall_ms));
+        if refused.is_none() {
+            receipt.conflicts.extend(contradicted(tables, op).map(|(first, flags)| (position, first, flags)));
+        }
         receipt.refused.extend(refused.map(|refused| (position, refused)));
     }
     receipt.turns = chain::turns(tables, &mut sums);
@@ -34,6 +41,12 @@ pub(super) fn commit(tables: &mut Tables, batch: &Batch) -> Result<Receipt, Comm
     arrival::end(tables);
     count::write(tables, sums.counted, batch.wall_ms);
     Ok(receipt)
+}
+
+/// Whom an event that was let in contradicts, and what is odd about it by that.
+fn contradicted(tables: &Tables, op: &Op) -> Option<(First, Flags)> {
+    let arrival = tables.events.get(&op.event()?.event.id)?.event.arrival.as_ref()?;
+    arrival.first.map(|first| (first, arrival.flags))
 }
 
 /// What SQLite's keys and checks would stop halfway is found before anything is written.
@@ -102,7 +115,8 @@ fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<
             }
         }
         Op::Turned(turned) => refusal::turned(tables, &mut sums.tally, turned),
-        Op::Quarantine(quarantined) => arrival::quarantine(tables, &mut sums.tally, quarantined),
+        Op::Quarantine(quarantined) => return held::quarantine(tables, sums, quarantined),
+        Op::ConflictTold(conflict) => return held::tell(tables, *conflict),
         Op::Alive(at_ms) => tables.alive_ms = Some(*at_ms),
         Op::Outage { source, since_ms, until_ms } => sums.tally.of(*source).outage = Some((*since_ms, *until_ms)),
     }
@@ -123,11 +137,20 @@ fn event(tables: &mut Tables, sums: &mut Sums, row: &NewRow, wall_ms: i64) -> Op
     {
         return Some(refused);
     }
+    if let Some(release) = &row.released
+        && !held::waits(tables, release.held)
+    {
+        return Some(Refused::Stale);
+    }
     if let Some(arrival) = &mut event.arrival {
-        match arrival::admit(tables, tally, arrival, row.dedup.as_deref().copied(), wall_ms) {
-            Ok(flags) => arrival.flags = flags,
-            Err(refused) => return Some(refused),
+        let arrival = Arc::make_mut(arrival);
+        if let Err(refused) = arrival::admit(tables, tally, row, arrival, wall_ms) {
+            if let (Some(release), Refused::Duplicate(before)) = (&row.released, &refused) {
+                held::released(tables, release, *before, wall_ms);
+            }
+            return Some(refused);
         }
+        arrival.webhook_id = arrival.webhook_id.filter(|_| arrival.first.is_none());
     }
     if let Some(uid) = &event.uid {
         let hash = uid_hash(event.application, uid);
@@ -148,7 +171,7 @@ fn event(tables: &mut Tables, sums: &mut Sums, row: &NewRow, wall_ms: i64) -> Op
     }
     if let Some(arrival) = &event.arrival {
         tally.accept(arrival.source, arrival.flags);
-        arrival::remember(tables, event.id, row.dedup.as_deref().copied());
+        arrival::remember(tables, event.id, arrival, row.dedup.as_deref().cloned());
     }
     sums.counted.accept(row);
     if let Some(due_ms) = event.deliver_at_ms() {
@@ -156,7 +179,11 @@ fn event(tables: &mut Tables, sums: &mut Sums, row: &NewRow, wall_ms: i64) -> Op
             insert_untried(tables, (event.id, endpoint), &Delivery::fresh(due_ms), key);
         }
     }
-    tables.events.insert(event.id, EventRow { event, fan_out: row.fan_out.clone() });
+    let id = event.id;
+    tables.events.insert(id, EventRow { event, fan_out: row.fan_out.clone() });
+    if let Some(release) = &row.released {
+        held::released(tables, release, id, wall_ms);
+    }
     None
 }
 
@@ -188,7 +215,10 @@ fn tried(tables: &mut Tables, tried: &Tried) {
     if delivery.attempts == 1 {
         tables.deliveries.insert(key, FirstRow { delivery: *delivery, first: Some(attempt.clone()), key: order_key });
     } else {
-        tables.attempts.insert(attempt.id, AttemptRow { event: *event, endpoint: *endpoint, attempt: attempt.clone() });
+        tables.attempts.insert(
+            attempt.id,
+            AttemptRow { event: *event, endpoint: *endpoint, attempt: attempt.clone(), webhook_id: None },
+        );
         if let Some(row) = tables.deliveries.get_mut(&key) {
             row.delivery = *delivery;
         }
@@ -264,7 +294,8 @@ fn forget(tables: &mut Tables, wall_ms: i64) {
     for key in old {
         tables.ended_tokens.remove(&key);
     }
-    arrival::forget(tables, wall_ms);
+    held::forget(tables, wall_ms);
+    arrival::flush(tables);
     user::forget(&mut tables.people, wall_ms);
     audit::forget(tables, wall_ms);
 }

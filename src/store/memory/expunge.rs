@@ -3,13 +3,14 @@
 use bytes::Bytes;
 
 use super::count::Sums;
-use super::{Tables, chain};
+use super::{Tables, arrival, chain};
 use crate::delivery::{BLOCKED_MS, Status};
 use crate::id::{ApplicationId, AttemptId, EventId};
 use crate::store::EXPUNGED;
 
 /// Erases a payload; what still waits for it is canceled.
 pub(super) fn event(tables: &mut Tables, sums: &mut Sums, application: ApplicationId, event: EventId) {
+    arrival::keep_fingerprint(tables, event);
     let Some(row) = tables.events.get_mut(&event).filter(|row| row.event.application == application) else {
         return;
     };

@@ -59,7 +59,7 @@ pub(super) fn matches_event(filter: &Filter, event: &Event) -> bool {
 pub(super) fn attempts(tables: &Tables, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Listed<AttemptRow> {
     let first = tables.deliveries.iter().filter_map(|((event, endpoint), row)| {
         let attempt = row.first.clone()?;
-        Some(AttemptRow { event: *event, endpoint: *endpoint, attempt })
+        Some(AttemptRow { event: *event, endpoint: *endpoint, attempt, webhook_id: None })
     });
     let owned = |row: &AttemptRow| match of {
         AttemptsOf::Event(event) => row.event == event,
@@ -67,6 +67,9 @@ pub(super) fn attempts(tables: &Tables, of: AttemptsOf, page: Page<AttemptId>, f
     };
     let mut rows: Vec<_> = first.chain(tables.attempts.values().cloned()).filter(owned).collect();
     rows.sort_by_key(|row| row.attempt.id);
+    for row in &mut rows {
+        row.webhook_id = tables.webhook_id(row.event);
+    }
     let rows = within(rows.iter().collect(), page, filter, |row: &AttemptRow| row.attempt.id.value());
     scan(
         &rows,

@@ -8,6 +8,7 @@ use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::fan_out;
 use crate::id::{self, ApplicationId, EndpointId, EventId, Id};
+use crate::store::UNTOLD_MAX;
 use crate::store::{BRIEF_KEY_MS, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged};
 
 pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
@@ -20,6 +21,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         tables.keys.last_key_value().map(|(id, _)| id.value()),
         tables.sources.last_key_value().map(|(id, _)| id.value()),
         tables.replays.last_key_value().map(|(id, _)| id.value()),
+        tables.conflicts.last_key_value().map(|(id, _)| id.value()),
         tables.tasks.last_key_value().map(|(id, _)| id.value()),
         tables.deliveries.values().filter_map(|row| row.first.as_ref()).map(|first| first.id.value()).max(),
     ];
@@ -45,6 +47,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         recent_keys,
         sources: super::source::living(tables).map(|row| (row.id, row.provider)).collect(),
         replays: super::replay::running(tables),
+        untold: super::inbox::untold(tables, UNTOLD_MAX),
         alive_ms: tables.alive_ms,
     }
 }
@@ -105,6 +108,6 @@ pub(super) fn due(tables: &Tables, endpoint: EndpointId, until_ms: i64, limit: u
 
 pub(super) fn payload(tables: &Tables, event: EventId) -> Option<Payload> {
     let event = &tables.events.get(&event)?.event;
-    let headers = event.arrival.as_ref().map_or(&[][..], |arrival| &arrival.headers);
-    (digest::sha256(&event.body) == event.sha256).then(|| Payload::new(event.body.clone(), headers))
+    let payload = || Payload { body: event.body.clone(), arrival: event.arrival.clone() };
+    (digest::sha256(&event.body) == event.sha256).then(payload)
 }

@@ -1,7 +1,7 @@
 //! Changes of settings, and the answers kept for retried requests.
 
 use super::count::Sums;
-use super::{AnswerRow, Tables, application, arrival, audit, background, chain, expunge, replay, source, user};
+use super::{AnswerRow, Tables, application, arrival, audit, background, chain, expunge, held, replay, source, user};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::Environment;
 use crate::event::Once;
@@ -83,6 +83,7 @@ fn change(tables: &mut Tables, sums: &mut Sums, change: &Change, wall_ms: i64) -
             }
             true
         }
+        Change::Discard(_, all) => return held::discard(tables, all),
         Change::Source(source, application) => return source::put(tables, source, application.as_deref()),
         Change::Replay(replay) => replay::put(tables, replay),
         Change::Resources(resources) => {

@@ -4,22 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::arrival::Came;
+use super::held::ConflictRow;
 use super::user;
 use crate::application::Application;
 use crate::attempt::Attempt;
 use crate::audit::Entry;
+use crate::conflict::State;
 use crate::count::{Counts, Minute};
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, Validation};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id as _, KeyId, SourceId, TaskId};
+use crate::id::{
+    ApplicationId, AttemptId, ConflictId, EndpointId, EnvironmentId, EventId, Id as _, KeyId, SourceId, TaskId,
+    WebhookId,
+};
 use crate::inbound::RefusedRequest;
 use crate::key::Key;
 use crate::ordering::OrderKey;
+use crate::quarantine::Quarantined;
 use crate::replay::Replay;
-use crate::source::{Dedup, Quarantined, Source};
+use crate::source::Source;
 use crate::store::tail::{Added, Tail};
 use crate::store::tally::SourceTally;
 use crate::store::{Answer, AttemptRow};
@@ -84,7 +91,7 @@ pub(super) struct Tables {
     pub(super) chains: BTreeSet<(EndpointId, OrderKey, EventId)>,
     pub(super) sources: BTreeMap<SourceId, Source>,
     /// Inbound events, and what makes the repetition of one the same event.
-    pub(super) arrivals: BTreeMap<EventId, Option<Dedup>>,
+    pub(super) arrivals: BTreeMap<EventId, Came>,
     /// By month, half of the key's hash and event; it holds all up to `indexed`.
     pub(super) arrival_keys: BTreeSet<(i64, i64, EventId)>,
     pub(super) indexed: EventId,
@@ -92,8 +99,9 @@ pub(super) struct Tables {
     pub(super) processed: BTreeSet<EventId>,
     pub(super) tallies: BTreeMap<SourceId, SourceTally>,
     /// By the order in which they came.
-    pub(super) quarantine: BTreeMap<i64, Quarantined>,
-    /// Likewise.
+    pub(super) quarantine: BTreeMap<i64, (Quarantined, State)>,
+    pub(super) conflicts: BTreeMap<ConflictId, ConflictRow>,
+    /// By the order in which they came.
     pub(super) refusals: BTreeMap<i64, (SourceId, RefusedRequest)>,
     /// By application, sink and name.
     pub(super) consumers: BTreeMap<(ApplicationId, String, String), EventId>,
@@ -111,6 +119,11 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    /// What an event is called on the wire; `None` when that is its id.
+    pub(super) fn webhook_id(&self, event: EventId) -> Option<WebhookId> {
+        self.events.get(&event)?.event.arrival.as_ref()?.webhook_id
+    }
+
     /// Empty ones.
     pub(super) fn new(id_key: [u8; 16], tail_max: usize) -> Self {
         Self {
@@ -143,6 +156,7 @@ impl Tables {
             tallies: BTreeMap::new(),
             quarantine: BTreeMap::new(),
             refusals: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
             consumers: BTreeMap::new(),
             resources: BTreeMap::new(),
             replays: BTreeMap::new(),

@@ -1,71 +1,129 @@
 //! Inbound events: what makes one a repetition, and how it came.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Writing;
 use super::kept::json;
-use super::rows::{TALLY, tally};
+use super::rows::{self, TALLY, tally};
+use super::{Writing, held};
+use crate::canonical;
+use crate::conflict::{First, OnConflict};
 use crate::id::{EventId, Id, SourceId};
 use crate::inbound::Flags;
-use crate::source::{Arrival, Dedup, Quarantined, SourceStats};
-use crate::store::tail::half;
-use crate::store::{NewRow, QUARANTINED_MAX, Refused, first_remembered};
+use crate::repetition::{self, Before, Verdict};
+use crate::source::{Arrival, Dedup, SourceStats};
+use crate::store::tail::{half, halves};
+use crate::store::{NewRow, Refused, first_remembered};
 
 type Sql<T> = rusqlite::Result<T>;
+
+/// The bits of [`Flags`] that the first column may hold; the others stand in `more_flags`.
+const FIRST_FLAGS: u8 = 7;
+
+/// How an event is let in.
+pub(super) struct Admitted {
+    /// What is odd about it.
+    pub(super) flags: Flags,
+    /// The event that it contradicts.
+    pub(super) first: Option<First>,
+}
 
 /// What is remembered under an inbound event's key.
 enum Known {
     Nothing,
-    /// Events with other bodies.
-    OthersAlone,
+    /// It contradicts this one, the first of its kind under the key.
+    Other(First, Verdict),
     /// This event.
     Same(EventId),
 }
 
-/// Lets an inbound event in, with what is odd about it; one that came before is counted there and refused.
-pub(super) fn admit(work: &mut Writing<'_>, arrival: &Arrival, dedup: Option<Dedup>) -> Sql<Result<Flags, Refused>> {
-    let known = match dedup {
-        Some(dedup) => known(work, arrival, &dedup)?,
-        None => Known::Nothing,
+/// Lets an inbound event in. Refused: it came before, and is counted there; or it contradicts one that came before, and
+/// is held back.
+pub(super) fn admit(work: &mut Writing<'_>, row: &NewRow, arrival: &Arrival) -> Sql<Result<Admitted, Refused>> {
+    let admitted = Admitted { flags: arrival.flags, first: arrival.first };
+    let Some(dedup) = row.dedup.as_deref() else {
+        return Ok(Ok(admitted));
     };
-    match known {
-        Known::Nothing => Ok(Ok(arrival.flags)),
-        Known::OthersAlone => Ok(Ok(arrival.flags.with(Flags::ID_CONFLICT))),
+    let came = dedup.original.as_ref().unwrap_or(&row.event.body);
+    let (first, verdict) = match known(work, row, arrival, dedup)? {
+        Known::Nothing => return Ok(Ok(admitted)),
+        Known::Other(first, verdict) => (first, verdict),
         Known::Same(event) => {
             let mut sql = work.db.prepare_cached("update arrival set duplicates = duplicates + 1 where event = ?1")?;
             sql.execute((event.value(),))?;
             work.tally.of(arrival.source).duplicates += 1;
-            Ok(Err(Refused::Duplicate(event)))
+            return Ok(Err(Refused::Duplicate(event)));
         }
+    };
+    let erased = if verdict == Verdict::Uncertain { Flags::FIRST_ERASED } else { Flags::default() };
+    let flags = arrival.flags.with(Flags::ID_CONFLICT).with(erased);
+    if row.released.is_some() {
+        return Ok(Ok(Admitted { flags, first: Some(first) }));
     }
+    if let Some(conflict) = held::known(work, row, dedup, came)? {
+        return Ok(Err(Refused::Held { conflict, first, is_new: false }));
+    }
+    Ok(match dedup.on_conflict {
+        OnConflict::Hold => Err(held::hold(work, row, dedup, (first, flags))?),
+        OnConflict::Deliver => Ok(Admitted { flags, first: Some(first) }),
+    })
 }
 
-/// Asks the arrivals that may have come under the key, the newest first.
-fn known(work: &Writing<'_>, arrival: &Arrival, dedup: &Dedup) -> Sql<Known> {
+/// Asks the events that may have come under the key, the newest first.
+fn known(work: &Writing<'_>, row: &NewRow, arrival: &Arrival, dedup: &Dedup) -> Sql<Known> {
     let since = first_remembered(dedup.days, work.wall_ms);
     let found = work.remembered.find(work.db, &work.added, half(&dedup.key), since)?;
-    let mut sql =
-        work.db.prepare_cached("select twin from arrival where event = ?1 and source = ?2 and dedup_key = ?3")?;
+    let mut sql = work.db.prepare_cached(
+        "select twin, fingerprint, webhook_id from arrival join event on event.id = arrival.event
+         where arrival.event = ?1 and source = ?2 and dedup_key = ?3 and event_type = ?4
+             and twin is not null",
+    )?;
     let mut known = Known::Nothing;
     for event in found {
-        let mut rows = sql.query((event.value(), arrival.source.value(), &arrival.dedup_key))?;
-        if let Some(row) = rows.next()? {
-            if row.get_ref(0)?.as_blob_or_null()? == Some(&dedup.twin) {
-                return Ok(Known::Same(event));
-            }
-            known = Known::OthersAlone;
+        let key = (event.value(), arrival.source.value(), &arrival.dedup_key, &row.event.event_type);
+        let mut rows = sql.query(key)?;
+        let Some(found) = rows.next()? else {
+            continue;
+        };
+        let twin = found.get_ref(0)?.as_blob()?;
+        let fingerprint = found.get_ref(1)?.as_blob_or_null()?;
+        let first = First { event, webhook_id: rows::webhook_id(found, 2)? };
+        match judge(work.db, row, dedup, (event, twin, fingerprint))? {
+            Verdict::Repetition => return Ok(Known::Same(event)),
+            verdict => known = Known::Other(first, verdict),
         }
     }
     Ok(known)
 }
 
-/// Writes down how an admitted event came, and remembers it.
-pub(super) fn insert(work: &mut Writing<'_>, row: &NewRow, arrival: &Arrival, flags: Flags) -> Sql<()> {
+/// Holds an event against one before it, whose payload is read only when its hash is another.
+fn judge(
+    db: &Connection,
+    row: &NewRow,
+    dedup: &Dedup,
+    (event, twin, fingerprint): (EventId, &[u8], Option<&[u8]>),
+) -> Sql<Verdict> {
+    if twin == dedup.twin {
+        return Ok(Verdict::Repetition);
+    }
+    let mut sql = db.prepare_cached(
+        "select payload, coalesce(expunged, 0) from event left join event_extra on event_extra.event = event.id
+         where id = ?1",
+    )?;
+    let came = dedup.original.as_ref().unwrap_or(&row.event.body);
+    sql.query_row((event.value(),), |found| {
+        let payload = Some(found.get_ref(0)?.as_blob()?).filter(|_| !found.get::<_, bool>(1).unwrap_or(true));
+        Ok(repetition::judge(came, dedup.twin, Before { twin, fingerprint, payload }))
+    })
+}
+
+/// Writes down how an admitted event came, and remembers it. What contradicts another is called by its own id.
+pub(super) fn insert(work: &mut Writing<'_>, row: &NewRow, arrival: &Arrival, admitted: &Admitted) -> Sql<()> {
     let event = row.event.id;
     let hash = row.dedup.as_ref().map(|dedup| half(&dedup.key));
+    let webhook_id = arrival.webhook_id.filter(|_| admitted.first.is_none());
     let mut sql = work.db.prepare_cached(
-        "insert into arrival (event, source, dedup_key, twin, duplicates, flags, headers, hash)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "insert into arrival (event, source, dedup_key, twin, duplicates, flags, headers, hash, webhook_id, first, more_flags)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     sql.execute(params![
         event.value(),
@@ -73,29 +131,33 @@ pub(super) fn insert(work: &mut Writing<'_>, row: &NewRow, arrival: &Arrival, fl
         arrival.dedup_key,
         row.dedup.as_ref().map(|dedup| &dedup.twin[..]),
         arrival.duplicates,
-        flags.0,
+        admitted.flags.0 & FIRST_FLAGS,
         (!arrival.headers.is_empty()).then(|| json(&arrival.headers)),
-        hash
+        hash,
+        webhook_id.as_ref().map(|named| &named.0[..]),
+        admitted.first.map(|first| first.event.value()),
+        admitted.flags.0 & !FIRST_FLAGS
     ])?;
-    work.tally.accept(arrival.source, flags);
+    work.tally.accept(arrival.source, admitted.flags);
     work.takers.arrived(event);
-    work.remembered.add(work.db, &mut work.added, event, hash)
+    work.remembered.add(work.db, &mut work.added, event, halves(hash, webhook_id))
 }
 
-/// Keeps a body once; above the limit it is counted alone.
-pub(super) fn quarantine(work: &mut Writing<'_>, quarantined: &Quarantined) -> Sql<()> {
-    let Quarantined { source, sha256, first_ms, count, reason, body } = quarantined;
-    let mut sql =
-        work.db.prepare_cached("update quarantine set count = count + ?3 where source = ?1 and sha256 = ?2")?;
-    if sql.execute((source.value(), &sha256[..], count))? > 0 {
-        return Ok(());
-    }
-    work.tally.of(*source).quarantined += 1;
-    let mut sql = work.db.prepare_cached(
-        "insert into quarantine (source, sha256, first_ms, count, reason, body)
-         select ?1, ?2, ?3, ?4, ?5, ?6 where (select count(*) from quarantine where source = ?1) < ?7",
+/// What all spellings of an event have in common, written down before its payload goes.
+pub(super) fn keep_fingerprint(db: &Connection, event: EventId) -> Sql<()> {
+    let mut sql = db.prepare_cached(
+        "select twin, payload from arrival join event on event.id = arrival.event
+         where arrival.event = ?1 and twin is not null and fingerprint is null",
     )?;
-    sql.execute(params![source.value(), &sha256[..], first_ms, count, reason, &body[..], QUARANTINED_MAX]).map(|_| ())
+    let print = sql.query_row((event.value(),), |row| {
+        let (twin, payload) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
+        Ok(canonical::fingerprint(&repetition::original(payload, twin)))
+    });
+    if let Some(print) = print.optional()? {
+        let mut sql = db.prepare_cached("update arrival set fingerprint = ?2 where event = ?1")?;
+        sql.execute((event.value(), &print[..]))?;
+    }
+    Ok(())
 }
 
 /// Adds to the sources' rows what the batch came to.

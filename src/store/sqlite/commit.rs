@@ -7,18 +7,16 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::delivery::{insert_untried, move_due};
 use super::rows::optional_list;
 use super::{
-    Added, Counted, Tally, Writer, Writing, arrival, audit, background, chain, count, minute, refusal, replay, setting,
-    taken, token, user,
+    Added, Counted, Tally, Writer, Writing, arrival, audit, background, chain, count, held, minute, refusal, replay,
+    resend, setting, taken, token, user,
 };
-use crate::attempt::Trigger;
 use crate::audit::By;
-use crate::delivery::{BLOCKED_MS, Delivery, Status};
+use crate::delivery::{Delivery, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
 use crate::event::Once;
 use crate::fan_out;
 use crate::id::{EndpointId, EventId, Id};
-use crate::inbound::Flags;
 use crate::ordering::OrderKey;
 use crate::secret::Sealer;
 use crate::store::{
@@ -69,7 +67,7 @@ fn write(work: &mut Writing<'_>, batch: &Batch) -> Sql<Receipt> {
     let mut receipt = Receipt::default();
     for (position, op) in batch.ops.iter().enumerate() {
         let refused = match receipt.untold(position, op) {
-            None => apply(work, op)?,
+            None => apply(work, (position, op), &mut receipt)?,
             untold => untold,
         };
         receipt.refused.extend(refused.map(|refused| (position, refused)));
@@ -93,10 +91,10 @@ fn failure(error: &rusqlite::Error) -> CommitFailed {
     }
 }
 
-fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
+fn apply(work: &mut Writing<'_>, (position, op): (usize, &Op), receipt: &mut Receipt) -> Sql<Option<Refused>> {
     let db = work.db;
     match op {
-        Op::Event(row) | Op::News(row) => return event(work, row),
+        Op::Event(row) | Op::News(row) => return event(work, (position, row), receipt),
         Op::Tried(tried) => {
             let before = status(db, tried)?;
             let tried = &tried.after(before);
@@ -113,7 +111,7 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
             None => insert_untried(db, (due.event, due.endpoint), &due.delivery, None)?,
         },
         Op::Resend { event, endpoint, due_ms, by } => {
-            resend(work, *event, *endpoint, *due_ms)?;
+            resend::resend(work, *event, *endpoint, *due_ms)?;
             audit::tell(work, *by, &trail::resent(work, *by, (*event, *endpoint))?)?;
         }
         Op::Replay(replayed) => replay::make(work, replayed)?,
@@ -132,14 +130,16 @@ fn apply(work: &mut Writing<'_>, op: &Op) -> Sql<Option<Refused>> {
         Op::Setting(setting) => return setting::apply(work, setting),
         Op::Forget => {
             forget(db, work.wall_ms)?;
-            work.remembered.forget(db, &mut work.added, work.wall_ms)?;
+            held::forget(db, work.wall_ms)?;
+            work.remembered.flush(db, &mut work.added)?;
         }
         Op::Used { key, at_ms } => {
             let mut sql = db.prepare_cached("update key set used_ms = max(coalesce(used_ms, 0), ?2) where id = ?1")?;
             sql.execute((key.value(), at_ms))?;
         }
         Op::Turned(turned) => refusal::turned(work, turned)?,
-        Op::Quarantine(quarantined) => arrival::quarantine(work, quarantined)?,
+        Op::Quarantine(quarantined) => return held::quarantine(work, quarantined),
+        Op::ConflictTold(conflict) => return held::tell(work.db, *conflict),
         Op::Alive(at_ms) => {
             db.prepare_cached("update engine set alive_ms = ?1")?.execute((at_ms,))?;
         }
@@ -159,18 +159,28 @@ fn health(db: &Connection, endpoint: EndpointId, health: Health, state: Option<S
     sql.execute(params![endpoint.value(), health.failing_since_ms, health.clock_runs, state]).map(|_| ())
 }
 
-fn event(work: &mut Writing<'_>, row: &NewRow) -> Sql<Option<Refused>> {
-    let NewRow { event, once, dedup, .. } = row;
+fn event(work: &mut Writing<'_>, (position, row): (usize, &NewRow), receipt: &mut Receipt) -> Sql<Option<Refused>> {
+    let NewRow { event, once, released, .. } = row;
     if let Some(once) = once.filter(|once| !once.brief)
         && let Some(refused) = known_key(work.db, &once, work.wall_ms)?
     {
         return Ok(Some(refused));
     }
-    let mut flags = Flags::default();
+    if let Some(release) = released
+        && !held::waits(work.db, release.held)?
+    {
+        return Ok(Some(Refused::Stale));
+    }
+    let mut came = None;
     if let Some(arrival) = &event.arrival {
-        match arrival::admit(work, arrival, dedup.as_deref().copied())? {
-            Ok(admitted) => flags = admitted,
-            Err(refused) => return Ok(Some(refused)),
+        match arrival::admit(work, row, arrival)? {
+            Ok(admitted) => came = Some((arrival, admitted)),
+            Err(refused) => {
+                if let (Some(release), Refused::Duplicate(before)) = (released, &refused) {
+                    held::released(work, release, *before)?;
+                }
+                return Ok(Some(refused));
+            }
         }
     }
     if let Some(uid) = &event.uid {
@@ -185,8 +195,12 @@ fn event(work: &mut Writing<'_>, row: &NewRow) -> Sql<Option<Refused>> {
     }
     insert_event(work.db, row)?;
     work.counted.accept(row);
-    if let Some(arrival) = &event.arrival {
-        arrival::insert(work, row, arrival, flags)?;
+    if let Some((arrival, admitted)) = came {
+        arrival::insert(work, row, arrival, &admitted)?;
+        receipt.conflicts.extend(admitted.first.map(|first| (position, first, admitted.flags)));
+    }
+    if let Some(release) = released {
+        held::released(work, release, event.id)?;
     }
     Ok(None)
 }
@@ -320,33 +334,6 @@ fn tried(db: &Connection, tried: &Tried) -> Sql<()> {
 fn due_ms(db: &Connection, event: i64, endpoint: i64) -> Sql<Option<i64>> {
     let mut sql = db.prepare_cached("select due_ms from delivery where event = ?1 and endpoint = ?2")?;
     Ok(sql.query_row((event, endpoint), |row| row.get(0)).optional()?.flatten())
-}
-
-/// Makes a delivery due now, as a person asked.
-fn resend(work: &mut Writing<'_>, event: EventId, endpoint: EndpointId, due_ms: i64) -> Sql<()> {
-    let db = work.db;
-    let mut sql = db.prepare_cached("select due_ms from delivery where event = ?1 and endpoint = ?2")?;
-    let row: Option<Option<i64>> =
-        sql.query_row(params![event.value(), endpoint.value()], |row| row.get(0)).optional()?;
-    let Some(was_due_ms) = row else {
-        if !goes_to(db, event, endpoint)? {
-            work.counted.add(event, endpoint);
-        }
-        let delivery = Delivery { trigger: Trigger::Manual, ..Delivery::fresh(due_ms) };
-        return insert_untried(db, (event, endpoint), &delivery, None);
-    };
-    // what waits for another of its key waits on
-    let due_ms = if was_due_ms == Some(BLOCKED_MS) { BLOCKED_MS } else { due_ms };
-    db.prepare_cached("update delivery set due_ms = ?3, trigger = 1 where event = ?1 and endpoint = ?2")?
-        .execute(params![event.value(), endpoint.value(), due_ms])?;
-    move_due(db, event.value(), endpoint.value(), was_due_ms, Some(due_ms))
-}
-
-/// Whether the event goes there of itself.
-fn goes_to(db: &Connection, event: EventId, endpoint: EndpointId) -> Sql<bool> {
-    let mut sql = db.prepare_cached("select fan_out from event where id = ?1")?;
-    let packed: Option<Vec<u8>> = sql.query_row((event.value(),), |row| row.get(0)).optional()?;
-    Ok(fan_out::unpack(&packed.unwrap_or_default()).is_some_and(|endpoints| endpoints.contains(&endpoint)))
 }
 
 /// Cancels what waits for a deleted endpoint, so many at most.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::delivery::move_due;
 use super::open::WRITER_WAIT;
-use super::{Writer, Writing, chain};
+use super::{Writer, Writing, arrival, chain};
 use crate::delivery::{BLOCKED_MS, Status};
 use crate::error::Result;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EventId, Id};
@@ -39,6 +39,7 @@ pub(super) fn events(work: &mut Writing<'_>, events: &[(ApplicationId, EventId)]
 /// Erases a payload; what still waits for it is canceled.
 fn event(work: &mut Writing<'_>, application: ApplicationId, event: EventId) -> Sql<()> {
     let db = work.db;
+    arrival::keep_fingerprint(db, event)?;
     let mut sql = db.prepare_cached("update event set payload = x'' where id = ?1 and application = ?2")?;
     if sql.execute((event.value(), application.value()))? == 0 {
         return Ok(());

@@ -3,6 +3,7 @@
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::conflict::OnConflict;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::id::Id as _;
@@ -64,6 +65,9 @@ struct KeptConfig {
     requires_signature: bool,
     form: Form,
     deliver_as: DeliverAs,
+    /// What was kept before there was a choice is delivered.
+    #[serde(default)]
+    on_conflict: OnConflict,
     #[serde(serialize_with = "write_networks", deserialize_with = "read_networks")]
     allow_ips: Vec<Network>,
 }
@@ -118,7 +122,7 @@ pub(super) fn open_headers(
 }
 
 pub(super) fn seal_config(sealer: &Sealer, source: &Source) -> Vec<u8> {
-    let Config { terms, deliver_as, allow_ips, .. } = &source.config;
+    let Config { terms, deliver_as, on_conflict, allow_ips, .. } = &source.config;
     let kept = KeptConfig {
         secrets: terms.secrets.iter().map(KeptSecret::new).collect(),
         tolerance_secs: terms.tolerance_secs,
@@ -132,6 +136,7 @@ pub(super) fn seal_config(sealer: &Sealer, source: &Source) -> Vec<u8> {
         requires_signature: terms.requires_signature,
         form: terms.form.clone(),
         deliver_as: *deliver_as,
+        on_conflict: *on_conflict,
         allow_ips: allow_ips.clone(),
     };
     sealer.seal(source.id.value(), json(&kept).as_bytes())
@@ -153,7 +158,8 @@ pub(super) fn open_config(sealer: &Sealer, owner: i64, sealed: &[u8], dedup_days
         requires_signature: kept.requires_signature,
         form: kept.form,
     };
-    Ok(Config { terms, deliver_as: kept.deliver_as, dedup_days, allow_ips: kept.allow_ips })
+    let KeptConfig { deliver_as, on_conflict, allow_ips, .. } = kept;
+    Ok(Config { terms, deliver_as, dedup_days, on_conflict, allow_ips })
 }
 
 pub(super) fn seal_tokens(sealer: &Sealer, source: &Source) -> Vec<u8> {

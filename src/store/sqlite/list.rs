@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::rows::{self, APPLICATION, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, QUARANTINED, SOURCE};
+use super::remembered;
+use super::rows::{self, APPLICATION, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, SOURCE};
 use crate::application::Application;
 use crate::endpoint::Endpoint;
 use crate::error::Result;
@@ -10,7 +11,7 @@ use crate::event::Event;
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, Id, SourceId};
 use crate::secret::Sealer;
-use crate::source::{Quarantined, Source};
+use crate::source::Source;
 use crate::store::{AttemptRow, AttemptsOf, Filter, Listed, Page, SCAN_ROWS_MAX};
 
 type Sql<T> = rusqlite::Result<T>;
@@ -106,11 +107,6 @@ pub(super) fn sources(
     by_id(db, &sql, environment.value(), page.numbers(), |row| rows::source(row, sealer))
 }
 
-pub(super) fn quarantined(db: &Connection, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
-    let sql = format!("select {QUARANTINED} from quarantine where source = ?1");
-    by_id(db, &sql, source.value(), page, rows::quarantined)
-}
-
 pub(super) fn event_types(
     db: &Connection,
     environment: EnvironmentId,
@@ -176,13 +172,17 @@ pub(super) fn attempts(
         let found = statement.query_map(params![id, bounds.above, bounds.below, count], rows::attempt)?;
         Ok(found.collect::<Sql<_>>()?)
     };
-    scan(
+    let mut listed = scan(
         (page, filter.attempt_rows_max()),
         filter,
         slice,
         |row| row.attempt.id.value(),
         |row| matches_attempt(db, filter, row),
-    )
+    )?;
+    for row in &mut listed.rows {
+        row.webhook_id = remembered::webhook_id(db, row.event)?;
+    }
+    Ok(listed)
 }
 
 fn matches_attempt(db: &Connection, filter: &Filter, row: &AttemptRow) -> Result<bool> {

@@ -31,7 +31,7 @@ use crate::ordering::OrderKey;
 use crate::replay::Replay;
 use crate::resource::Resource;
 use crate::secret::Sealer;
-use crate::source::{Quarantined, Source, SourceRef, SourceStats};
+use crate::source::{Source, SourceRef, SourceStats};
 use crate::token::Ended;
 
 mod across;
@@ -46,6 +46,8 @@ mod count;
 mod delivery;
 mod event_type;
 mod expunge;
+mod held;
+mod inbox;
 mod kept;
 mod list;
 mod minute;
@@ -54,6 +56,7 @@ mod read;
 mod refusal;
 mod remembered;
 mod replay;
+mod resend;
 mod resource;
 mod rows;
 mod search;
@@ -305,10 +308,6 @@ impl Store for Sqlite {
 
     fn source_stats(&self, source: SourceId) -> Result<SourceStats> {
         self.read(|db| read::source_stats(db, source))
-    }
-
-    fn quarantined(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, Quarantined)>> {
-        self.read(|db| list::quarantined(db, source, page))
     }
 
     fn refused(&self, source: SourceId, page: Page<i64>) -> Result<Listed<(i64, RefusedRequest)>> {

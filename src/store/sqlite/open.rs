@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, Kind, Result};
 
 /// The schema's steps, oldest first; the database's `user_version` counts those taken.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_receive.sql"),
     include_str!("../../../migrations/sqlite/0003_inbound_keys.sql"),
@@ -23,6 +23,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("../../../migrations/sqlite/0011_settings.sql"),
     include_str!("../../../migrations/sqlite/0012_minutes.sql"),
     include_str!("../../../migrations/sqlite/0013_refusals.sql"),
+    include_str!("../../../migrations/sqlite/0014_sameness.sql"),
 ];
 /// Marks the file as ours (`post`), so that another program's database is not taken over.
 const APPLICATION_ID: i32 = 0x706f_7374;

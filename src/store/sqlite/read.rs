@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{self, APPLICATION, DELIVERY, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, SOURCE, TALLY};
-use super::{chain, replay};
+use super::rows::{self, APPLICATION, ARRIVAL, DELIVERY, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, SOURCE, TALLY};
+use super::{chain, inbox, replay};
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
 use crate::delivery::Due;
@@ -20,7 +20,9 @@ use crate::ordering::OrderKey;
 use crate::provider::Provider;
 use crate::secret::Sealer;
 use crate::source::{Source, SourceRef, SourceStats};
-use crate::store::{BRIEF_KEY_MS, Backlog, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged, uid_hash};
+use crate::store::{
+    BRIEF_KEY_MS, Backlog, DueSlice, Opening, RECENT_KEYS_MAX, UNTOLD_MAX, Unwritten, damaged, uid_hash,
+};
 
 type Sql<T> = rusqlite::Result<T>;
 
@@ -57,6 +59,7 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
         recent_keys,
         sources,
         replays: replay::running(db)?,
+        untold: inbox::untold(db, UNTOLD_MAX)?,
         alive_ms,
     })
 }
@@ -80,7 +83,7 @@ fn highest_id(db: &Connection) -> Result<i64> {
         "select max(coalesce((select max(id) from event), 0), coalesce((select max(id) from attempt), 0),
          coalesce((select max(id) from application), 0), coalesce((select max(id) from endpoint), 0),
          coalesce((select max(id) from environment), 0), coalesce((select max(id) from key), 0),
-         coalesce((select max(id) from source), 0), coalesce((select max(id) from replay), 0), coalesce((select max(id) from task), 0),
+         coalesce((select max(id) from source), 0), coalesce((select max(id) from conflict), 0), coalesce((select max(id) from replay), 0), coalesce((select max(id) from task), 0),
          coalesce((select max(first) from (select (select max(attempt) from delivery
              where delivery.endpoint = endpoint.id and attempt is not null) as first from endpoint)), 0))",
         (),
@@ -175,7 +178,7 @@ pub(super) fn due(db: &Connection, endpoint: EndpointId, until_ms: i64, limit: u
 }
 
 pub(super) fn payload(db: &Connection, event: EventId) -> Result<Option<Payload>> {
-    let mut sql = db.prepare_cached(&format!("select sha256, payload, headers from {EVENTS} where id = ?1"))?;
+    let mut sql = db.prepare_cached(&format!("select sha256, payload, {ARRIVAL} from {EVENTS} where id = ?1"))?;
     Ok(sql.query_row((event.value(),), rows::payload).optional()?.flatten())
 }
 
@@ -320,6 +323,8 @@ pub(super) fn source_stats(db: &Connection, source: SourceId) -> Result<SourceSt
         let reason = Refusal::parse(&reason).ok_or_else(|| damaged("a reason that is none"))?;
         stats.refused.insert(reason, row.get(1)?);
     }
+    let mut sql = db.prepare_cached("select count(*) from conflict where source = ?1 and state = 0")?;
+    stats.held = sql.query_row((source.value(),), |row| row.get(0))?;
     Ok(stats)
 }
 

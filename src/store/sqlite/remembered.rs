@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
-use crate::id::{EventId, Id};
-use crate::source::DEDUP_DAYS;
-use crate::store::tail::{self, Line, TAIL_MAX, Tail};
-use crate::store::{FORGET_ROWS_MAX, first_remembered, month};
+use super::rows;
+use crate::id::{ApplicationId, EventId, Id, WebhookId};
+use crate::store::month;
+use crate::store::tail::{self, Halves, Line, TAIL_MAX, Tail, halves};
 
 type Sql<T> = rusqlite::Result<T>;
 
@@ -30,8 +30,10 @@ impl Remembered {
     /// Reads what must be in memory: fewer than [`TAIL_MAX`] arrivals, and which buckets there are.
     pub(super) fn load(db: &Connection) -> Sql<Self> {
         let indexed: i64 = db.query_row("select indexed from engine", (), |row| row.get(0))?;
-        let mut sql = db.prepare("select event, hash from arrival where event > ?1")?;
-        let later = sql.query_map((indexed,), |row| Ok((EventId::new(row.get(0)?), row.get(1)?)))?;
+        let mut sql = db.prepare("select event, hash, webhook_id from arrival where event > ?1")?;
+        let later = sql.query_map((indexed,), |row| {
+            Ok((EventId::new(row.get(0)?), halves(row.get(1)?, rows::webhook_id(row, 2)?)))
+        })?;
         let tail = Tail::new(TAIL_MAX, EventId::new(indexed), later.collect::<Sql<Vec<_>>>()?);
         Ok(Self { tail, months: months(db)? })
     }
@@ -52,9 +54,12 @@ impl Remembered {
         Ok(found)
     }
 
-    /// Remembers an event whose arrival is written, if it has a key.
-    pub(super) fn add(&self, db: &Connection, added: &mut Added, event: EventId, hash: Option<i64>) -> Sql<()> {
-        self.tail.add(&mut added.tail, event, hash).map_or(Ok(()), |line| self.index(db, added, line))
+    /// Remembers an event whose arrival is written, by whatever it is found by.
+    pub(super) fn add(&self, db: &Connection, added: &mut Added, event: EventId, halves: Halves) -> Sql<()> {
+        if self.tail.add(&mut added.tail, event, halves) {
+            return Ok(());
+        }
+        halves.into_iter().flatten().try_for_each(|hash| self.index(db, added, (hash, event)))
     }
 
     /// Writes into the index what waits for it, when that is much.
@@ -62,7 +67,8 @@ impl Remembered {
         if self.tail.is_full(&added.tail) { self.flush(db, added) } else { Ok(()) }
     }
 
-    fn flush(&self, db: &Connection, added: &mut Added) -> Sql<()> {
+    /// Writes into the index all that waits for it.
+    pub(super) fn flush(&self, db: &Connection, added: &mut Added) -> Sql<()> {
         let Some((lines, newest)) = self.tail.flush(&mut added.tail) else {
             return Ok(());
         };
@@ -84,18 +90,6 @@ impl Remembered {
         sql.execute((month, hash, event.value())).map(|_| ())
     }
 
-    /// Drops what no living source remembers any more, a slice at a time; what waits goes into the index for it.
-    pub(super) fn forget(&self, db: &Connection, added: &mut Added, wall_ms: i64) -> Sql<()> {
-        self.flush(db, added)?;
-        let mut sql = db.prepare_cached("select coalesce(max(dedup_days), ?1) from source where deleted = 0")?;
-        let days: u32 = sql.query_row((DEDUP_DAYS,), |row| row.get(0))?;
-        let mut sql = db.prepare_cached(
-            "delete from arrival_key where (month, hash, event) in
-             (select month, hash, event from arrival_key where month < ?1 limit ?2)",
-        )?;
-        sql.execute((month(first_remembered(days, wall_ms).time_ms()), FORGET_ROWS_MAX)).map(|_| ())
-    }
-
     /// Takes up what a transaction added, now that it stands.
     pub(super) fn committed(&mut self, added: Added) {
         self.tail.committed(added.tail);
@@ -103,9 +97,42 @@ impl Remembered {
     }
 }
 
+/// What an event is called on the wire; `None` when that is its id.
+pub(super) fn webhook_id(db: &Connection, event: EventId) -> Sql<Option<WebhookId>> {
+    let mut sql = db.prepare_cached("select webhook_id from arrival where event = ?1")?;
+    Ok(sql.query_row((event.value(),), |row| rows::webhook_id(row, 0)).optional()?.flatten())
+}
+
+/// The events that are called so on the wire, and whose they are; the newest first.
+pub(super) fn called(db: &Connection, named: WebhookId) -> Sql<Vec<(ApplicationId, EventId)>> {
+    let mut found = BTreeSet::<i64>::new();
+    let mut sql = db.prepare_cached("select event from arrival_key where month = ?1 and hash = ?2")?;
+    for month in months(db)? {
+        let mut rows = sql.query((month, named.half()))?;
+        while let Some(row) = rows.next()? {
+            found.insert(row.get(0)?);
+        }
+    }
+    // those that wait for the index
+    let mut sql =
+        db.prepare_cached("select event from arrival where event > (select indexed from engine) and webhook_id = ?1")?;
+    let mut rows = sql.query((&named.0[..],))?;
+    while let Some(row) = rows.next()? {
+        found.insert(row.get(0)?);
+    }
+    let mut sql = db.prepare_cached(
+        "select application, id from event join arrival on arrival.event = id where id = ?1 and webhook_id = ?2",
+    )?;
+    let read = |event: i64| {
+        let row = sql.query_row((event, &named.0[..]), |row| Ok((rows::id(row, 0)?, rows::id(row, 1)?)));
+        row.optional().transpose()
+    };
+    found.into_iter().rev().filter_map(read).collect()
+}
+
 /// Jumps from bucket to bucket along the index.
 fn months(db: &Connection) -> Sql<BTreeSet<i64>> {
-    let mut sql = db.prepare("select min(month) from arrival_key where month > ?1")?;
+    let mut sql = db.prepare_cached("select min(month) from arrival_key where month > ?1")?;
     let mut months = BTreeSet::new();
     let mut last = i64::MIN;
     while let Some(month) = sql.query_row((last,), |row| row.get::<_, Option<i64>>(0))? {

@@ -1,5 +1,7 @@
 //! Rows to nouns and back: lists and maps as JSON.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rusqlite::{Row, types::Type};
 use serde::de::DeserializeOwned;
@@ -7,18 +9,20 @@ use serde::de::DeserializeOwned;
 use super::kept::{self, json};
 use crate::application::{Application, Wire};
 use crate::attempt::{Attempt, Payload, Trigger};
+use crate::conflict::First;
 use crate::delivery::{Delivery, Status};
 use crate::digest;
 use crate::endpoint::{Endpoint, Health, State};
 use crate::error::Result;
 use crate::event::{Event, Extra};
 use crate::event_type::EventType;
-use crate::id::{ApplicationId, EnvironmentId, Id, SourceId};
+use crate::id::{ApplicationId, EnvironmentId, EventId, Id, SourceId, WebhookId};
 use crate::inbound::Flags;
 use crate::key::{Grant, Key, Role};
 use crate::provider::Provider;
+use crate::quarantine::{Kind, Quarantined};
 use crate::secret::Sealer;
-use crate::source::{Arrival, Quarantined, Source, SourceStats};
+use crate::source::{Arrival, Source, SourceStats};
 use crate::store::AttemptRow;
 use crate::store::tally::SourceTally;
 
@@ -30,14 +34,16 @@ pub(super) const ENDPOINT: &str = "id, application, uid, url, description, state
 pub(super) const EVENT_TYPE: &str =
     "environment, name, description, schemas, archived, deprecated, created_ms, updated_ms, feature_flags, group_name";
 /// An event and how it came; to be selected from [`EVENTS`].
-pub(super) const EVENT: &str = "id, application, event_type, channels, uid, sha256, source, dedup_key, duplicates, flags, headers, tags, keep_until_ms, deliver_at_ms, expunged";
+pub(super) const EVENT: &str = "id, application, event_type, channels, uid, sha256, tags, keep_until_ms, deliver_at_ms, expunged, source, dedup_key, duplicates, flags | more_flags, headers, webhook_id, first, (select other.webhook_id from arrival as other where other.event = arrival.first)";
 /// How many columns [`EVENT`] has; the payload stands behind them.
-pub(super) const EVENT_COLUMNS: usize = 15;
+pub(super) const EVENT_COLUMNS: usize = 18;
+/// What is handed on of how an event came; to be selected from [`EVENTS`].
+pub(super) const ARRIVAL: &str = "source, dedup_key, duplicates, flags | more_flags, headers, webhook_id, first, (select other.webhook_id from arrival as other where other.event = arrival.first)";
 pub(super) const EVENTS: &str =
     "event left join arrival on arrival.event = event.id left join event_extra on event_extra.event = event.id";
 pub(super) const SOURCE: &str = "id, environment, uid, name, metadata, provider, application, config, tokens, dedup_days, updated_ms, deleted, revision";
 pub(super) const TALLY: &str = "accepted, duplicates, conflicts, unknown_types, quarantined, pings, processed, last_ms, week, silence_ms, silence_before_ms, outage_since_ms, outage_until_ms";
-pub(super) const QUARANTINED: &str = "id, source, sha256, first_ms, count, reason, body";
+pub(super) const QUARANTINED: &str = "id, source, sha256, first_ms, count, reason, body, kind, headers";
 pub(super) const DELIVERY: &str = "status, attempts, step, due_ms, trigger";
 
 /// A list as JSON; null for an empty one.
@@ -142,8 +148,8 @@ pub(super) fn event(row: &Row<'_>, body: bool) -> Sql<Event> {
         uid: row.get(4)?,
         sha256: row.get(5)?,
         body,
-        arrival: arrival(row, 6)?.map(Box::new),
-        extra: extra(row, 11)?.map(Box::new),
+        extra: extra(row, 6)?.map(Box::new),
+        arrival: arrival(row, 10)?.map(Arc::new),
     })
 }
 
@@ -167,21 +173,31 @@ fn arrival(row: &Row<'_>, first: usize) -> Sql<Option<Arrival>> {
         duplicates: row.get(first + 2)?,
         flags: Flags(row.get(first + 3)?),
         headers: headers(row, first + 4)?,
+        webhook_id: webhook_id(row, first + 5)?,
+        first: match row.get::<_, Option<i64>>(first + 6)? {
+            Some(event) => Some(First { event: EventId::new(event), webhook_id: webhook_id(row, first + 7)? }),
+            None => None,
+        },
     }))
 }
 
-fn headers(row: &Row<'_>, column: usize) -> Sql<Vec<(String, String)>> {
+/// What an event is called on the wire; `None` for its id.
+pub(super) fn webhook_id(row: &Row<'_>, column: usize) -> Sql<Option<WebhookId>> {
+    Ok(row.get::<_, Option<[u8; 20]>>(column)?.map(WebhookId))
+}
+
+pub(super) fn headers(row: &Row<'_>, column: usize) -> Sql<Vec<(String, String)>> {
     match row.get_ref(column)?.as_str_or_null()? {
         Some(text) => serde_json::from_str(text).map_err(|error| broken(column, error)),
         None => Ok(Vec::new()),
     }
 }
 
-/// Reads `sha256, payload, headers`; `None` when the body is damaged.
+/// Reads `sha256, payload` and [`ARRIVAL`]; `None` when the body is damaged.
 pub(super) fn payload(row: &Row<'_>) -> Sql<Option<Payload>> {
     let (sha256, body): ([u8; 32], Vec<u8>) = (row.get(0)?, row.get(1)?);
-    let headers = headers(row, 2)?;
-    Ok((digest::sha256(&body) == sha256).then(|| Payload::new(body.into(), &headers)))
+    let arrival = arrival(row, 2)?.map(Arc::new);
+    Ok((digest::sha256(&body) == sha256).then(|| Payload { body: body.into(), arrival }))
 }
 
 /// A delivery whose columns begin at `first`.
@@ -210,7 +226,7 @@ pub(super) fn attempt(row: &Row<'_>) -> Sql<AttemptRow> {
         trigger: trigger(row, 7)?,
         response: Bytes::copy_from_slice(row.get_ref(8)?.as_blob()?),
     };
-    Ok(AttemptRow { event: id(row, 0)?, endpoint: id(row, 1)?, attempt })
+    Ok(AttemptRow { event: id(row, 0)?, endpoint: id(row, 1)?, attempt, webhook_id: None })
 }
 
 pub(super) fn key(row: &Row<'_>) -> Sql<Key> {
@@ -277,6 +293,8 @@ pub(super) fn quarantined(row: &Row<'_>) -> Sql<(i64, Quarantined)> {
         count: row.get(4)?,
         reason: row.get(5)?,
         body: Bytes::copy_from_slice(row.get_ref(6)?.as_blob()?),
+        kind: row.get_ref(7)?.as_str_or_null()?.and_then(Kind::parse),
+        headers: headers(row, 8)?,
     };
     Ok((row.get(0)?, quarantined))
 }

@@ -5,7 +5,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::kept::json;
 use super::kept::{seal_headers, seal_secrets};
 use super::{
-    Writing, application, audit, background, chain, event_type, expunge, replay, resource, source, taken, token, user,
+    Writing, application, audit, background, chain, event_type, expunge, held, replay, resource, source, taken, token,
+    user,
 };
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
@@ -87,6 +88,7 @@ fn change(work: &mut Writing<'_>, change: &Change) -> Sql<Option<Refused>> {
         Change::Catalogue(event_types) => {
             event_types.iter().try_for_each(|event_type| event_type::insert(db, event_type).map(drop)).map(|()| None)?
         }
+        Change::Discard(_, all) => held::discard(work, all)?,
         Change::Source(source, application) => source::put(db, sealer, source, application.as_deref())?,
         Change::Replay(replay) => replay::put(db, replay)?,
         Change::Resources(resources) => resource::put(db, resources).map(|()| None)?,

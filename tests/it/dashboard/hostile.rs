@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use posthaste::provider::Provider;
 use serde_json::json;
 
 use super::{ADMIN, PASSWORD, Person, world};
+use crate::receive;
 use crate::world::{Answer, Behaviour, KEY, Receiver, World};
 
 /// Where the pages and their routes stand.
@@ -165,8 +167,7 @@ fn furnish(world: &World, receiver: &str, text: &str) -> Vec<String> {
     let payload = json!({ "note": text, text: 1 });
     let event = world.publish(app, &payload.to_string());
     world.attempts(app, &event, 1);
-    let source = json!({ "name": name(text), "type": "svix" });
-    world.call("POST", "/ingest/api/v1/source", source).expect(201);
+    let source = furnish_source(world, text);
     let event_type =
         json!({ "name": format!("type.{app}"), "description": name(text), "schemas": { "1": { "title": text } } });
     world.call("POST", "/api/v1/event-type", event_type).expect(201);
@@ -177,8 +178,25 @@ fn furnish(world: &World, receiver: &str, text: &str) -> Vec<String> {
         pages.to_vec(),
         of_endpoint.to_vec(),
         vec![format!("/test/event/{event}"), format!("/test/event/{event}?values=shown")],
+        vec![format!("/test/source/{source}")],
     ]
     .concat()
+}
+
+/// A source that is called so, with a conflict and a body in quarantine that say so; gives its id.
+fn furnish_source(world: &World, text: &str) -> String {
+    let config = json!({ "secrets": [receive::FINTOC] });
+    let source = json!({ "name": name(text), "type": "fintoc", "config": config });
+    let made = world.call("POST", "/ingest/api/v1/source", source).expect(201);
+    let source = made["id"].as_str().unwrap().to_owned();
+    let event = |amount: u8| json!({ "id": text, "type": text, "data": { "note": text, "amount": amount } });
+    let path = format!("/ingest/api/v1/source/{source}/import");
+    let held = world.call("POST", &path, json!([event(1), event(2)])).expect(200);
+    assert_eq!(held["data"][1]["status"], "conflict", "{held}");
+    let proof = receive::proof(Provider::Fintoc, receive::FINTOC, text.as_bytes(), receive::now_secs());
+    let request = receive::request(&receive::path_of(&made), text.as_bytes(), &proof);
+    assert_eq!(world.raw(&request).status, 400);
+    source
 }
 
 /// A portal that is called so, as the customer of that application sees it.
@@ -188,7 +206,8 @@ fn customer(world: &World, text: &str, operators: &[String]) -> Vec<(String, Ans
     let app = operators[0].rsplit('/').next().unwrap();
     let cookie = link(world, app);
     let pages = ["/portal", "/portal/app", "/portal/event", "/portal/event-type"].map(str::to_owned);
-    let paths = operators.iter().map(|path| path.replacen("/test/", "/portal/", 1));
+    let own = operators.iter().filter(|path| !path.starts_with("/test/source/"));
+    let paths = own.map(|path| path.replacen("/test/", "/portal/", 1));
     let see = |path: String| {
         let answer = world.call_as("", "GET", &path, &[("cookie", &cookie)], "");
         (path, answer)
@@ -366,6 +385,7 @@ fn no_form_of_another_origin_reaches_any_route() {
         let path = route.replace("{env}", "test").replace("{app}", &app).replace("{ep}", &endpoint);
         let path = path.replace("{msg}", &event).replace("{user}", &user).replace("{key}", &key);
         let path = path.replace("{task}", "qtask_1");
+        let path = path.replace("{source}", "src_1").replace("{conflict}", "conflict_1");
         let path = path.replace("{token}", inspector.split('/').nth(2).unwrap());
         assert!(!path.contains('{'), "{path}: say what stands there");
         path

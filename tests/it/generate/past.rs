@@ -125,7 +125,7 @@ fn event(places: &[Place], number: u64, at_ms: i64) -> NewRow {
         arrival: None,
     };
     let endpoints: Vec<_> = places[owner].endpoints.iter().map(|endpoint| (*endpoint, None)).collect();
-    NewRow { event, fan_out: fan_out::pack(&endpoints), once: None, dedup: None }
+    NewRow { event, fan_out: fan_out::pack(&endpoints), once: None, dedup: None, released: None }
 }
 
 /// The attempts of a delivery, a minute apart and more; what still waits is due in six hours.

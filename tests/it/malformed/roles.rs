@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
+use posthaste::provider::Provider;
+
 use super::{Walls, check};
 use crate::api::openapi::Document;
-use crate::world::eventually;
+use crate::receive;
+use crate::world::{World, eventually};
 
 /// What a route takes at least.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,7 +42,7 @@ const COUNT: &str = r#"{"since":"2099-01-01T00:00:00Z","dryRun":true}"#;
 const BELOW_SOURCE: &str = "/ingest/api/v1/source/{source}/endpoint/{ep}";
 
 /// All routes that take a key, in an order in which an admin can use them all.
-pub const ROUTES: [Route; 102] = [
+pub const ROUTES: [Route; 111] = [
     route("GET", "/api/v1/app", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app", r#"{"name":"a"}"#, Needs::Admin, 201),
     route("GET", APP, "", Needs::Viewer, 200),
@@ -132,12 +135,21 @@ pub const ROUTES: [Route; 102] = [
     route("GET", SOURCES, "", Needs::Viewer, 200),
     route("POST", SOURCES, r#"{"name":"a","type":"bridge"}"#, Needs::Admin, 201),
     route("GET", SOURCE, "", Needs::Viewer, 200),
-    route("PUT", SOURCE, r#"{"name":"a","type":"svix"}"#, Needs::Admin, 200),
+    route("PUT", SOURCE, r#"{"name":"a","type":"generic-webhook"}"#, Needs::Admin, 200),
     route("PATCH", SOURCE, "{}", Needs::Admin, 200),
     route("POST", "/ingest/api/v1/source/{source}/token/rotate", "", Needs::Admin, 200),
     route("GET", "/ingest/api/v1/source/{source}/stats", "", Needs::Viewer, 200),
     route("GET", "/ingest/api/v1/source/{source}/quarantine", "", Needs::Viewer, 200),
     route("GET", "/ingest/api/v1/source/{source}/refusal", "", Needs::Admin, 200),
+    route("GET", "/ingest/api/v1/source/{source}/conflict", "", Needs::Viewer, 200),
+    route("GET", "/ingest/api/v1/source/{source}/conflict/{conflict}", "", Needs::Viewer, 200),
+    route("POST", "/ingest/api/v1/source/{source}/conflict/{conflict}/release", "", Needs::Admin, 200),
+    route("POST", "/ingest/api/v1/source/{source}/conflict/{conflict}/discard", "", Needs::Admin, 204),
+    route("POST", "/ingest/api/v1/source/{source}/quarantine/{sha256}/release", "", Needs::Admin, 200),
+    route("POST", "/ingest/api/v1/source/{source}/quarantine/{sha256}/discard", "", Needs::Admin, 204),
+    route("POST", "/ingest/api/v1/source/{source}/quarantine/release", r#"{"reason":"no_id"}"#, Needs::Admin, 200),
+    route("POST", "/ingest/api/v1/source/{source}/quarantine/discard", r#"{"reason":"no_id"}"#, Needs::Admin, 200),
+    route("POST", "/ingest/api/v1/source/{source}/import", "[]", Needs::Admin, 200),
     route("GET", "/ingest/api/v1/source/{source}/endpoint", "", Needs::Viewer, 200),
     route("POST", "/ingest/api/v1/source/{source}/endpoint", r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 201),
     route("GET", BELOW_SOURCE, "", Needs::Viewer, 200),
@@ -162,9 +174,37 @@ pub const ROUTES: [Route; 102] = [
     route("DELETE", APP, "", Needs::Admin, 204),
 ];
 
-/// A poller's path with names in it.
+/// A poller's path with names in it; and of what a source holds back, one that it does not.
 pub fn polled(path: &str) -> String {
-    path.replace("{sink}", "inbox").replace("{consumer}", "a")
+    let path = path.replace("{sink}", "inbox").replace("{consumer}", "a");
+    path.replace("{conflict}", "conflict_x").replace("{sha256}", "00")
+}
+
+/// A source that holds back two conflicts and two bodies that were not understood: to be released, to be discarded.
+fn holding(world: &World) -> (String, [[String; 2]; 2]) {
+    let secret = "a secret of any form";
+    let config = json!({"secrets": [secret], "idPath": "/id", "typePath": "/type", "onConflict": "hold"});
+    let source = json!({"name": "a", "type": "generic-webhook", "config": config});
+    let made = world.call("POST", SOURCES, source).expect(201);
+    let (id, path) = (made["id"].as_str().unwrap().to_owned(), receive::path_of(&made));
+    let send = |body: &str| {
+        let proof = receive::proof(Provider::Generic, secret, body.as_bytes(), receive::now_secs());
+        world.raw(&receive::request(&path, body.as_bytes(), &proof)).status
+    };
+    let statuses = [1, 2, 3].map(|amount| send(&receive::fintoc("evt_1", amount)));
+    assert_eq!((statuses, ["{", "["].map(send)), ([200; 3], [400; 2]));
+    let list = |what: &str, key: &str| {
+        let list = world.call("GET", &format!("{SOURCES}/{id}/{what}"), "").expect(200);
+        [0, 1].map(|place| list["data"][place][key].as_str().unwrap().to_owned())
+    };
+    let held = [list("conflict", "id"), list("quarantine", "sha256")];
+    (id, held)
+}
+
+/// A path to what is held back: the second of its kind where it is discarded, else the first.
+fn held_at(path: &str, [conflicts, bodies]: &[[String; 2]; 2]) -> String {
+    let place = usize::from(path.ends_with("/discard"));
+    path.replace("{conflict}", &conflicts[place]).replace("{sha256}", &bodies[place])
 }
 
 impl Route {
@@ -181,8 +221,7 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
     let list = walls.world.call("GET", &walls.path(&format!("attempt/endpoint/{}", walls.endpoint)), "").expect(200);
     let of = |key: &str| list["data"][0][key].as_str().unwrap().to_owned();
     let (event, attempt) = (of("msgId"), of("id"));
-    let made = walls.world.call("POST", SOURCES, r#"{"name":"a","type":"svix"}"#).expect(201);
-    let source = made["id"].as_str().unwrap().to_owned();
+    let (source, held) = holding(&walls.world);
     let below = walls.world.call("POST", &format!("{SOURCES}/{source}/endpoint"), r#"{"url":"http://127.0.0.1:1/"}"#);
     let below = below.expect(201)["id"].as_str().unwrap().to_owned();
     let operational = walls.world.call("POST", OPERATIONAL, r#"{"url":"http://127.0.0.1:1/"}"#).expect(201);
@@ -194,6 +233,7 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
             _ => &walls.endpoint,
         };
         let path = route.path.replace("{app}", &walls.app).replace("{ep}", endpoint).replace("{source}", &source);
+        let path = held_at(&path, &held);
         let path = polled(&path);
         path.replace("{msg}", &event).replace("{atmpt}", &attempt).replace("{name}", "a").replace("{task}", task)
     };

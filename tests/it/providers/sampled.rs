@@ -76,7 +76,7 @@ fn a_body_that_is_not_what_a_provider_sends_is_told_in_a_sentence() {
     for (provider, body, words) in [
         (Provider::Fintoc, &b""[..], "not JSON"),
         (Provider::Fintoc, b"[]", "no object"),
-        (Provider::Fintoc, b"\xef\xbb\xbf{}", "not JSON"),
+        (Provider::Fintoc, b"\xef\xbb\xbf{}", "byte order mark"),
         (Provider::Fintoc, b"{\"id\":\"\xff\"}", "not UTF-8"),
         (Provider::Fintoc, br#"{"id":"evt_1"}"#, "no text `type`"),
         (Provider::Fintoc, br#"{"type":"a.b"}"#, "no text `id`"),
@@ -161,7 +161,7 @@ fn a_generic_body_is_looked_into_only_where_the_form_says() {
     assert_eq!((pointed.event_type.as_str(), pointed.dedup_key.as_deref()), ("paid", Some("x 1")));
     assert_eq!(read(None, Some("/event/n"), body).unwrap().id.as_deref(), Some("42"));
     assert_eq!(read(None, Some("/nowhere"), body).unwrap().dedup_key, Some(hash));
-    assert!(read(Some("/nowhere"), None, body).unwrap_err().contains("`/nowhere`"));
+    assert!(read(Some("/nowhere"), None, body).unwrap_err().detail.contains("`/nowhere`"));
     assert!(read(Some("/event"), None, body).is_err() && read(Some("/a"), None, b"a=1").is_err());
     assert!(read(None, Some("/a"), b"a=1").unwrap().dedup_key.unwrap().starts_with("sha256:"));
 }

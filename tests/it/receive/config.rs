@@ -11,7 +11,7 @@ fn a_source_is_made_read_changed_listed_and_deleted() {
     );
     assert_eq!(
         made["config"],
-        json!({"toleranceSeconds": 300, "deliverAs": "original", "dedupDays": 35, "allowIps": []})
+        json!({"toleranceSeconds": 300, "deliverAs": "original", "dedupDays": 35, "onConflict": "hold", "allowIps": []})
     );
     assert_eq!(
         (&made["secretCount"], &made["type"], &made["metadata"]),

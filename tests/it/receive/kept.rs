@@ -22,7 +22,8 @@ fn an_event_comes_in_once_and_is_told_by_its_source_key_and_repetitions() {
 
 #[test]
 fn another_body_under_the_same_id_is_kept_and_flagged_and_each_body_once() {
-    let (door, receiver) = (Door::open(Provider::Fintoc), Receiver::good());
+    let door = Door::open_with(Provider::Fintoc, json!({"onConflict": "deliver"}));
+    let receiver = Receiver::good();
     door.subscribe(&receiver);
     for amount in [1, 2, 1, 2] {
         assert_eq!(door.send(fintoc("evt_same", amount)).status, 200);

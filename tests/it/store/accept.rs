@@ -33,9 +33,15 @@ fn an_accepted_event_reads_back_whole(subject: &Subject) {
             body,
             arrival: None,
         };
-        subject.done(Op::Event(NewRow { event: event.clone(), fan_out: Vec::new(), once: None, dedup: None }));
+        subject.done(Op::Event(NewRow {
+            event: event.clone(),
+            fan_out: Vec::new(),
+            once: None,
+            dedup: None,
+            released: None,
+        }));
         assert_eq!(subject.event(application.id, event.id).unwrap().as_ref(), Some(&event));
-        assert_eq!(subject.payloads(&[event.id]).unwrap(), [Some(Payload::new(event.body.clone(), &[]))]);
+        assert_eq!(subject.payloads(&[event.id]).unwrap(), [Some(Payload { body: event.body.clone(), arrival: None })]);
         if let Some(uid) = uid {
             assert_eq!(subject.event_by_uid(application.id, uid).unwrap(), Some(event));
         }
@@ -106,7 +112,7 @@ fn bodies_come_in_the_order_asked_for(subject: &Subject) {
         row.event.sha256 = digest::sha256(&row.event.body);
         let id = row.event.id;
         subject.done(Op::Event(row));
-        (id, Payload::new(Bytes::from_static(text.as_bytes()), &[]))
+        (id, Payload { body: Bytes::from_static(text.as_bytes()), arrival: None })
     });
     let [(one, first), (_, _), (three, third)] = accepted;
     let unknown: EventId = subject.id();

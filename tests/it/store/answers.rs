@@ -3,14 +3,16 @@
 use std::fmt::Debug;
 
 use posthaste::application::{Application, ApplicationRef};
+use posthaste::conflict::Conflict;
 use posthaste::count;
 use posthaste::delivery::Status;
 use posthaste::endpoint::Endpoint;
 use posthaste::event::{Event, Once};
 use posthaste::event_type::EventType;
-use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id, SourceId, floor_at};
+use posthaste::id::{ApplicationId, ConflictId, EndpointId, EnvironmentId, EventId, Id, SourceId, floor_at};
 use posthaste::inbound::{Credentials, RefusedRequest};
-use posthaste::source::{Quarantined, Source, SourceRef, token_hash};
+use posthaste::quarantine::Quarantined;
+use posthaste::source::{Source, SourceRef, token_hash};
 use posthaste::store::{AttemptRow, AttemptsOf, COUNT_MINUTES, DeliveryRow, Filter, Listed, Page, Search, Store};
 
 /// More answers than any small world has: a list that does not end is found out.
@@ -60,6 +62,7 @@ fn answers(store: &dyn Store, topics: &Topics) -> Vec<String> {
         line(&mut lines, "replays", replays);
         line(&mut lines, "tasks", store.tasks(environment, page).unwrap().rows);
     }
+    line(&mut lines, "untold", store.opening(0).unwrap().untold);
     line(&mut lines, "running", store.opening(0).unwrap().replays);
     for task in store.running_tasks().unwrap() {
         line(&mut lines, "erasable", store.erasable(&task, 2).unwrap());
@@ -248,8 +251,22 @@ fn receiving(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
         pages(lines, "quarantine", |row: &(i64, Quarantined)| row.0, Some, list);
         let list = |page| store.refused(source, page).unwrap();
         pages(lines, "refused", |row: &(i64, RefusedRequest)| row.0, Some, list);
+        line(lines, "reasons", store.quarantine_reasons(source).unwrap());
+        let list = |page| store.conflicts(source, page).unwrap();
+        pages(lines, "conflicts", |row: &Conflict| row.id, |id| Some(Id::new(id)), list);
+        for &event in &topics.events {
+            line(lines, "conflict", store.conflict(source, ConflictId::new(event.value())).unwrap());
+        }
     }
+    let names = store.webhook_ids(&topics.events).unwrap();
+    line(lines, "webhook-ids", &names);
+    for &named in names.iter().flatten() {
+        line(lines, "called", store.called(named).unwrap());
+    }
+    let moment = topics.moments.last().copied().unwrap_or_default();
+    line(lines, "held", store.held_since(None, moment, LINES_MAX).unwrap());
     for &application in &topics.applications {
+        line(lines, "held", store.held_since(Some(application), moment, 3).unwrap());
         for (sink, name) in &topics.pollers {
             line(lines, "consumer", store.consumer(application, sink, name).unwrap());
         }

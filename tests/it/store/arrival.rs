@@ -1,12 +1,14 @@
 //! Inbound events: what reads back, which one is a repetition, and for how long.
 
+use std::sync::Arc;
+
 use posthaste::attempt::Payload;
 use posthaste::id::{EventId, Id};
 use posthaste::inbound::Flags;
-use posthaste::source::{Arrival, Config, Source};
-use posthaste::store::{FORGET_ROWS_MAX, Filter, NewRow, Op, Page, Refused};
+use posthaste::source::{Arrival, Source};
+use posthaste::store::{Filter, NewRow, Op, Page, Refused};
 
-use super::receiving::{changed, made};
+use super::receiving::made;
 use super::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject};
 
 ask! {
@@ -18,14 +20,13 @@ ask! {
     each_source_remembers_its_own,
     events_are_remembered_as_long_as_their_source_says,
     forgetting_amid_a_batch_forgets_nothing_of_it,
-    forgetting_spares_what_a_living_source_remembers,
     twenty_thousand_events_are_remembered_one_by_one,
     a_clock_set_back_makes_no_event_twice,
     without_a_key_nothing_is_a_repetition,
 }
 
 fn with_flags(mut row: NewRow, flags: Flags) -> NewRow {
-    row.event.arrival.as_mut().unwrap().flags = flags;
+    Arc::make_mut(row.event.arrival.as_mut().unwrap()).flags = flags;
     row
 }
 
@@ -33,24 +34,19 @@ fn a_source(subject: &Subject) -> Source {
     subject.make_source(subject.make_environment("test")).0
 }
 
-/// One that remembers for so long.
-fn a_source_of(subject: &Subject, dedup_days: u32) -> Source {
-    let (mut source, own) = subject.new_source(subject.make_environment("test"), None);
-    source.config.dedup_days = dedup_days;
-    subject.done(made(&source, &own));
-    source
-}
-
 fn an_inbound_event_reads_back_whole(subject: &Subject) {
     let source = a_source(subject);
     let check = |key: &str, body: &str, headers: &[(&str, &str)], flags: Flags| {
         let mut row = with_flags(subject.arriving(&source, key, body, &[]), flags);
         let headers: Vec<_> = headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        row.event.arrival.as_mut().unwrap().headers.clone_from(&headers);
+        Arc::make_mut(row.event.arrival.as_mut().unwrap()).headers.clone_from(&headers);
         let event = row.event.clone();
         subject.done(Op::Event(row));
         assert_eq!(subject.event(source.application, event.id).unwrap().as_ref(), Some(&event));
-        assert_eq!(subject.payloads(&[event.id]).unwrap(), [Some(Payload::new(event.body.clone(), &headers))]);
+        assert_eq!(
+            subject.payloads(&[event.id]).unwrap(),
+            [Some(Payload { body: event.body.clone(), arrival: event.arrival.clone() })]
+        );
         let page = Page { after: None, descending: true, limit: 1 };
         assert_eq!(subject.events(source.application, page, &Filter::default(), true).unwrap().rows, [event]);
     };
@@ -64,7 +60,7 @@ fn a_published_event_has_no_arrival(subject: &Subject) {
     let event = subject.accept(&application, &[]);
     assert_eq!(subject.event(application.id, event).unwrap().unwrap().arrival, None);
     let payload = subject.payloads(&[event]).unwrap().remove(0).unwrap();
-    assert_eq!(payload.headers, None);
+    assert_eq!(payload.arrival, None);
 }
 
 fn a_repetition_is_counted_on_its_event_and_changes_nothing_else(subject: &Subject) {
@@ -192,43 +188,6 @@ fn forgetting_amid_a_batch_forgets_nothing_of_it(subject: &Subject) {
     for (key, event) in [("a", ids[0]), ("b", ids[3]), ("before", before)] {
         assert_eq!(subject.arrive(&source, key, "{}"), Err(Refused::Duplicate(event)));
     }
-}
-
-/// The rows of four weeks go together, when the last of them is past its time.
-fn forgetting_spares_what_a_living_source_remembers(subject: &Subject) {
-    const MONTH_DAYS: i64 = 28;
-    let source = a_source_of(subject, 20);
-    let count = FORGET_ROWS_MAX + 100;
-    // a longer memory than any source's finds whatever was not forgotten
-    let asked = |position: usize| {
-        let mut row = subject.arriving(&source, &format!("evt_{position}"), "{}", &[]);
-        row.dedup.as_mut().unwrap().days = 400;
-        Op::Event(row)
-    };
-    let known = || {
-        let refused = subject.commit((0..count).map(asked).collect());
-        refused.iter().filter(|(_, refused)| matches!(refused, Refused::Duplicate(_))).count()
-    };
-    let forget = |days: i64| {
-        subject.set_clock(NOON_MS + days * DAY_MS);
-        subject.done(Op::Forget);
-    };
-    assert_eq!(known(), 0);
-    forget(20);
-    assert_eq!(known(), count);
-    let longer = Source { revision: 2, config: Config { dedup_days: 90, ..source.config.clone() }, ..source.clone() };
-    subject.done(changed(&longer));
-    forget(20 + MONTH_DAYS);
-    assert_eq!(known(), count);
-    subject.done(changed(&Source { revision: 3, ..source.clone() }));
-    forget(20 + MONTH_DAYS);
-    assert_eq!(known(), 100);
-    // those are remembered anew; the last hundred go next, and without any source 35 days count
-    subject.done(changed(&Source { revision: 4, deleted: true, ..source.clone() }));
-    forget(20 + MONTH_DAYS + 35);
-    assert_eq!(known(), FORGET_ROWS_MAX);
-    forget(20 + 2 * MONTH_DAYS + 35);
-    assert_eq!(known(), 100);
 }
 
 /// More than a store keeps in memory before it writes them down in another order, and what is left of that.

@@ -27,7 +27,9 @@ enum Step {
     Source { of: Index, fresh: bool, deleted: bool, uid: Option<u8>, missed: bool },
     Consumer { of: Index, to: Index, name: usize, commits: bool },
     Event { of: Index, wants: u8, kind: usize, uid: Option<u8>, key: Option<(u8, bool, bool)> },
-    Arrival { of: Index, wants: u8, key: Option<u8>, body: u8 },
+    Arrival { of: Index, wants: u8, key: Option<u8>, body: u8, holds: bool },
+    Decide { of: Index, which: Index, release: bool },
+    ConflictTold { of: Index },
     Tried { of: Index, status: u16 },
     Park { of: Index },
     Resend { of: Index },
@@ -94,13 +96,15 @@ fn a_transition() -> impl Strategy<Value = Step> {
         1 => of().prop_map(|of| Step::Used { of }),
         1 => (of(), 0..10_usize).prop_map(|(of, reason)| Step::Turned { of, reason }),
         1 => (of(), 0..3_u8).prop_map(|(of, body)| Step::Quarantine { of, body }),
+        3 => (of(), of(), any::<bool>()).prop_map(|(of, which, release)| Step::Decide { of, which, release }),
+        1 => of().prop_map(|of| Step::ConflictTold { of }),
         1 => prop_oneof![of().prop_map(|of| Step::Outage { of }), Just(Step::Alive)],
     ]
 }
 
 fn an_arrival() -> impl Strategy<Value = Step> {
-    (any::<Index>(), 1..8_u8, prop::option::weighted(0.9, 0..4_u8), 0..2_u8)
-        .prop_map(|(of, wants, key, body)| Step::Arrival { of, wants, key, body })
+    (any::<Index>(), 1..8_u8, prop::option::weighted(0.9, 0..4_u8), 0..6_u8, any::<bool>())
+        .prop_map(|(of, wants, key, body, holds)| Step::Arrival { of, wants, key, body, holds })
 }
 
 fn an_event() -> impl Strategy<Value = Step> {
@@ -139,10 +143,12 @@ fn check(life: &Life, mut peer: Box<dyn Store>, again: impl Fn(Box<dyn Store>) -
     for (minutes, steps) in life {
         subject.set_clock(subject.wall_ms() + minutes * MINUTE_MS);
         let batch = Batch { wall_ms: subject.wall_ms(), steady_ms: subject.wall_ms(), ops: writer.write(steps) };
-        let refused = subject.commit(batch.ops.clone());
+        let told = Store::commit(&*subject, &batch).unwrap();
         peer = again(peer);
-        assert_eq!(refused, peer.commit(&batch).unwrap().get().refused, "{batch:?}");
-        writer.learn(&batch.ops, &refused);
+        let of_peer = peer.commit(&batch).unwrap();
+        let (told, of_peer) = (told.get(), of_peer.get());
+        assert_eq!((&told.refused, &told.conflicts), (&of_peer.refused, &of_peer.conflicts), "{batch:?}");
+        writer.learn(&batch.ops, &told.refused);
     }
     peer = again(peer);
     check_alike(&*subject, &*peer, writer.topics());

@@ -1,16 +1,19 @@
 //! Sources and what comes in by them, to fill a store with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use posthaste::application::Application;
+use posthaste::conflict::OnConflict;
 use posthaste::digest;
 use posthaste::event::Event;
-use posthaste::id::{EndpointId, EnvironmentId, EventId, Id};
+use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, WebhookId};
 use posthaste::inbound::{Algorithm, Credentials, Encoding, Flags, Form, Terms};
 use posthaste::provider::Provider;
+use posthaste::quarantine::{Kind, Quarantined};
 use posthaste::secret::Secret;
-use posthaste::source::{Arrival, Config, Dedup, DeliverAs, Quarantined, Source, SourceStats, TokenSlot};
+use posthaste::source::{Arrival, Config, Dedup, DeliverAs, Source, SourceStats, TokenSlot};
 use posthaste::store::{Change, Consumer, NewRow, Op, Refused};
 
 use super::subject::{DAY_MS, Subject, secret, set};
@@ -66,13 +69,17 @@ impl Subject {
             duplicates: 0,
             flags: Flags::default(),
             headers: vec![("Fintoc-Signature".to_owned(), "t=1,v1=ab\"c".to_owned())],
+            webhook_id: Some(WebhookId::new(&source.naming(), key, &row.event.event_type)),
+            first: None,
         };
         let dedup = Dedup {
             key: digest::hash16(&[&source.id.value().to_be_bytes(), key.as_bytes()].concat()),
             twin: sha256[..16].try_into().unwrap(),
+            original: None,
             days: source.config.dedup_days,
+            on_conflict: source.config.on_conflict,
         };
-        let event = Event { body, sha256, arrival: Some(Box::new(arrival)), ..row.event };
+        let event = Event { body, sha256, arrival: Some(Arc::new(arrival)), ..row.event };
         NewRow { event, dedup: Some(Box::new(dedup)), ..row }
     }
 
@@ -85,7 +92,7 @@ impl Subject {
 
     /// How an event came.
     pub fn arrival(&self, source: &Source, event: EventId) -> Arrival {
-        *self.event(source.application, event).unwrap().unwrap().arrival.unwrap()
+        Arc::unwrap_or_clone(self.event(source.application, event).unwrap().unwrap().arrival.unwrap())
     }
 
     /// What a source's requests came to.
@@ -100,7 +107,9 @@ impl Subject {
             sha256: digest::sha256(body.as_bytes()),
             first_ms: self.wall_ms(),
             count: 1,
+            kind: Some(Kind::NoType),
             reason: "`type` is missing".to_owned(),
+            headers: vec![("content-type".to_owned(), "text/json".to_owned())],
             body: Bytes::copy_from_slice(body.as_bytes()),
         }
     }
@@ -131,6 +140,7 @@ pub fn a_config() -> Config {
         prefix: "v=".to_owned(),
         type_path: Some("/type".to_owned()),
         id_path: Some("/data/id".to_owned()),
+        ..Form::default()
     };
     let password = Secret::verbatim("pässword \"quoted\"");
     Config {
@@ -143,6 +153,7 @@ pub fn a_config() -> Config {
         },
         deliver_as: DeliverAs::Standard,
         dedup_days: DEDUP_DAYS,
+        on_conflict: OnConflict::Deliver,
         allow_ips: ["10.0.0.0/8", "fd00::1"].map(|text| text.parse().unwrap()).into(),
     }
 }

@@ -1,6 +1,7 @@
 //! Sources: what reads back, whose change counts, which token leads where, and what deletion closes.
 
 use posthaste::application::{Application, ApplicationRef};
+use posthaste::conflict::OnConflict;
 use posthaste::inbound::{Algorithm, Credentials, Encoding, Form, Terms};
 use posthaste::provider::Provider;
 use posthaste::secret::Secret;
@@ -65,6 +66,7 @@ fn a_source_reads_back_whole(subject: &Subject) {
             },
             deliver_as: DeliverAs::Original,
             dedup_days: 1,
+            on_conflict: OnConflict::Hold,
             allow_ips: Vec::new(),
         },
         tokens: Vec::new(),

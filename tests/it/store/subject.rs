@@ -203,7 +203,7 @@ impl Subject {
             sha256,
             arrival: None,
         };
-        NewRow { event, fan_out: fan_out::pack(&unkeyed(endpoints)), once: None, dedup: None }
+        NewRow { event, fan_out: fan_out::pack(&unkeyed(endpoints)), once: None, dedup: None, released: None }
     }
 
     /// Accepts an event.
@@ -276,7 +276,7 @@ impl Subject {
     /// Writes one more attempt of a delivery down; gives its line in the lists.
     pub fn attempted(&self, event: EventId, endpoint: EndpointId, status_code: u16) -> AttemptRow {
         let tried = self.tried(event, endpoint, status_code);
-        let row = AttemptRow { event, endpoint, attempt: tried.attempt.clone() };
+        let row = AttemptRow { event, endpoint, attempt: tried.attempt.clone(), webhook_id: None };
         self.done(Op::Tried(Box::new(tried)));
         row
     }

@@ -2,7 +2,8 @@
 
 use posthaste::id::{EndpointId, EventId};
 use posthaste::inbound::Refusal;
-use posthaste::source::{Quarantined, Source, SourceStats};
+use posthaste::quarantine::Quarantined;
+use posthaste::source::{Source, SourceStats};
 use posthaste::store::{Change, Op, Page, QUARANTINED_MAX, Turned};
 
 use super::receiving::moved;

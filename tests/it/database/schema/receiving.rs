@@ -1,10 +1,15 @@
 //! What schemas 2 and 3 can hold beyond schema 1: providers, sources, inbound events and pollers.
 
+use std::sync::Arc;
+
 use posthaste::application::Application;
+use posthaste::audit::By;
+use posthaste::conflict::{Held, OnConflict};
 use posthaste::endpoint::Endpoint;
+use posthaste::event::NewEvent;
 use posthaste::event_type::EventType;
-use posthaste::id::{EndpointId, EventId};
-use posthaste::inbound::{Credentials, Flags, Form, Refusal, Terms};
+use posthaste::id::{EndpointId, EventId, Id as _};
+use posthaste::inbound::{Credentials, DedupBy, Flags, Form, Refusal, Terms};
 use posthaste::provider::Provider;
 use posthaste::secret::{Secret, SecretSlot};
 use posthaste::source::{Config, DeliverAs, Source, SourceRef, TokenSlot};
@@ -12,6 +17,7 @@ use posthaste::store::{Change, Filter, NewRow, Op, Page, Refused, Turned};
 
 use crate::store::answers::Topics;
 use crate::store::receiving::{a_config, changed, made, moved};
+use crate::store::same::row_of;
 use crate::store::subject::{DAY_MS, HOUR_MS, NOON_MS, Subject, set};
 
 /// All of a list.
@@ -41,6 +47,45 @@ pub fn fill_waiting(subject: &Subject, topics: &mut Topics) {
     subject.done(Op::Forget);
     let source = subject.source(topics.environments[0], &SourceRef::Id(topics.sources[0])).unwrap().unwrap();
     topics.events.push(subject.arrive(&source, "evt_4", "{}").unwrap());
+}
+
+/// What schema 14 can hold beyond: names, conflicts in each state, what was decided in quarantine, and an erased first.
+pub fn fill_held(subject: &Subject, topics: &mut Topics) {
+    let (mut source, own) = subject.new_source(topics.environments[0], Some("held"));
+    source.config.on_conflict = OnConflict::Hold;
+    source.config.terms.form = Form {
+        type_header: Some("x-type".to_owned()),
+        id_header: Some("x-id".to_owned()),
+        keep_headers: vec!["x-request-id".to_owned()],
+        dedup: DedupBy::Id,
+        ..source.config.terms.form
+    };
+    subject.done(made(&source, &own));
+    let by = By::command();
+    let arrive = |key: &str, body: &str| subject.arrive(&source, key, body);
+    let first = arrive("evt_1", "{\"n\":1}").unwrap();
+    let held = |body: &str| match arrive("evt_1", body) {
+        Err(Refused::Held { conflict, .. }) => conflict,
+        other => panic!("{other:?}"),
+    };
+    let [_waits, discarded, released] = ["{\"n\":2}", "{\"n\":3}", "{\"n\":4}"].map(held);
+    subject.done(set(Change::Discard(source.application, vec![Held::Conflict(discarded)])));
+    let conflict = subject.conflict(source.id, released).unwrap().unwrap();
+    let row = row_of(subject, &source, NewEvent::released(&source, conflict, by));
+    let event = row.event.id;
+    subject.done(Op::Event(row));
+    for body in ["waits", "discarded", "released"] {
+        subject.done(Op::Quarantine(Box::new(subject.not_understood(&source, body))));
+    }
+    let rows = subject.quarantined(source.id, Page { after: None, descending: false, limit: 9 }).unwrap().rows;
+    subject.done(set(Change::Discard(source.application, vec![Held::Quarantined(rows[1].0)])));
+    let unread = row_of(subject, &source, NewEvent::unread(&source, rows[2].clone(), ("a".to_owned(), None), by));
+    topics.events.extend([first, event, unread.event.id, EventId::new(discarded.value())]);
+    subject.done(Op::Event(unread));
+    subject.done(set(Change::Expunge(source.application, vec![first])));
+    topics.sources.push(source.id);
+    topics.applications.push(source.application);
+    topics.tokens.extend(source.tokens.iter().map(|slot| slot.token.clone()));
 }
 
 /// Every inbound event that has a key is the first of its repetitions.
@@ -95,7 +140,13 @@ fn fill_sources(subject: &Subject, topics: &mut Topics) -> (Vec<Source>, Endpoin
         requires_signature: false,
         form: Form::default(),
     };
-    let config = Config { terms, deliver_as: DeliverAs::Original, dedup_days: 1, allow_ips: Vec::new() };
+    let config = Config {
+        terms,
+        deliver_as: DeliverAs::Original,
+        dedup_days: 1,
+        on_conflict: OnConflict::Deliver,
+        allow_ips: Vec::new(),
+    };
     let (bare, bare_own) = subject.new_source(live, None);
     let bare = Source { config, tokens: bare.tokens[..1].to_vec(), provider: Provider::Svix, ..bare };
     subject.done(made(&bare, &bare_own));
@@ -120,6 +171,7 @@ fn fill_events(subject: &Subject, source: &Source, endpoint: EndpointId) -> Vec<
     let conflict = subject.arrive(source, "evt_1", "two").unwrap();
     let mut odd = subject.arriving(source, "evt_2", "{}", &[]);
     if let Some(arrival) = &mut odd.event.arrival {
+        let arrival = Arc::make_mut(arrival);
         arrival.flags = Flags::UNKNOWN_TYPE.with(Flags::MODE_MISMATCH);
         arrival.headers = Vec::new();
     }

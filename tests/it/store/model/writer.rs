@@ -1,14 +1,16 @@
 //! Turns steps into operations that an engine might write, from what the store has confirmed so far.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use posthaste::application::{Application, Wire};
 use posthaste::audit::By;
+use posthaste::conflict::{Held, OnConflict};
 use posthaste::count::minute;
 use posthaste::delivery::{Delivery, Status};
 use posthaste::endpoint::{Endpoint, Health, State};
 use posthaste::environment::{Environment, Validation};
-use posthaste::event::{Extra, Once};
+use posthaste::event::{Event, Extra, NewEvent, Once};
 use posthaste::event_type::EventType;
 use posthaste::fan_out;
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, KeyId, floor_at};
@@ -17,7 +19,7 @@ use posthaste::key::Role;
 use posthaste::provider::Provider;
 use posthaste::replay;
 use posthaste::source::{Source, SourceRef};
-use posthaste::store::{Answer, AttemptsOf, Change, Consumer, Filter, Op, Page, Refused, Setting, Turned};
+use posthaste::store::{Answer, AttemptsOf, Change, Consumer, Filter, NewRow, Op, Page, Refused, Setting, Turned};
 use posthaste::task::{Task, Work};
 use posthaste::token::{Ended, Which};
 use proptest::sample::Index;
@@ -26,6 +28,10 @@ use super::Step;
 use crate::store::answers::Topics;
 use crate::store::refusal::refused;
 use crate::store::subject::{DAY_MS, NOON_MS, Subject, brief, once, park, resend, with_key, with_uid};
+
+/// What comes in: two spellings of one thing, more and less of it, and two other things.
+const SPELLINGS: [&str; 6] =
+    ["{\"n\":1}", "{ \"n\" : 1.0 }", "{\"n\":1e0,\"more\":[2]}", "{}", "{\"n\":2}", "not JSON"];
 
 /// The names of pollers.
 const NAMES: [&str; 2] = ["one", "two"];
@@ -90,6 +96,8 @@ impl<'a> Writer<'a> {
         match step {
             Step::Event { .. } => self.event(step),
             Step::Arrival { .. } => self.arrival(step),
+            Step::Decide { of, which, release } => self.decide(of, which, release),
+            Step::ConflictTold { of } => pick(of, &self.topics.events).map(|id| Op::ConflictTold(Id::new(id.value()))),
             Step::Tried { of, status } => self.tried(of, status),
             Step::Park { of } => self.untouched(of).map(|(event, endpoint)| park(event, endpoint, wall_ms)),
             Step::Resend { of } => self.untouched(of).map(|(event, endpoint)| resend(event, endpoint, wall_ms)),
@@ -310,7 +318,7 @@ impl<'a> Writer<'a> {
     }
 
     fn arrival(&mut self, step: Step) -> Option<Op> {
-        let Step::Arrival { of, wants, key, body } = step else {
+        let Step::Arrival { of, wants, key, body, holds } = step else {
             return None;
         };
         let source = pick(of, &self.sources)?;
@@ -318,13 +326,46 @@ impl<'a> Writer<'a> {
         let wanting = own.enumerate().filter(|(place, _)| (wants >> (place % 3)) & 1 == 1);
         let endpoints: Vec<EndpointId> = wanting.map(|(_, endpoint)| endpoint.id).collect();
         let text = key.map_or_else(String::new, |key| format!("evt_{key}"));
-        let mut row = self.subject.arriving(source, &text, &body.to_string(), &endpoints);
+        let body = SPELLINGS[usize::from(body)];
+        let mut row = self.subject.arriving(source, &text, body, &endpoints);
         row.dedup = row.dedup.filter(|_| key.is_some());
+        if let Some(dedup) = row.dedup.as_mut().filter(|_| holds) {
+            dedup.on_conflict = OnConflict::Hold;
+        }
         if let (Some(arrival), true) = (&mut row.event.arrival, wants > 4) {
+            let arrival = Arc::make_mut(arrival);
             (arrival.flags, arrival.headers) = (Flags::UNKNOWN_TYPE, Vec::new());
         }
         self.topics.events.push(row.event.id);
         Some(Op::Event(row))
+    }
+
+    /// What an Admin makes of something that is held back.
+    fn decide(&mut self, of: Index, which: Index, release: bool) -> Option<Op> {
+        let source = pick(of, &self.sources)?.clone();
+        let page = Page { after: None, descending: false, limit: 100 };
+        let conflicts = self.subject.conflicts(source.id, page).unwrap().rows;
+        let page = Page { after: None, descending: false, limit: 100 };
+        let quarantined = self.subject.quarantined(source.id, page).unwrap().rows;
+        let by = By::command();
+        let held = match (pick(which, &conflicts), pick(which, &quarantined)) {
+            (Some(conflict), _) => Held::Conflict(conflict.id),
+            (None, Some((number, _))) => Held::Quarantined(*number),
+            (None, None) => return None,
+        };
+        if !release {
+            let change = Change::Discard(source.application, vec![held]);
+            return Some(Op::Setting(Box::new(Setting { by, change, answer: None })));
+        }
+        let new = match pick(which, &conflicts) {
+            Some(conflict) => NewEvent::released(&source, conflict.clone(), by),
+            None => NewEvent::unread(&source, pick(which, &quarantined)?.clone(), ("paid".to_owned(), None), by),
+        };
+        let row = self.subject.arriving(&source, "", "", &[]);
+        let NewEvent { event_type, body, sha256, arrival, dedup, released, .. } = new;
+        let event = Event { event_type, body, sha256, arrival, ..row.event };
+        self.topics.events.push(event.id);
+        Some(Op::Event(NewRow { event, dedup, released, ..row }))
     }
 
     fn tried(&mut self, of: Index, status: u16) -> Option<Op> {

@@ -1,0 +1,211 @@
+//! `/source/{source}/import`: events that a source missed, given by an Admin's key instead of a signature.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Api, part_of, source};
+use crate::error::{Error, Kind, Result};
+use crate::event::{Accepted, Kept, NewEvent};
+use crate::http::call::{Call, answer};
+use crate::http::ingress::received_event;
+use crate::inbound::{Flags, Inbound};
+use crate::key::Action;
+use crate::providers;
+use crate::source::Source;
+use crate::store::Durable;
+
+/// How large a request may be, how many events it may hold, and how large each may be.
+const REQUEST_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+const EVENTS_MAX: usize = 1_000;
+const EVENT_BYTES_MAX: usize = 1_024 * 1_024;
+/// How many events stand or fall together: a commit.
+const TOGETHER: usize = 100;
+/// How many headers one event may bring.
+const HEADERS_MAX: usize = 32;
+
+/// What became of one event.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ImportedOut {
+    /// `accepted`, `duplicate`, `conflict`, `refused`, or `not_taken`.
+    status: &'static str,
+    /// What the event is called that stands for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg_id: Option<String>,
+    /// As what it is held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conflict_id: Option<String>,
+    /// Why it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl ImportedOut {
+    fn is(status: &'static str) -> Self {
+        Self { status, msg_id: None, conflict_id: None, reason: None }
+    }
+
+    fn refused(reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..Self::is("refused") }
+    }
+}
+
+#[derive(Serialize)]
+struct ImportOut {
+    data: Vec<ImportedOut>,
+}
+
+/// A request that stopped halfway.
+#[derive(Serialize)]
+struct StoppedOut<'a> {
+    code: &'a str,
+    detail: &'a str,
+    data: Vec<ImportedOut>,
+}
+
+/// POST `/source/{source}/import`: one body, an array of them, or a list answer with `data`. Each is taken as if it had
+/// come in by the door. 503 names what stands: repeating all of it is safe.
+pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Manage)?;
+    let source = source::find(&api, &call).await?;
+    let body = call.body(REQUEST_BYTES_MAX).await?;
+    let items = items(&body)?;
+    if items.len() > EVENTS_MAX {
+        let detail = format!("holds {} events; at most {EVENTS_MAX} are taken at one time", items.len());
+        return Err(Error::new(Kind::TooLarge, "too_many_events", detail));
+    }
+    let mut data = vec![ImportedOut::is("not_taken"); items.len()];
+    let mut events = Vec::new();
+    for (place, item) in items.into_iter().enumerate() {
+        match read(&api, &call, &source, item) {
+            Ok(event) => events.push((place, event)),
+            Err(reason) => data[place] = ImportedOut::refused(reason),
+        }
+    }
+    let mut events = events.into_iter().peekable();
+    while events.peek().is_some() {
+        let (places, some): (Vec<_>, Vec<_>) = events.by_ref().take(TOGETHER).unzip();
+        let answers = match api.engine.accept(some).await {
+            Ok(answers) => answers,
+            Err(error) if error.kind == Kind::Overloaded => return Ok(stopped(&error, data)),
+            Err(error) => return Err(error),
+        };
+        let stops = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| lasts(error)).cloned());
+        for (place, out) in places.into_iter().zip(shaped(&api, answers).await?) {
+            data[place] = out;
+        }
+        if let Some(error) = stops {
+            return Ok(stopped(&error, data));
+        }
+    }
+    Ok(answer(StatusCode::OK, &ImportOut { data }))
+}
+
+/// Whether nothing is taken for now, of whatever event.
+fn lasts(error: &Error) -> bool {
+    error.kind == Kind::Overloaded && error.code == "not_stored"
+}
+
+fn stopped(error: &Error, data: Vec<ImportedOut>) -> Response {
+    let detail = "what is `not_taken` was not taken; send all of it again, what stands is known";
+    let body = crate::http::problem::text(&StoppedOut { code: error.code, detail, data });
+    let mut response = Error::new(Kind::Overloaded, error.code, detail).into_response();
+    *response.body_mut() = body.into();
+    response.headers_mut().remove(http::header::CONTENT_LENGTH);
+    response
+}
+
+/// The events of a request, each as it stands there. Error: it is no JSON, or none of the three forms.
+fn items(body: &Bytes) -> Result<Vec<&RawValue>> {
+    #[derive(Deserialize)]
+    struct List<'a> {
+        #[serde(borrow)]
+        data: Vec<&'a RawValue>,
+        #[serde(rename = "type")]
+        kind: Option<serde::de::IgnoredAny>,
+    }
+    let text = std::str::from_utf8(body).map_err(|_| Error::json("is not UTF-8; send JSON in UTF-8"))?;
+    let not_one = |error| Error::json(format!("is not one JSON document: {error}"));
+    let whole: &RawValue = serde_json::from_str(text).map_err(not_one)?;
+    let text = whole.get();
+    match text.as_bytes().first() {
+        Some(b'[') => serde_json::from_str(text).map_err(Error::internal),
+        Some(b'{') => Ok(match serde_json::from_str::<List<'_>>(text) {
+            Ok(List { data, kind: None }) => data,
+            _ => vec![whole],
+        }),
+        _ => Err(Error::at(&["body"], "must be an event, an array of events, or an object with them in `data`")),
+    }
+}
+
+/// An event as it would have come in by the door. Error: why not, in a sentence.
+fn read(api: &Api, call: &Call, source: &Source, item: &RawValue) -> Result<NewEvent, String> {
+    let (headers, body) = unwrapped(item)?;
+    if body.len() > EVENT_BYTES_MAX {
+        return Err(format!("it is {} bytes long; at most {EVENT_BYTES_MAX} are taken", body.len()));
+    }
+    let inbound = Inbound { headers: &headers, body: &body };
+    let (provider, terms) = (source.provider, &source.config.terms);
+    let verified = providers::vouched(&call.caller, provider, terms, inbound).map_err(|error| error.detail)?;
+    if providers::id_header(provider).is_some_and(|name| !headers.contains_key(name)) {
+        let name = providers::id_header(provider).unwrap_or_default();
+        return Err(format!("its id stands in a header; give {{\"headers\": {{\"{name}\": …}}, \"body\": …}}"));
+    }
+    let mut received = providers::read(terms, verified).map_err(|unread| unread.detail.into_owned())?;
+    received.flags = received.flags.with(Flags::IMPORTED);
+    Ok(received_event(source, received, api.clock.now().wall_ms))
+}
+
+/// An event's headers and bytes: an item is the body itself, or `{"headers", "body"}`, whose body may be a text.
+fn unwrapped(item: &RawValue) -> Result<(HeaderMap, Bytes), String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wrapped<'a> {
+        headers: std::collections::BTreeMap<String, String>,
+        #[serde(borrow)]
+        body: &'a RawValue,
+    }
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let Ok(wrapped) = serde_json::from_str::<Wrapped<'_>>(item.get()) else {
+        return Ok((headers, Bytes::copy_from_slice(item.get().as_bytes())));
+    };
+    if wrapped.headers.len() > HEADERS_MAX {
+        return Err(format!("it has {} headers; at most {HEADERS_MAX} are taken", wrapped.headers.len()));
+    }
+    for (name, value) in &wrapped.headers {
+        let wrong = |_| format!("`{name}` is no header");
+        let key = HeaderName::try_from(name.as_str()).map_err(|error| wrong(error.to_string()))?;
+        let value = HeaderValue::try_from(value.as_str()).map_err(|error| wrong(error.to_string()))?;
+        headers.insert(key, value);
+    }
+    let text = serde_json::from_str::<String>(wrapped.body.get());
+    let body = text.map_or_else(|_| wrapped.body.get().as_bytes().to_vec(), String::into_bytes);
+    Ok((headers, body.into()))
+}
+
+/// The answers of a commit, with what the events are called.
+async fn shaped(api: &Api, answers: Vec<Result<Durable<Accepted>>>) -> Result<Vec<ImportedOut>> {
+    let accepted: Vec<Result<Accepted>> = answers.into_iter().map(|answer| Ok(answer?.get().clone())).collect();
+    let ids: Vec<_> = accepted.iter().flatten().map(|accepted| accepted.event).collect();
+    let mut names = api.read(move |store| store.webhook_ids(&ids)).await?.into_iter();
+    let shape = |accepted: Result<Accepted>| match accepted {
+        Err(error) if lasts(&error) => ImportedOut::is("not_taken"),
+        Err(error) => ImportedOut::refused(part_of(&error).2),
+        Ok(Accepted { event, body }) => {
+            let msg_id = Some(api.engine.text().webhook_id(event, names.next().flatten()));
+            let (status, conflict_id) = match body {
+                Kept::AsSent | Kept::Wrapped(_) => ("accepted", None),
+                Kept::AsFirst => ("duplicate", None),
+                Kept::Conflicting => ("conflict", None),
+                Kept::Held(conflict) => ("conflict", Some(api.engine.text().of(conflict))),
+            };
+            ImportedOut { msg_id, conflict_id, ..ImportedOut::is(status) }
+        }
+    };
+    Ok(accepted.into_iter().map(shape).collect())
+}
