@@ -73,7 +73,7 @@ id!(
     EndpointId, "ep_"
 );
 id!(
-    /// One event; its text is the `webhook-id` of every attempt.
+    /// One event; its text is the `webhook-id` of every attempt, but for what came in by a source under a name: [`WebhookId`].
     EventId, "msg_"
 );
 id!(

@@ -95,6 +95,14 @@ pub enum DedupBy {
     None,
 }
 
+impl Form {
+    /// Whether a header, in lower case, goes on with an event; those that say its id and type alone do not.
+    pub fn goes_on(&self, name: &String) -> bool {
+        let mut says = [&self.id_header, &self.type_header].into_iter().flatten();
+        self.keep_headers.contains(name) || !says.any(|says| says == name)
+    }
+}
+
 impl Default for Form {
     /// GitHub's form: `x-hub-signature-256: sha256=<hex>`.
     fn default() -> Self {

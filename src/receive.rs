@@ -1,6 +1,5 @@
 //! Receiving: what a source's request becomes, whether it was verified, imported, or released by an Admin.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -58,10 +57,8 @@ impl NewEvent {
         let Conflict { id, first, event_type, dedup_key, flags, headers, body, twin, .. } = conflict;
         let key = key_hash(&source.id.value().to_be_bytes(), &dedup_key);
         let (days, on_conflict) = (source.config.dedup_days, OnConflict::Deliver);
-        let original = match repetition::original(&body, &twin) {
-            Cow::Borrowed(bytes) if bytes == &body[..] => None,
-            original => Some(original.into_owned().into()),
-        };
+        let original = repetition::original(&body, &twin).filter(|original| original[..] != body[..]);
+        let original = original.map(|original| original.into_owned().into());
         let dedup = Some(Box::new(Dedup { key, twin, original, days, on_conflict }));
         let flags = flags.with(Flags::ID_CONFLICT);
         let arrival =
@@ -79,7 +76,8 @@ impl NewEvent {
         (event_type, key): (String, Option<String>),
         by: By,
     ) -> Self {
-        let Quarantined { sha256, headers, body, .. } = row;
+        let Quarantined { sha256, mut headers, body, .. } = row;
+        headers.retain(|(name, _)| source.config.terms.form.goes_on(name));
         let has_id = key.is_some();
         let dedup_key = key.unwrap_or_else(|| format!("sha256:{}", hex(&sha256)));
         let key = key_hash(&source.id.value().to_be_bytes(), &dedup_key);

@@ -10,6 +10,10 @@ use serde_json::value::RawValue;
 use crate::canonical;
 use crate::digest::hash16;
 
+/// How many of the events under one key what comes is held against, bytes apart; a sender whose events share an id costs
+/// no more.
+pub const JUDGED_MAX: usize = 16;
+
 /// What is kept of an event that came in under a key.
 #[derive(Clone, Copy, Debug)]
 pub struct Before<'a> {
@@ -41,13 +45,23 @@ pub fn judge(came: &[u8], twin: [u8; 16], before: Before<'_>) -> Verdict {
         let is_same = before.fingerprint.is_some_and(|print| print == canonical::fingerprint(came));
         return if is_same { Verdict::Repetition } else { Verdict::Uncertain };
     };
-    let agrees = canonical::agree(&original(payload, before.twin), came);
+    let agrees = original(payload, before.twin).is_some_and(|original| canonical::agree(&original, came));
     if agrees { Verdict::Repetition } else { Verdict::Conflict }
 }
 
-/// What came, found in what is delivered of it: that itself, or the data of its `standard` form. `twin` is the hash of
-/// what came; where nothing has it, the payload is taken for it.
-pub fn original<'a>(payload: &'a [u8], twin: &[u8]) -> Cow<'a, [u8]> {
+/// Of all under one key, the newest first, those that what comes is held against: the newest, and the first of all.
+pub fn judged<T>(mut under: Vec<T>) -> Vec<T> {
+    if under.len() > JUDGED_MAX {
+        let first = under.pop();
+        under.truncate(JUDGED_MAX - 1);
+        under.extend(first);
+    }
+    under
+}
+
+/// What came, found in what is delivered of it: that itself, or the data of its `standard` form, with the white space
+/// around it. `twin` is the hash of what came; `None` when nothing has it.
+pub fn original<'a>(payload: &'a [u8], twin: &[u8]) -> Option<Cow<'a, [u8]>> {
     #[derive(Deserialize)]
     struct Standard<'a> {
         #[serde(borrow)]
@@ -55,13 +69,11 @@ pub fn original<'a>(payload: &'a [u8], twin: &[u8]) -> Cow<'a, [u8]> {
     }
     let is_it = |bytes: &[u8]| hash16(bytes) == twin;
     if is_it(payload) {
-        return Cow::Borrowed(payload);
+        return Some(Cow::Borrowed(payload));
     }
-    let Ok(Standard { data }) = serde_json::from_slice(payload) else {
-        return Cow::Borrowed(payload);
-    };
-    if is_it(data.get().as_bytes()) {
-        return Cow::Borrowed(data.get().as_bytes());
+    let Standard { data } = serde_json::from_slice(payload).ok()?;
+    if let Some(came) = last(payload, data.get()).filter(|came| is_it(came)) {
+        return Some(Cow::Borrowed(came));
     }
     // what was no JSON stands there as a text, what was no text as the base64 of it
     let text = serde_json::from_str::<String>(data.get()).ok().filter(|text| is_it(text.as_bytes()));
@@ -69,7 +81,19 @@ pub fn original<'a>(payload: &'a [u8], twin: &[u8]) -> Cow<'a, [u8]> {
         let text = serde_json::from_str::<String>(data.get()).ok()?;
         STANDARD.decode(text).ok().filter(|bytes| is_it(bytes))
     };
-    text.map(String::into_bytes).or_else(bytes).map_or(Cow::Borrowed(payload), Cow::Owned)
+    text.map(String::into_bytes).or_else(bytes).map(Cow::Owned)
+}
+
+/// The last value of an object, with the white space around it.
+fn last<'a>(object: &'a [u8], value: &str) -> Option<&'a [u8]> {
+    let inner = object.strip_suffix(b"}")?;
+    let start = inner.trim_ascii_end().len().checked_sub(value.len())?;
+    inner.get(inner[..start].trim_ascii_end().len()..)
+}
+
+/// What all spellings of something have in common, found in what is delivered of it; `None` when it is not there.
+pub fn fingerprint(payload: &[u8], twin: &[u8]) -> Option<[u8; 16]> {
+    Some(canonical::fingerprint(&original(payload, twin)?))
 }
 
 #[cfg(test)]
@@ -101,6 +125,13 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_and_the_first_are_judged() {
+        assert_eq!(judged(vec![3, 2, 1]), [3, 2, 1]);
+        let many = judged((0..100).rev().collect());
+        assert_eq!((many.len(), many[0], many[14], many[15]), (JUDGED_MAX, 99, 85, 0));
+    }
+
+    #[test]
     fn what_came_is_found_in_what_is_delivered() {
         let wrap = |data: &str| format!(r#"{{"type":"a","timestamp":"2026-11-30T00:00:00Z","data":{data}}}"#);
         let quoted = |text: &str| serde_json::to_string(text).expect("a text");
@@ -108,11 +139,13 @@ mod tests {
             (&b"{\"a\": 1}"[..], "{\"a\": 1}".to_owned()),
             (b"{\"a\": 1}", wrap("{\"a\": 1}")),
             (b"{\"data\":{}}", wrap("{\"data\":{}}")),
+            (b"\n { \"a\": 1 }\r\n", wrap("\n { \"a\": 1 }\r\n")),
             (b"a=\"1\"", wrap(&quoted("a=\"1\""))),
             (b"\xff\x00", wrap(&quoted(&STANDARD.encode(b"\xff\x00")))),
         ] {
-            assert_eq!(&*original(payload.as_bytes(), &hash16(came)), came, "{payload}");
+            assert_eq!(original(payload.as_bytes(), &hash16(came)).as_deref(), Some(came), "{payload}");
+            assert_eq!(original(payload.as_bytes(), &[0; 16]), None);
         }
-        assert_eq!(&*original(b"damaged", &[0; 16]), b"damaged");
+        assert_eq!(original(b"damaged", &[0; 16]), None);
     }
 }

@@ -43,3 +43,4 @@ alter table quarantine add column headers text;
 alter table quarantine add column state integer not null default 0 check (state between 0 and 2);
 alter table quarantine add column event integer check ((state = 1) = (event is not null));
 create index quarantine_waiting on quarantine (first_ms) where state = 0;
+create index quarantine_decided on quarantine (first_ms) where state > 0;

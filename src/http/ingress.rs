@@ -59,7 +59,7 @@ async fn take(api: &Api, token: &str, request: Request<Body>) -> Result<Response
     let terms = &source.config.terms;
     let verified =
         providers::verify(source.provider, terms, inbound, now.wall_ms.div_euclid(1_000)).map_err(refused)?;
-    let headers = verified.headers().to_vec();
+    let headers = providers::kept_headers(terms, &verified);
     match providers::read(terms, verified) {
         Ok(received) => accept(api, &source, received, now.wall_ms).await,
         Err(unread) => quarantine(api, &source, (headers, body), unread, now.wall_ms).await,

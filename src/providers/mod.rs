@@ -172,10 +172,12 @@ pub fn verify(provider: Provider, terms: &Terms, inbound: Inbound<'_>, now_secs:
 /// Takes a request for verified that somebody who may change the source vouches for. Error: 403.
 pub fn vouched(caller: &Caller, provider: Provider, terms: &Terms, inbound: Inbound<'_>) -> Result<Verified> {
     caller.may(Action::Manage)?;
-    let id = id_header(provider).and_then(|name| inbound.headers.get(name)?.to_str().ok());
+    let signed = |id: &str| Said { id: Some(id.to_owned()), event_type: None };
     let said = match provider {
         Provider::Generic => generic::said(&terms.form, inbound),
-        _ => Said { id: id.map(str::to_owned), event_type: None },
+        Provider::Standard => standard::id(standard::STANDARD, inbound).map(signed).unwrap_or_default(),
+        Provider::Svix => standard::id(standard::SVIX, inbound).map(signed).unwrap_or_default(),
+        Provider::Fintoc | Provider::Bridge | Provider::Finix => Said::default(),
     };
     Ok(Verified::vouch(provider, inbound.body, carried(provider, terms, inbound), said))
 }
@@ -198,11 +200,31 @@ pub fn read(terms: &Terms, verified: Verified) -> Result<Received, Unread> {
     Ok(Received { verified, event_type, known, id, dedup_key, occurred_ms, live, flags: Flags::default() })
 }
 
-/// What can be found in a body that is not understood: the type of its event, `webhook` when it has none, and the key
-/// of one with an id, as if nothing stood before its JSON and each byte that is no UTF-8 were a question mark.
-pub fn guess(provider: Provider, terms: &Terms, body: &[u8]) -> (String, Option<String>) {
+/// The headers that are kept with a verified request that is not understood: those that go on with it, and those that
+/// say the id and the type of its event.
+pub fn kept_headers(terms: &Terms, verified: &Verified) -> Vec<(String, String)> {
+    let (form, said) = (&terms.form, verified.said());
+    let named = |name: &Option<String>, value: &Option<String>| name.clone().zip(value.clone());
+    let says = [named(&form.id_header, &said.id), named(&form.type_header, &said.event_type)];
+    let says = says.into_iter().flatten().filter(|(name, _)| !form.keep_headers.contains(name));
+    verified.headers().iter().cloned().chain(says).collect()
+}
+
+/// What can be found in a body that is not understood, and in the headers kept with it: the type of its event, `webhook`
+/// when it has none, and the key of one with an id, as if nothing stood before its JSON and each byte that is no UTF-8
+/// were a question mark.
+pub fn guess(
+    provider: Provider,
+    terms: &Terms,
+    (headers, body): (&[(String, String)], &[u8]),
+) -> (String, Option<String>) {
     let body = String::from_utf8_lossy(body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)).into_owned();
-    let cleaned = Verified::vouch(provider, &body.into(), Vec::new(), Said::default());
+    let value = |wanted: &Option<String>| {
+        let (_, value) = headers.iter().find(|(name, _)| wanted.as_ref() == Some(name))?;
+        Some(value.clone())
+    };
+    let said = Said { id: value(&terms.form.id_header), event_type: value(&terms.form.type_header) };
+    let cleaned = Verified::vouch(provider, &body.into(), Vec::new(), said);
     match read(terms, cleaned) {
         Ok(Received { event_type, id: Some(_), dedup_key, .. }) => (event_type, dedup_key),
         Ok(Received { event_type, .. }) => (event_type, None),

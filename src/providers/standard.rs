@@ -26,13 +26,20 @@ pub(super) fn sign(names: Names, slots: &[SecretSlot], signing: Signing<'_>) -> 
     vec![(time, signing.at_secs.to_string()), (signatures, signature)]
 }
 
-/// Reads the headers and holds them against every secret; gives the id. An id with a dot could be read as two.
+/// The id in its header. One with a dot could be read as two.
+pub(super) fn id([name, ..]: Names, inbound: Inbound<'_>) -> Result<&str, Refusal> {
+    let id = proof::header(inbound.headers, name)?;
+    let is_one = !id.contains('.') && id.len() <= json::ID_BYTES_MAX;
+    if is_one { Ok(id) } else { Err(Refusal::MalformedHeader) }
+}
+
+/// Reads the headers and holds them against every secret; gives the id.
 pub(super) fn verify(names: Names, terms: &Terms, inbound: Inbound<'_>, now_secs: i64) -> Result<String, Refusal> {
-    let [id, time, signatures] = names;
-    let id = proof::header(inbound.headers, id)?;
+    let id = id(names, inbound)?;
+    let [_, time, signatures] = names;
     let time = proof::header(inbound.headers, time)?;
     let signatures = proof::header(inbound.headers, signatures)?;
-    if id.contains('.') || id.len() > json::ID_BYTES_MAX || signatures.split(' ').count() > SIGNATURES_MAX {
+    if signatures.split(' ').count() > SIGNATURES_MAX {
         return Err(Refusal::MalformedHeader);
     }
     let at_secs = signature::digits(time).ok_or(Refusal::MalformedHeader)?;

@@ -2,6 +2,7 @@
 
 use crate::attempt::Attempt;
 use crate::delivery::{Delivery, Status};
+use crate::error::Result;
 use crate::event::Event;
 use crate::id::{AttemptId, EndpointId, EventId, Id, IdText, WebhookId};
 use crate::ordering::OrderKey;
@@ -10,6 +11,10 @@ use crate::ordering::OrderKey;
 pub const SCAN_ROWS_MAX: usize = 5_000;
 /// The same for lists of attempts and deliveries that are narrowed by their events: each row costs a second look.
 pub const LOOKED_UP_ROWS_MAX: usize = 1_000;
+
+/// How many bytes of bodies one list answers, and how many rows with bodies (1 MiB each at most) are read at a time.
+const LISTED_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+const BODIES_TOGETHER: usize = 10;
 
 /// Which part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,20 +102,36 @@ impl<T> Listed<T> {
         Self { rows, done, stopped_at: None }
     }
 
-    /// As many of the rows as have so many bytes together, one at least; the list goes on behind them.
-    #[must_use]
-    pub fn within(mut self, bytes_max: usize, bytes: impl Fn(&T) -> usize) -> Self {
-        let mut sum = 0;
-        let fits = |row: &T| {
-            sum += bytes(row);
-            sum <= bytes_max
-        };
-        let count = self.rows.iter().map(fits).take_while(|fits| *fits).count().max(1);
-        if count < self.rows.len() {
-            self.rows.truncate(count);
-            (self.done, self.stopped_at) = (false, None);
+    /// A page of rows that hold bodies, read a few at a time until their bytes are [`LISTED_BYTES_MAX`]; it holds one at
+    /// least, and the list goes on behind it. `of` gives a row's key and its bytes.
+    pub fn gather<K: Copy>(
+        mut page: Page<K>,
+        next: impl Fn(Page<K>) -> Result<Self>,
+        of: impl Fn(&T) -> (K, usize),
+    ) -> Result<Self> {
+        let (mut rows, mut sum) = (Vec::new(), 0);
+        loop {
+            let limit = (page.limit - rows.len()).min(BODIES_TOGETHER);
+            let some = next(Page { limit, ..page })?;
+            for row in some.rows {
+                let (key, bytes) = of(&row);
+                sum += bytes;
+                if sum > LISTED_BYTES_MAX && !rows.is_empty() {
+                    return Ok(Self { rows, done: false, stopped_at: None });
+                }
+                page.after = Some(key);
+                rows.push(row);
+            }
+            if some.done || rows.len() == page.limit {
+                return Ok(Self { rows, done: some.done, stopped_at: None });
+            }
         }
-        self
+    }
+
+    /// The same list of something else.
+    pub fn try_map<U>(self, row: impl FnMut(T) -> Result<U>) -> Result<Listed<U>> {
+        let rows = self.rows.into_iter().map(row).collect::<Result<_>>()?;
+        Ok(Listed { rows, done: self.done, stopped_at: self.stopped_at })
     }
 
     /// A list of nothing.
@@ -179,13 +200,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_large_rows_is_cut_short_and_goes_on() {
-        let list = |done| Listed { rows: vec![5_usize, 3, 4], done, stopped_at: None };
-        for (bytes_max, rows, done) in [(12, 3, true), (11, 2, false), (8, 2, false), (7, 1, false), (1, 1, false)] {
-            let cut = list(true).within(bytes_max, |row| *row);
-            assert_eq!((cut.rows.len(), cut.done), (rows, done), "{bytes_max}");
+    fn a_list_of_bodies_is_read_a_few_at_a_time_and_cut_short_when_they_are_large() {
+        let gather = |rows: &[i64], bytes: usize, limit: usize| {
+            let next = |page: Page<i64>| {
+                assert!(page.limit <= BODIES_TOGETHER);
+                Ok(Listed::cut(page.of(rows.iter().copied(), |row| *row), page.limit))
+            };
+            let page = Page { after: None, descending: true, limit };
+            let listed = Listed::gather(page, next, |row| (*row, bytes)).expect("a list");
+            assert!(listed.rows.is_sorted_by(|one, other| one > other));
+            (listed.rows.len(), listed.done)
+        };
+        let rows: Vec<i64> = (0..25).collect();
+        for (bytes, limit, shown) in [
+            (1, 50, (25, true)),
+            (1, 25, (25, true)),
+            (1, 24, (24, false)),
+            (LISTED_BYTES_MAX / 12, 50, (12, false)),
+            (LISTED_BYTES_MAX + 1, 50, (1, false)),
+        ] {
+            assert_eq!(gather(&rows, bytes, limit), shown, "{bytes} {limit}");
         }
-        assert!(Listed::<usize>::empty().within(0, |row| *row).done);
+        assert_eq!(gather(&[], 1, 50), (0, true));
     }
 
     #[test]

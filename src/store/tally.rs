@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::week;
+use crate::conflict::Held;
+use crate::event::Release;
 use crate::id::SourceId;
 use crate::inbound::{Flags, Refusal};
 use crate::source::SourceStats;
@@ -17,11 +19,12 @@ impl Tally {
         self.0.entry(source).or_default()
     }
 
-    /// An event was kept.
-    pub(super) fn accept(&mut self, source: SourceId, flags: Flags) {
+    /// An event was kept. A conflict that is released was counted when it was held.
+    pub(super) fn accept(&mut self, source: SourceId, flags: Flags, release: Option<&Release>) {
+        let was_held = release.is_some_and(|release| matches!(release.held, Held::Conflict(_)));
         let stats = self.of(source);
         stats.accepted += 1;
-        stats.conflicts += u64::from(flags.has(Flags::ID_CONFLICT));
+        stats.conflicts += u64::from(flags.has(Flags::ID_CONFLICT) && !was_held);
         stats.unknown_types += u64::from(flags.has(Flags::UNKNOWN_TYPE));
     }
 

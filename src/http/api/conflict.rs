@@ -17,10 +17,7 @@ use crate::http::page::{Asked, time};
 use crate::id::{ConflictId, Id as _, IdText};
 use crate::key::Action;
 use crate::source::Source;
-use crate::store::Store;
-
-/// How many bytes of bodies one list answers; as many stand beside them.
-pub(super) const LISTED_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+use crate::store::{Listed, Store};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,11 +79,11 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
     let (ids, now_ms) = (api.engine.text(), api.clock.now().wall_ms);
     let asked = Asked::<ConflictId>::read(&call, true, |text| ids.parse(text))?;
     let page = asked.page;
+    let bytes = |(conflict, first): &Pair| conflict.body.len() + first.as_ref().map_or(0, |first| first.body.len());
     let listed = api
         .read(move |store| {
-            let listed = store.conflicts(source, page)?.within(LISTED_BYTES_MAX, |row| row.body.len());
-            let rows = listed.rows.into_iter().map(|row| beside(store, row)).collect::<Result<_>>()?;
-            Ok(crate::store::Listed { rows, done: listed.done, stopped_at: None })
+            let pairs = |page| store.conflicts(source, page)?.try_map(|row| beside(store, row));
+            Listed::gather(page, pairs, |pair| (pair.0.id, bytes(pair)))
         })
         .await?;
     let list = asked.answer_ids(listed, ids, |(conflict, _): &Pair| conflict.id, |pair| out(pair, ids, now_ms));

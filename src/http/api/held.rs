@@ -45,7 +45,7 @@ pub(in crate::http) async fn release_quarantined(
     source: &Source,
     rows: Vec<(i64, Quarantined)>,
 ) -> Result<Vec<Result<ReleasedOut>>> {
-    let guess = |row: &Quarantined| providers::guess(source.provider, &source.config.terms, &row.body);
+    let guess = |row: &Quarantined| providers::guess(source.provider, &source.config.terms, (&row.headers, &row.body));
     let unread = |row: (i64, Quarantined)| {
         let guess = guess(&row.1);
         NewEvent::unread(source, row, guess, by)

@@ -1,9 +1,13 @@
 //! `/source/{source}/import`: events that a source missed, given by an Admin's key instead of a signature.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -12,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event::{Accepted, Kept, NewEvent};
 use crate::http::call::{Call, answer};
 use crate::http::ingress::received_event;
-use crate::inbound::{Flags, Inbound};
+use crate::inbound::{DedupBy, Flags, Inbound};
 use crate::key::Action;
 use crate::providers;
 use crate::source::Source;
@@ -72,10 +76,15 @@ struct StoppedOut<'a> {
 pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
     let source = source::find(&api, &call).await?;
+    if source.config.terms.form.dedup == DedupBy::None {
+        let detail = "the source takes every request for a new event, so that an import repeated would deliver all of it \
+                      again; set `dedup` to `body`, import, and set it back";
+        return Err(Error::at(&["path", "source"], detail));
+    }
     let body = call.body(REQUEST_BYTES_MAX).await?;
     let items = items(&body)?;
     if items.len() > EVENTS_MAX {
-        let detail = format!("holds {} events; at most {EVENTS_MAX} are taken at one time", items.len());
+        let detail = format!("holds more than {EVENTS_MAX} events; send them in several requests");
         return Err(Error::new(Kind::TooLarge, "too_many_events", detail));
     }
     let mut data = vec![ImportedOut::is("not_taken"); items.len()];
@@ -119,23 +128,51 @@ fn stopped(error: &Error, data: Vec<ImportedOut>) -> Response {
     response
 }
 
+/// The events of a request, one more than [`EVENTS_MAX`] at most.
+struct Items<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Vec<&'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of events")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while items.len() <= EVENTS_MAX
+                    && let Some(item) = array.next_element()?
+                {
+                    items.push(item);
+                }
+                while array.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(items)
+            }
+        }
+        deserializer.deserialize_seq(Visit).map(Items)
+    }
+}
+
 /// The events of a request, each as it stands there. Error: it is no JSON, or none of the three forms.
 fn items(body: &Bytes) -> Result<Vec<&RawValue>> {
     #[derive(Deserialize)]
     struct List<'a> {
         #[serde(borrow)]
-        data: Vec<&'a RawValue>,
+        data: Items<'a>,
         #[serde(rename = "type")]
-        kind: Option<serde::de::IgnoredAny>,
+        kind: Option<IgnoredAny>,
     }
     let text = std::str::from_utf8(body).map_err(|_| Error::json("is not UTF-8; send JSON in UTF-8"))?;
     let not_one = |error| Error::json(format!("is not one JSON document: {error}"));
     let whole: &RawValue = serde_json::from_str(text).map_err(not_one)?;
     let text = whole.get();
     match text.as_bytes().first() {
-        Some(b'[') => serde_json::from_str(text).map_err(Error::internal),
+        Some(b'[') => serde_json::from_str(text).map(|Items(items)| items).map_err(Error::internal),
         Some(b'{') => Ok(match serde_json::from_str::<List<'_>>(text) {
-            Ok(List { data, kind: None }) => data,
+            Ok(List { data: Items(data), kind: None }) => data,
             _ => vec![whole],
         }),
         _ => Err(Error::at(&["body"], "must be an event, an array of events, or an object with them in `data`")),
@@ -151,33 +188,39 @@ fn read(api: &Api, call: &Call, source: &Source, item: &RawValue) -> Result<NewE
     let inbound = Inbound { headers: &headers, body: &body };
     let (provider, terms) = (source.provider, &source.config.terms);
     let verified = providers::vouched(&call.caller, provider, terms, inbound).map_err(|error| error.detail)?;
-    if providers::id_header(provider).is_some_and(|name| !headers.contains_key(name)) {
-        let name = providers::id_header(provider).unwrap_or_default();
-        return Err(format!("its id stands in a header; give {{\"headers\": {{\"{name}\": …}}, \"body\": …}}"));
-    }
     let mut received = providers::read(terms, verified).map_err(|unread| unread.detail.into_owned())?;
+    let of_form = Some(&terms.form).filter(|form| form.dedup == DedupBy::Id).and_then(|form| form.id_header.as_deref());
+    if let (None, Some(name)) = (&received.id, providers::id_header(provider).or(of_form)) {
+        return Err(format!("it has no id in a header; give {{\"headers\": {{\"{name}\": …}}, \"body\": …}}"));
+    }
     received.flags = received.flags.with(Flags::IMPORTED);
     Ok(received_event(source, received, api.clock.now().wall_ms))
 }
 
-/// An event's headers and bytes: an item is the body itself, or `{"headers", "body"}`, whose body may be a text.
+/// An event's headers and bytes: an item is the body itself, or `{"headers", "body"}` and no more, whose body may be a
+/// text. Error: its headers are none.
 fn unwrapped(item: &RawValue) -> Result<(HeaderMap, Bytes), String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Wrapped<'a> {
-        headers: std::collections::BTreeMap<String, String>,
+        #[serde(borrow)]
+        headers: &'a RawValue,
         #[serde(borrow)]
         body: &'a RawValue,
     }
     let mut headers = HeaderMap::new();
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let Ok(wrapped) = serde_json::from_str::<Wrapped<'_>>(item.get()) else {
+    // an array is no object with its members in their order, though serde reads it as one
+    let wrapped = Some(item.get()).filter(|text| text.starts_with('{')).map(serde_json::from_str::<Wrapped<'_>>);
+    let Some(Ok(wrapped)) = wrapped else {
         return Ok((headers, Bytes::copy_from_slice(item.get().as_bytes())));
     };
-    if wrapped.headers.len() > HEADERS_MAX {
-        return Err(format!("it has {} headers; at most {HEADERS_MAX} are taken", wrapped.headers.len()));
+    let given: BTreeMap<String, String> = serde_json::from_str(wrapped.headers.get())
+        .map_err(|_| "`headers` beside `body` must be an object of texts".to_owned())?;
+    if given.len() > HEADERS_MAX {
+        return Err(format!("it has {} headers; at most {HEADERS_MAX} are taken", given.len()));
     }
-    for (name, value) in &wrapped.headers {
+    for (name, value) in &given {
         let wrong = |_| format!("`{name}` is no header");
         let key = HeaderName::try_from(name.as_str()).map_err(|error| wrong(error.to_string()))?;
         let value = HeaderValue::try_from(value.as_str()).map_err(|error| wrong(error.to_string()))?;

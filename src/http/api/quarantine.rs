@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::conflict::LISTED_BYTES_MAX;
 use super::{Api, empty, held, source};
 use crate::conflict::Held;
 use crate::error::{Error, Result};
@@ -17,7 +16,7 @@ use crate::key::Action;
 use crate::quarantine::{Kind, Quarantined};
 use crate::signature::{from_hex, hex};
 use crate::source::Source;
-use crate::store::Page;
+use crate::store::{Listed, Page};
 
 /// How many bodies are read, and decided in one commit: 1 MiB each at most.
 const TOGETHER: usize = 25;
@@ -70,8 +69,11 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
     let source = source::find(&api, &call).await?.id;
     let asked = Asked::read(&call, true, |text| text.parse::<i64>().ok())?;
     let page = asked.page;
-    let listed = api.read(move |store| store.quarantined(source, page)).await?;
-    let listed = listed.within(LISTED_BYTES_MAX, |(_, row)| row.body.len());
+    let listed = api
+        .read(move |store| {
+            Listed::gather(page, |page| store.quarantined(source, page), |(number, row)| (*number, row.body.len()))
+        })
+        .await?;
     let list = asked.answer(listed, |(number, _)| number.to_string(), |(_, quarantined)| out(&quarantined));
     Ok(answer(StatusCode::OK, &list))
 }
@@ -153,11 +155,25 @@ async fn decide(
 ) -> Result<()> {
     if !releases {
         let held: Vec<_> = rows.iter().map(|(number, _)| Held::Quarantined(*number)).collect();
-        out.discarded += held.len();
-        return held::discard(api, call, source.application, held).await;
+        let count = held.len();
+        let discarded = held::discard(api, call, source.application, held).await;
+        out.discarded += if unless_decided(discarded)?.is_some() { count } else { 0 };
+        return Ok(());
     }
-    for released in held::release_quarantined(api, call.by(api), source, rows).await?.into_iter().flatten() {
-        if released.status == "duplicate" { out.duplicates += 1 } else { out.released += 1 }
+    for released in held::release_quarantined(api, call.by(api), source, rows).await? {
+        match unless_decided(released)? {
+            Some(released) if released.status == "duplicate" => out.duplicates += 1,
+            Some(_) => out.released += 1,
+            None => {}
+        }
     }
     Ok(())
+}
+
+/// `None` for what somebody else has decided meanwhile.
+fn unless_decided<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(error) if error.kind == crate::error::Kind::Conflict => Ok(None),
+        result => result.map(Some),
+    }
 }

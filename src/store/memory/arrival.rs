@@ -5,7 +5,6 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{Memory, Tables, held};
-use crate::canonical;
 use crate::conflict::{First, OnConflict};
 use crate::id::{ApplicationId, EventId, Id};
 use crate::inbound::Flags;
@@ -35,23 +34,17 @@ pub(super) fn admit(
         return Ok(());
     };
     let came = dedup.original.as_ref().unwrap_or(&row.event.body);
-    let mut contradicted = None;
-    for event in find(tables, dedup, wall_ms) {
-        match judge(tables, row, dedup, event) {
-            None => {}
-            Some(Verdict::Repetition) => {
-                let before = tables.events.get_mut(&event).and_then(|row| row.event.arrival.as_mut());
-                if let Some(before) = before {
-                    Arc::make_mut(before).duplicates += 1;
-                }
-                tally.of(arrival.source).duplicates += 1;
-                return Err(Refused::Duplicate(event));
+    let (event, verdict) = match known(tables, row, dedup, wall_ms) {
+        None => return Ok(()),
+        Some((event, Verdict::Repetition)) => {
+            let before = tables.events.get_mut(&event).and_then(|row| row.event.arrival.as_mut());
+            if let Some(before) = before {
+                Arc::make_mut(before).duplicates += 1;
             }
-            Some(verdict) => contradicted = Some((event, verdict)),
+            tally.of(arrival.source).duplicates += 1;
+            return Err(Refused::Duplicate(event));
         }
-    }
-    let Some((event, verdict)) = contradicted else {
-        return Ok(());
+        Some(contradicted) => contradicted,
     };
     let first = First { event, webhook_id: tables.webhook_id(event) };
     let erased = if verdict == Verdict::Uncertain { Flags::FIRST_ERASED } else { Flags::default() };
@@ -68,10 +61,31 @@ pub(super) fn admit(
     Ok(())
 }
 
-/// What an event is to one that may have come under its key; `None` when that came under another.
+/// What an event is to those under its key: a repetition of one, else what it is to the first; `None` when there is none.
+fn known(tables: &Tables, row: &NewRow, dedup: &Dedup, wall_ms: i64) -> Option<(EventId, Verdict)> {
+    let twin = |event: EventId| {
+        let before = tables.arrivals.get(&event)?.dedup.as_ref().filter(|before| before.key == dedup.key)?;
+        let kept = &tables.events.get(&event)?.event;
+        (kept.event_type == row.event.event_type).then_some((event, before.twin))
+    };
+    let under: Vec<_> = find(tables, dedup, wall_ms).into_iter().filter_map(twin).collect();
+    if let Some((event, _)) = under.iter().find(|(_, twin)| *twin == dedup.twin) {
+        return Some((*event, Verdict::Repetition));
+    }
+    let mut contradicted = None;
+    for (event, _) in repetition::judged(under) {
+        match judge(tables, row, dedup, event)? {
+            Verdict::Repetition => return Some((event, Verdict::Repetition)),
+            verdict => contradicted = Some((event, verdict)),
+        }
+    }
+    contradicted
+}
+
+/// What an event is to one that came under its key.
 fn judge(tables: &Tables, row: &NewRow, dedup: &Dedup, event: EventId) -> Option<Verdict> {
     let came = tables.arrivals.get(&event)?;
-    let before = came.dedup.as_ref().filter(|before| before.key == dedup.key)?;
+    let before = came.dedup.as_ref()?;
     let kept = &tables.events.get(&event)?.event;
     let before = Before {
         twin: &before.twin,
@@ -79,7 +93,7 @@ fn judge(tables: &Tables, row: &NewRow, dedup: &Dedup, event: EventId) -> Option
         payload: (!kept.is_expunged()).then_some(&kept.body[..]),
     };
     let original = dedup.original.as_ref().unwrap_or(&row.event.body);
-    (kept.event_type == row.event.event_type).then(|| repetition::judge(original, dedup.twin, before))
+    Some(repetition::judge(original, dedup.twin, before))
 }
 
 /// What all spellings of an event have in common, written down before its payload goes.
@@ -88,7 +102,7 @@ pub(super) fn keep_fingerprint(tables: &mut Tables, event: EventId) {
     if let (Some(came), Some(payload)) = (tables.arrivals.get_mut(&event), payload)
         && let Some(dedup) = &came.dedup
     {
-        came.fingerprint = Some(canonical::fingerprint(&repetition::original(&payload, &dedup.twin)));
+        came.fingerprint = repetition::fingerprint(&payload, &dedup.twin);
     }
 }
 

@@ -170,7 +170,7 @@ fn event(tables: &mut Tables, sums: &mut Sums, row: &NewRow, wall_ms: i64) -> Op
         None => {}
     }
     if let Some(arrival) = &event.arrival {
-        tally.accept(arrival.source, arrival.flags);
+        tally.accept(arrival.source, arrival.flags, row.released.as_deref());
         arrival::remember(tables, event.id, arrival, row.dedup.as_deref().cloned());
     }
     sums.counted.accept(row);

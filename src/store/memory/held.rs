@@ -4,13 +4,12 @@ use bytes::Bytes;
 
 use super::count::Sums;
 use super::{Memory, Tables, audit};
-use crate::canonical;
 use crate::conflict::{Conflict, First, Held, State};
 use crate::event::Release;
 use crate::id::{ConflictId, EventId, Id, floor_at};
 use crate::inbound::Flags;
 use crate::quarantine::Quarantined;
-use crate::repetition::{self, Before, Verdict};
+use crate::repetition::{self, Before, JUDGED_MAX, Verdict};
 use crate::source::Dedup;
 use crate::store::tally::Tally;
 use crate::store::{CONFLICTS_MAX, FORGET_ROWS_MAX, HELD_MS, NewRow, QUARANTINED_MAX, Refused, trail};
@@ -51,21 +50,22 @@ pub(super) fn known(
     came: &[u8],
 ) -> Option<ConflictId> {
     let event_type = &row.event.event_type;
-    let mut rows = tables.conflicts.values_mut();
-    let is_it = |held: &&mut ConflictRow| {
+    let rows = tables.conflicts.values().rev();
+    let under: Vec<_> = rows.filter(|held| held.key == dedup.key && held.conflict.event_type == *event_type).collect();
+    let says_the_same = |held: &&&ConflictRow| {
         let before = Before {
             twin: &held.conflict.twin,
             fingerprint: held.fingerprint.as_ref().map(|print| &print[..]),
             payload: Some(&held.conflict.body[..]).filter(|_| held.fingerprint.is_none()),
         };
-        held.key == dedup.key
-            && held.conflict.event_type == *event_type
-            && repetition::judge(came, dedup.twin, before) == Verdict::Repetition
+        repetition::judge(came, dedup.twin, before) == Verdict::Repetition
     };
-    let conflict = &mut rows.find(is_it)?.conflict;
+    let twin = under.iter().find(|held| held.conflict.twin == dedup.twin);
+    let known = twin.or_else(|| under.iter().take(JUDGED_MAX).find(says_the_same))?.conflict.id;
+    let conflict = &mut tables.conflicts.get_mut(&known)?.conflict;
     conflict.count += 1;
     tally.of(conflict.source).duplicates += 1;
-    Some(conflict.id)
+    Some(known)
 }
 
 /// Holds an event back that contradicts another. Refused: always; as held, or since too many are.
@@ -136,7 +136,7 @@ fn decide(tables: &mut Tables, held: Held, state: State) {
         Held::Conflict(id) => {
             if let Some(row) = tables.conflicts.get_mut(&id) {
                 let Conflict { body, twin, .. } = &row.conflict;
-                row.fingerprint = Some(canonical::fingerprint(&repetition::original(body, twin)));
+                row.fingerprint = repetition::fingerprint(body, twin);
                 (row.conflict.state, row.conflict.body, row.conflict.headers) = (state, Bytes::new(), Vec::new());
             }
         }
@@ -174,7 +174,9 @@ pub(super) fn forget(tables: &mut Tables, wall_ms: i64) {
         tables.conflicts.remove(&id);
     }
     let old = tables.quarantine.iter().filter(|(_, (row, state))| *state != State::Waiting && row.first_ms < before_ms);
-    for number in old.map(|(number, _)| *number).take(FORGET_ROWS_MAX).collect::<Vec<_>>() {
+    let mut old: Vec<_> = old.map(|(number, (row, _))| (row.first_ms, *number)).collect();
+    old.sort_unstable();
+    for (_, number) in old.into_iter().take(FORGET_ROWS_MAX) {
         tables.quarantine.remove(&number);
     }
 }

@@ -1,11 +1,10 @@
 //! Inbound events: what makes one a repetition, and how it came.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::kept::json;
 use super::rows::{self, TALLY, tally};
 use super::{Writing, held};
-use crate::canonical;
 use crate::conflict::{First, OnConflict};
 use crate::id::{EventId, Id, SourceId};
 use crate::inbound::Flags;
@@ -68,51 +67,65 @@ pub(super) fn admit(work: &mut Writing<'_>, row: &NewRow, arrival: &Arrival) -> 
     })
 }
 
-/// Asks the events that may have come under the key, the newest first.
+/// Asks the events that came under the key, the newest first: all of them whether their bytes are the same, and some
+/// whether they say the same.
 fn known(work: &Writing<'_>, row: &NewRow, arrival: &Arrival, dedup: &Dedup) -> Sql<Known> {
-    let since = first_remembered(dedup.days, work.wall_ms);
-    let found = work.remembered.find(work.db, &work.added, half(&dedup.key), since)?;
-    let mut sql = work.db.prepare_cached(
-        "select twin, fingerprint, webhook_id from arrival join event on event.id = arrival.event
-         where arrival.event = ?1 and source = ?2 and dedup_key = ?3 and event_type = ?4
-             and twin is not null",
-    )?;
+    let mut under = Vec::new();
+    for event in find(work, dedup)? {
+        match before(work.db, row, arrival, event)? {
+            Some(before) if before.twin == dedup.twin => return Ok(Known::Same(event)),
+            found => under.extend(found),
+        }
+    }
     let mut known = Known::Nothing;
-    for event in found {
-        let key = (event.value(), arrival.source.value(), &arrival.dedup_key, &row.event.event_type);
-        let mut rows = sql.query(key)?;
-        let Some(found) = rows.next()? else {
-            continue;
-        };
-        let twin = found.get_ref(0)?.as_blob()?;
-        let fingerprint = found.get_ref(1)?.as_blob_or_null()?;
-        let first = First { event, webhook_id: rows::webhook_id(found, 2)? };
-        match judge(work.db, row, dedup, (event, twin, fingerprint))? {
-            Verdict::Repetition => return Ok(Known::Same(event)),
-            verdict => known = Known::Other(first, verdict),
+    for before in repetition::judged(under) {
+        match judge(work.db, row, dedup, &before)? {
+            Verdict::Repetition => return Ok(Known::Same(before.first.event)),
+            verdict => known = Known::Other(before.first, verdict),
         }
     }
     Ok(known)
 }
 
-/// Holds an event against one before it, whose payload is read only when its hash is another.
-fn judge(
-    db: &Connection,
-    row: &NewRow,
-    dedup: &Dedup,
-    (event, twin, fingerprint): (EventId, &[u8], Option<&[u8]>),
-) -> Sql<Verdict> {
-    if twin == dedup.twin {
-        return Ok(Verdict::Repetition);
-    }
+/// An event under the same key.
+struct Under {
+    first: First,
+    twin: [u8; 16],
+    fingerprint: Option<[u8; 16]>,
+}
+
+/// The events that may have come under the key and still count, the newest first.
+fn find(work: &Writing<'_>, dedup: &Dedup) -> Sql<Vec<EventId>> {
+    let since = first_remembered(dedup.days, work.wall_ms);
+    work.remembered.find(work.db, &work.added, half(&dedup.key), since)
+}
+
+/// What an event is known by; `None` when it came under another key.
+fn before(db: &Connection, row: &NewRow, arrival: &Arrival, event: EventId) -> Sql<Option<Under>> {
+    let mut sql = db.prepare_cached(
+        "select twin, fingerprint, webhook_id from arrival join event on event.id = arrival.event
+         where arrival.event = ?1 and source = ?2 and dedup_key = ?3 and event_type = ?4
+             and twin is not null",
+    )?;
+    let key = (event.value(), arrival.source.value(), &arrival.dedup_key, &row.event.event_type);
+    let under = |found: &Row<'_>| {
+        let first = First { event, webhook_id: rows::webhook_id(found, 2)? };
+        Ok(Under { first, twin: found.get(0)?, fingerprint: found.get(1)? })
+    };
+    sql.query_row(key, under).optional()
+}
+
+/// Holds an event against one before it, whose payload is read.
+fn judge(db: &Connection, row: &NewRow, dedup: &Dedup, under: &Under) -> Sql<Verdict> {
     let mut sql = db.prepare_cached(
         "select payload, coalesce(expunged, 0) from event left join event_extra on event_extra.event = event.id
          where id = ?1",
     )?;
     let came = dedup.original.as_ref().unwrap_or(&row.event.body);
-    sql.query_row((event.value(),), |found| {
+    sql.query_row((under.first.event.value(),), |found| {
         let payload = Some(found.get_ref(0)?.as_blob()?).filter(|_| !found.get::<_, bool>(1).unwrap_or(true));
-        Ok(repetition::judge(came, dedup.twin, Before { twin, fingerprint, payload }))
+        let fingerprint = under.fingerprint.as_ref().map(|print| &print[..]);
+        Ok(repetition::judge(came, dedup.twin, Before { twin: &under.twin, fingerprint, payload }))
     })
 }
 
@@ -138,7 +151,7 @@ pub(super) fn insert(work: &mut Writing<'_>, row: &NewRow, arrival: &Arrival, ad
         admitted.first.map(|first| first.event.value()),
         admitted.flags.0 & !FIRST_FLAGS
     ])?;
-    work.tally.accept(arrival.source, admitted.flags);
+    work.tally.accept(arrival.source, admitted.flags, row.released.as_deref());
     work.takers.arrived(event);
     work.remembered.add(work.db, &mut work.added, event, halves(hash, webhook_id))
 }
@@ -151,9 +164,9 @@ pub(super) fn keep_fingerprint(db: &Connection, event: EventId) -> Sql<()> {
     )?;
     let print = sql.query_row((event.value(),), |row| {
         let (twin, payload) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
-        Ok(canonical::fingerprint(&repetition::original(payload, twin)))
+        Ok(repetition::fingerprint(payload, twin))
     });
-    if let Some(print) = print.optional()? {
+    if let Some(print) = print.optional()?.flatten() {
         let mut sql = db.prepare_cached("update arrival set fingerprint = ?2 where event = ?1")?;
         sql.execute((event.value(), &print[..]))?;
     }

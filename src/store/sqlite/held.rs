@@ -1,16 +1,15 @@
 //! What a source holds back until an Admin decides: kept, released and discarded.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kept::json;
 use super::{Writing, audit};
-use crate::canonical;
 use crate::conflict::{First, Held};
 use crate::event::Release;
 use crate::id::{ConflictId, EventId, Id, floor_at};
 use crate::inbound::Flags;
 use crate::quarantine::{Kind, Quarantined};
-use crate::repetition::{self, Before, Verdict};
+use crate::repetition::{self, Before, JUDGED_MAX, Verdict};
 use crate::source::Dedup;
 use crate::store::tail::half;
 use crate::store::{CONFLICTS_MAX, FORGET_ROWS_MAX, HELD_MS, NewRow, QUARANTINED_MAX, Refused, trail};
@@ -28,24 +27,30 @@ pub(super) fn known(work: &mut Writing<'_>, row: &NewRow, dedup: &Dedup, came: &
     let Some(arrival) = &row.event.arrival else {
         return Ok(None);
     };
-    let mut sql = work.db.prepare_cached(
-        "select id, twin, fingerprint, body from conflict
-         where source = ?1 and hash = ?2 and dedup_key = ?3 and event_type = ?4",
-    )?;
-    let key = params![arrival.source.value(), half(&dedup.key), arrival.dedup_key, row.event.event_type];
-    let mut found = sql.query(key)?;
-    while let Some(held) = found.next()? {
-        let fingerprint = held.get_ref(2)?.as_blob_or_null()?;
-        let payload = Some(held.get_ref(3)?.as_blob()?).filter(|_| fingerprint.is_none());
-        let before = Before { twin: held.get_ref(1)?.as_blob()?, fingerprint, payload };
-        if repetition::judge(came, dedup.twin, before) == Verdict::Repetition {
-            let id: i64 = held.get(0)?;
-            work.db.prepare_cached("update conflict set count = count + 1 where id = ?1")?.execute((id,))?;
-            work.tally.of(arrival.source).duplicates += 1;
-            return Ok(Some(ConflictId::new(id)));
+    let of_key = "from conflict where source = ?1 and hash = ?2 and dedup_key = ?3 and event_type = ?4";
+    let key = (arrival.source.value(), half(&dedup.key), &arrival.dedup_key, &row.event.event_type);
+    let mut sql = work.db.prepare_cached(&format!("select id {of_key} and twin = ?5"))?;
+    let (source, hash, dedup_key, event_type) = key;
+    let twin = sql.query_row((source, hash, dedup_key, event_type, dedup.twin), |row| row.get::<_, i64>(0));
+    let mut known = twin.optional()?;
+    if known.is_none() {
+        let sql = format!("select id, twin, fingerprint, body {of_key} order by id desc limit {JUDGED_MAX}");
+        let mut sql = work.db.prepare_cached(&sql)?;
+        let mut found = sql.query(key)?;
+        while let (None, Some(held)) = (known, found.next()?) {
+            let fingerprint = held.get_ref(2)?.as_blob_or_null()?;
+            let payload = Some(held.get_ref(3)?.as_blob()?).filter(|_| fingerprint.is_none());
+            let before = Before { twin: held.get_ref(1)?.as_blob()?, fingerprint, payload };
+            if repetition::judge(came, dedup.twin, before) == Verdict::Repetition {
+                known = Some(held.get(0)?);
+            }
         }
     }
-    Ok(None)
+    if let Some(id) = known {
+        work.db.prepare_cached("update conflict set count = count + 1 where id = ?1")?.execute((id,))?;
+        work.tally.of(arrival.source).duplicates += 1;
+    }
+    Ok(known.map(ConflictId::new))
 }
 
 /// Holds an event back that contradicts another. Refused: always; as held, or since too many are.
@@ -59,7 +64,9 @@ pub(super) fn hold(
     let Some(arrival) = &event.arrival else {
         return Ok(Refused::Stale);
     };
-    let mut sql = work.db.prepare_cached("select count(*) from conflict where source = ?1 and state = 0")?;
+    let mut sql = work.db.prepare_cached(
+        "select count(*) from conflict indexed by conflict_by_source where source = ?1 and state = 0",
+    )?;
     if sql.query_row((arrival.source.value(),), |row| row.get::<_, usize>(0))? >= CONFLICTS_MAX {
         return Ok(Refused::Full(CONFLICTS_MAX));
     }
@@ -128,10 +135,10 @@ fn keep_fingerprint(db: &Connection, held: Held) -> Sql<()> {
     let mut sql = db.prepare_cached("select twin, body from conflict where id = ?1")?;
     let print = sql.query_row((id.value(),), |row| {
         let (twin, body) = (row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?);
-        Ok(canonical::fingerprint(&repetition::original(body, twin)))
+        Ok(repetition::fingerprint(body, twin))
     })?;
     let mut sql = db.prepare_cached("update conflict set fingerprint = ?2 where id = ?1")?;
-    sql.execute((id.value(), &print[..])).map(drop)
+    sql.execute((id.value(), print.as_ref().map(|print| &print[..]))).map(drop)
 }
 
 fn place(held: Held) -> (&'static str, i64) {
@@ -180,7 +187,7 @@ pub(super) fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
     sql.execute((floor_at(before_ms), FORGET_ROWS_MAX))?;
     let mut sql = db.prepare_cached(
         "delete from quarantine where id in
-         (select id from quarantine where state > 0 and first_ms < ?1 order by id limit ?2)",
+         (select id from quarantine where state > 0 and first_ms < ?1 order by first_ms, id limit ?2)",
     )?;
     sql.execute((before_ms, FORGET_ROWS_MAX)).map(drop)
 }

@@ -323,7 +323,9 @@ pub(super) fn source_stats(db: &Connection, source: SourceId) -> Result<SourceSt
         let reason = Refusal::parse(&reason).ok_or_else(|| damaged("a reason that is none"))?;
         stats.refused.insert(reason, row.get(1)?);
     }
-    let mut sql = db.prepare_cached("select count(*) from conflict where source = ?1 and state = 0")?;
+    let mut sql = db.prepare_cached(
+        "select count(*) from conflict indexed by conflict_by_source where source = ?1 and state = 0",
+    )?;
     stats.held = sql.query_row((source.value(),), |row| row.get(0))?;
     Ok(stats)
 }

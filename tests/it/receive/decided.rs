@@ -108,3 +108,28 @@ fn what_came_well_spelled_meanwhile_is_not_delivered_twice() {
     std::thread::sleep(A_WHILE);
     assert_eq!(receiver.received().len(), 1);
 }
+
+/// The header that said its id is not handed on, and is what it is known by all the same.
+#[test]
+fn what_was_not_understood_keeps_the_id_that_its_header_said() {
+    let config = json!({"idHeader": "x-id", "typePath": "/typo"});
+    let (door, receiver) = (Door::open_with(Provider::Generic, config), Receiver::good());
+    door.subscribe(&receiver);
+    let send = |id: &str| {
+        let body = format!("{{\"kind\":\"paid\",\"n\":\"{id}\"}}");
+        let mut headers = proof(Provider::Generic, "a secret of any form", body.as_bytes(), now_secs());
+        headers.push(("x-id".to_owned(), id.to_owned()));
+        door.post(body.as_bytes(), &headers).status
+    };
+    assert_eq!((send("1"), send("2")), (400, 400));
+    let mended = json!({"config": {"typePath": "/kind"}});
+    door.world.call("PATCH", &format!("{SOURCES}/{}", door.source), mended).expect(200);
+    assert_eq!(send("1"), 200);
+    let out = post(&door, "release", &json!({"reason": "no_type"})).expect(200);
+    assert_eq!(out, json!({"released": 1, "duplicates": 1, "discarded": 0}));
+    assert_eq!(send("2"), 200, "it came in by the release");
+    let received = receiver.wait_for(2);
+    assert!(received.iter().all(|received| received.header("x-id").is_empty()));
+    std::thread::sleep(A_WHILE);
+    assert_eq!((receiver.received().len(), door.events().len()), (2, 2));
+}

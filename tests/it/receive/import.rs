@@ -78,6 +78,40 @@ fn an_id_that_stands_in_a_header_is_given_beside_the_body() {
     assert_eq!(event["payload"], json!({"rawPayload": "amount=5"}));
 }
 
+#[test]
+fn what_cannot_be_told_apart_is_not_imported() {
+    let generic = Door::open_with(Provider::Generic, json!({"idHeader": "x-id"}));
+    for (body, why) in [
+        (r#"{"a":1}"#, "give {\"headers\": {\"x-id\": …}"),
+        (r#"{"headers":{"x-id":""},"body":{"a":1}}"#, "give {\"headers\""),
+        (r#"{"headers":{"x-id":7},"body":{"a":1}}"#, "`headers` beside `body` must be an object of texts"),
+        (r#"{"headers":[],"body":{"a":1}}"#, "must be an object of texts"),
+        (r#"{"headers":{"x id":"7"},"body":{"a":1}}"#, "`x id` is no header"),
+    ] {
+        let out = import(&generic, body).expect(200);
+        assert!(text(&out["data"][0]["reason"]).contains(why), "{body}: {out}");
+    }
+    let standard = Door::open(Provider::Standard);
+    for id in ["", "a.b", &"x".repeat(257)] {
+        let body = json!({"headers": {"webhook-id": id}, "body": {"type": "a"}});
+        assert_eq!(statuses(&import(&standard, &body).expect(200)), ["refused"], "{id}");
+    }
+    let each_time = Door::open_with(Provider::Generic, json!({"dedup": "none"}));
+    let told = import(&each_time, r#"{"a":1}"#).expect(422).to_string();
+    assert!(told.contains("set `dedup` to `body`"), "{told}");
+    assert_eq!((generic.events(), standard.events(), each_time.events()), (vec![], vec![], vec![]));
+}
+
+#[test]
+fn a_body_that_looks_like_a_list_is_one_event_within_an_array() {
+    let door = Door::open_with(Provider::Generic, json!({}));
+    let body = r#"{"event":"x","data":[{"a":1},{"a":2}]}"#;
+    assert_eq!(statuses(&import(&door, format!("[{body},[1,2]]")).expect(200)), ["accepted", "accepted"]);
+    let payloads: Vec<_> = door.events().iter().map(|event| event["payload"].clone()).collect();
+    assert_eq!(payloads.len(), 2, "{payloads:?}");
+    assert!(payloads.contains(&serde_json::from_str(body).unwrap()), "{payloads:?}");
+}
+
 /// A small Fintoc sends to a door that is away for a while; what it lists afterwards is imported as a script spells it.
 #[cfg(feature = "peers")]
 #[test]

@@ -254,6 +254,25 @@ fn a_conflict_is_told_once_to_whoever_hears_and_a_discarded_one_is_known_again()
 }
 
 #[test]
+fn white_space_around_a_body_means_nothing_in_the_standard_form_either() {
+    let world = World::start();
+    for mut kind in kinds() {
+        kind.config["deliverAs"] = json!("standard");
+        let way = Way::open(&world, kind, "hold");
+        way.send(&world, &format!("\n {}\r\n", way.of.event));
+        for body in spellings(way.of.event) {
+            way.send(&world, &body);
+        }
+        for changed in [format!(" {}\n", way.of.event), spellings(way.of.event).remove(2)] {
+            way.send(&world, &changed.replace("4990", "4991"));
+        }
+        let stats = way.get(&world, "/stats");
+        let counts = [&stats["accepted"], &stats["duplicates"], &stats["conflicts"], &stats["held"]];
+        assert_eq!(counts, [&json!(1), &json!(11), &json!(1), &json!(1)], "{}", way.of.type_name);
+    }
+}
+
+#[test]
 fn only_admins_decide_what_is_held() {
     let world = World::start();
     let way = Way::open(&world, kinds().remove(0), "hold");

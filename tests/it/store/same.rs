@@ -16,6 +16,7 @@ ask! {
     a_conflict_is_told_once,
     a_released_conflict_is_an_event_that_is_known_again,
     an_erased_first_is_known_by_its_fingerprint_alone,
+    an_event_is_held_against_some_of_those_that_share_its_id,
     an_event_is_found_by_what_it_is_called_for_ever,
     another_spelling_is_a_repetition_and_another_value_is_not,
     another_type_under_the_same_id_is_another_event,
@@ -90,6 +91,21 @@ fn another_spelling_is_a_repetition_and_another_value_is_not(subject: &Subject) 
     assert_eq!((stats.accepted, stats.duplicates, stats.conflicts, stats.held), (4, 6, 3, 0));
 }
 
+fn an_event_is_held_against_some_of_those_that_share_its_id(subject: &Subject) {
+    let source = a_source(subject);
+    let spelled = |amount: usize, blank: &str| format!("{{\"id\":\"evt_1\",\"amount\":{blank}{amount}}}");
+    let ids: Vec<_> = (0..40).map(|amount| subject.arrive(&source, "evt_1", &spelled(amount, "")).unwrap()).collect();
+    for (amount, blank, is_known) in
+        [(39, " ", true), (25, " ", true), (0, " ", true), (20, "", true), (20, " ", false)]
+    {
+        let answer = subject.arrive(&source, "evt_1", &spelled(amount, blank));
+        assert_eq!(answer == Err(Refused::Duplicate(ids[amount])), is_known, "{amount}{blank}");
+        assert_eq!(answer.is_err(), is_known);
+    }
+    let arrival = subject.arrival(&source, ids[39]);
+    assert_eq!(arrival.first.map(|first| first.event), Some(ids[0]));
+}
+
 fn another_type_under_the_same_id_is_another_event(subject: &Subject) {
     let source = a_source(subject);
     let first = subject.arrive(&source, "evt_1", FIRST).unwrap();
@@ -151,7 +167,7 @@ fn a_released_conflict_is_an_event_that_is_known_again(subject: &Subject) {
         assert_eq!(subject.refusal(Op::Event(row)), Some(Refused::Duplicate(event)), "{body}");
     }
     let stats = subject.stats(&source);
-    assert_eq!((stats.accepted, stats.held, stats.duplicates), (2, 0, 2));
+    assert_eq!((stats.accepted, stats.conflicts, stats.held, stats.duplicates), (2, 1, 0, 2));
 }
 
 fn an_erased_first_is_known_by_its_fingerprint_alone(subject: &Subject) {
