@@ -102,7 +102,7 @@ impl<T> Listed<T> {
         Self { rows, done, stopped_at: None }
     }
 
-    /// A page of rows that hold bodies, read a few at a time until their bytes are [`LISTED_BYTES_MAX`]; it holds one at
+    /// A page of rows that hold bodies, read a few at a time until their bytes are 8 MiB; it holds one at
     /// least, and the list goes on behind it. `of` gives a row's key and its bytes.
     pub fn gather<K: Copy>(
         mut page: Page<K>,
