@@ -97,6 +97,11 @@ impl Ledger {
             let application = self.applications[self.wants[want].draft.application].seen.id;
             let mut hearing = self.hearing(application, "source.conflict", before);
             hearing.sure &= !self.hearers_change();
+            if let Some(want) = hearing.want.filter(|_| !hearing.sure) {
+                // whoever hears changes in the same commit, perhaps more than once: the core heard somewhere between
+                let want = &mut self.wants[want];
+                (want.must, want.may, want.turn_must, want.turn_may) = (0, u64::MAX, 0, u64::MAX);
+            }
             if let Some(book) = self.arrivals.held.get_mut(&conflict) {
                 book.hearing = Some(hearing);
             }

@@ -19,7 +19,7 @@ const FAILING_ATTEMPT: u32 = 4;
 pub(super) struct Hearing {
     event_type: &'static str,
     /// The event that tells of it; `None` when nobody hears.
-    want: Option<usize>,
+    pub(super) want: Option<usize>,
     /// Whether that was the same each time when it may have happened.
     pub(super) sure: bool,
 }
