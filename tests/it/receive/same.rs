@@ -174,10 +174,10 @@ fn a_changed_amount_is_held_or_delivered_as_its_source_says() {
             let way = Way::open(&world, kind, on_conflict);
             let other = way.of.event.replace("4990", "4991");
             way.send(&world, way.of.event);
+            let first = way.receiver.wait_for(1)[0].id().to_owned();
             for body in [other.clone(), spellings(&other)[9].clone(), way.of.event.to_owned()] {
                 way.send(&world, &body);
             }
-            let first = way.receiver.wait_for(1)[0].id().to_owned();
             let stats = way.get(&world, "/stats");
             assert_eq!((&stats["conflicts"], &stats["duplicates"]), (&json!(1), &json!(2)), "{}", way.of.type_name);
             assert_eq!((&stats["accepted"], &stats["held"]), (&json!(1 + place), &json!(1 - place)));
