@@ -12,9 +12,11 @@ pub const SCAN_ROWS_MAX: usize = 5_000;
 /// The same for lists of attempts and deliveries that are narrowed by their events: each row costs a second look.
 pub const LOOKED_UP_ROWS_MAX: usize = 1_000;
 
-/// How many bytes of bodies one list answers, and how many rows with bodies (1 MiB each at most) are read at a time.
-const LISTED_BYTES_MAX: usize = 8 * 1_024 * 1_024;
-const BODIES_TOGETHER: usize = 10;
+/// How many bytes of bodies one list answers: they stand in memory some four times while it is written, on machines of
+/// 128 MiB.
+const LISTED_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+/// How many rows with bodies (1 MiB each at most, or two of them) are read at a time.
+const BODIES_TOGETHER: usize = 4;
 
 /// Which part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +104,7 @@ impl<T> Listed<T> {
         Self { rows, done, stopped_at: None }
     }
 
-    /// A page of rows that hold bodies, read a few at a time until their bytes are 8 MiB; it holds one at
+    /// A page of rows that hold bodies, read a few at a time until their bytes are 2 MiB; it holds one at
     /// least, and the list goes on behind it. `of` gives a row's key and its bytes.
     pub fn gather<K: Copy>(
         mut page: Page<K>,
