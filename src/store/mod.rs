@@ -55,8 +55,6 @@ pub const KEY_MS: i64 = DAY_MS;
 pub const BRIEF_KEY_MS: i64 = 900_000;
 /// How many brief keys are kept in memory; more are kept in the index like a caller's own.
 pub const RECENT_KEYS_MAX: usize = 262_144;
-/// How many conflicts a start reads of which nobody was told.
-pub const UNTOLD_MAX: usize = 1_000;
 /// How many keys of ordered deliveries a start reads; of endpoints beyond that it knows that there are more.
 pub const CHAINS_MAX: usize = 16_384;
 /// How many rows one [`Op::Forget`] deletes from each table, so that it never holds the writer up.
@@ -119,7 +117,8 @@ pub struct Opening {
     pub sources: Vec<(SourceId, Provider)>,
     /// Replays that run.
     pub replays: Vec<Replay>,
-    /// Conflicts of which nobody was told who wants to hear of them.
+    /// Conflicts of which nobody was told who wants to hear of them, without their headers and bodies: those of the commits
+    /// whose news was still on its way.
     pub untold: Vec<Conflict>,
     /// When the server was last known to live, in ms since 1970.
     pub alive_ms: Option<i64>,

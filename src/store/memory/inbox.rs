@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use super::{Memory, Tables, list};
 use crate::conflict::{Conflict, Held, State};
 use crate::error::Result;
@@ -86,7 +88,8 @@ impl Inbox for Memory {
     }
 }
 
-/// Conflicts of which nobody was told who hears of them.
-pub(super) fn untold(tables: &Tables, limit: usize) -> Vec<Conflict> {
-    tables.conflicts.values().filter(|row| !row.told).take(limit).map(|row| row.conflict.clone()).collect()
+/// Conflicts of which nobody was told who hears of them, without their headers and bodies.
+pub(super) fn untold(tables: &Tables) -> Vec<Conflict> {
+    let untold = tables.conflicts.values().filter(|row| !row.told).map(|row| row.conflict.clone());
+    untold.map(|row| Conflict { headers: Vec::new(), body: Bytes::new(), ..row }).collect()
 }

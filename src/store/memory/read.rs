@@ -8,7 +8,6 @@ use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::fan_out;
 use crate::id::{self, ApplicationId, EndpointId, EventId, Id};
-use crate::store::UNTOLD_MAX;
 use crate::store::{BRIEF_KEY_MS, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged};
 
 pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
@@ -47,7 +46,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         recent_keys,
         sources: super::source::living(tables).map(|row| (row.id, row.provider)).collect(),
         replays: super::replay::running(tables),
-        untold: super::inbox::untold(tables, UNTOLD_MAX),
+        untold: super::inbox::untold(tables),
         alive_ms: tables.alive_ms,
     }
 }

@@ -14,7 +14,7 @@ use crate::store::{Inbox, Listed, Page, REASONS_MAX};
 
 type Sql<T> = rusqlite::Result<T>;
 
-const CONFLICT: &str = "id, source, application, first, (select webhook_id from arrival where arrival.event = conflict.first), event_type, dedup_key, count, flags, state, event, headers, body, twin";
+const CONFLICT: &str = "id, source, application, first, (select webhook_id from arrival where arrival.event = conflict.first), event_type, dedup_key, count, flags, state, event, twin";
 
 impl Inbox for Sqlite {
     fn called(&self, named: WebhookId) -> Result<Vec<(ApplicationId, EventId)>> {
@@ -27,14 +27,14 @@ impl Inbox for Sqlite {
 
     fn conflicts(&self, source: SourceId, page: Page<ConflictId>) -> Result<Listed<Conflict>> {
         self.read(|db| {
-            let sql = format!("select {CONFLICT} from conflict where source = ?1 and state = 0");
+            let sql = format!("select {CONFLICT}, headers, body from conflict where source = ?1 and state = 0");
             by_id(db, &sql, source.value(), page.numbers(), conflict)
         })
     }
 
     fn conflict(&self, source: SourceId, id: ConflictId) -> Result<Option<Conflict>> {
         self.read(|db| {
-            let sql = format!("select {CONFLICT} from conflict where source = ?1 and id = ?2");
+            let sql = format!("select {CONFLICT}, headers, body from conflict where source = ?1 and id = ?2");
             let key = (source.value(), id.value());
             Ok(db.prepare_cached(&sql)?.query_row(key, conflict).optional()?)
         })
@@ -83,6 +83,7 @@ impl Inbox for Sqlite {
     }
 }
 
+/// Reads [`CONFLICT`], headers and body.
 fn conflict(row: &Row<'_>) -> Sql<Conflict> {
     let released: Option<i64> = row.get(10)?;
     let state = match row.get(9)? {
@@ -101,16 +102,16 @@ fn conflict(row: &Row<'_>) -> Sql<Conflict> {
         count: row.get(7)?,
         flags: Flags(row.get(8)?),
         state,
-        headers: rows::headers(row, 11)?,
-        body: bytes::Bytes::copy_from_slice(row.get_ref(12)?.as_blob()?),
-        twin: row.get(13)?,
+        twin: row.get(11)?,
+        headers: rows::headers(row, 12)?,
+        body: bytes::Bytes::copy_from_slice(row.get_ref(13)?.as_blob()?),
     })
 }
 
-/// Conflicts of which nobody was told who hears of them.
-pub(super) fn untold(db: &Connection, limit: usize) -> Sql<Vec<Conflict>> {
-    let sql = format!("select {CONFLICT} from conflict where told = 0 order by id limit ?1");
-    db.prepare_cached(&sql)?.query_map((limit,), conflict)?.collect()
+/// Conflicts of which nobody was told who hears of them, without their headers and bodies.
+pub(super) fn untold(db: &Connection) -> Sql<Vec<Conflict>> {
+    let sql = format!("select {CONFLICT}, null, x'' from conflict where told = 0 order by id");
+    db.prepare_cached(&sql)?.query_map((), conflict)?.collect()
 }
 
 fn held_since(

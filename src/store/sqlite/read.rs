@@ -20,9 +20,7 @@ use crate::ordering::OrderKey;
 use crate::provider::Provider;
 use crate::secret::Sealer;
 use crate::source::{Source, SourceRef, SourceStats};
-use crate::store::{
-    BRIEF_KEY_MS, Backlog, DueSlice, Opening, RECENT_KEYS_MAX, UNTOLD_MAX, Unwritten, damaged, uid_hash,
-};
+use crate::store::{BRIEF_KEY_MS, Backlog, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged, uid_hash};
 
 type Sql<T> = rusqlite::Result<T>;
 
@@ -59,7 +57,7 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
         recent_keys,
         sources,
         replays: replay::running(db)?,
-        untold: inbox::untold(db, UNTOLD_MAX)?,
+        untold: inbox::untold(db)?,
         alive_ms,
     })
 }

@@ -15,6 +15,7 @@ use super::subject::{DAY_MS, NOON_MS, Subject};
 ask! {
     a_conflict_is_told_once,
     a_released_conflict_is_an_event_that_is_known_again,
+    all_that_nobody_was_told_of_is_found_at_a_start_and_no_body_of_it,
     an_erased_first_is_known_by_its_fingerprint_alone,
     an_event_is_held_against_some_of_those_that_share_its_id,
     an_event_is_found_by_what_it_is_called_for_ever,
@@ -230,6 +231,18 @@ fn a_conflict_is_told_once(subject: &Subject) {
     assert_eq!((untold(), subject.refusal(Op::ConflictTold(conflict))), (vec![], Some(Refused::Stale)));
     assert_eq!(subject.refusal(Op::ConflictTold(subject.id())), Some(Refused::Stale));
     assert!(subject.opening(subject.wall_ms()).unwrap().last_id >= conflict.value());
+}
+
+fn all_that_nobody_was_told_of_is_found_at_a_start_and_no_body_of_it(subject: &Subject) {
+    let source = a_source(subject);
+    subject.arrive(&source, "evt_1", FIRST).unwrap();
+    let count = 1_100;
+    let ops = (1..=count).map(|amount| Op::Event(holding(subject, &source, "evt_1", &format!("{{\"id\":{amount}}}"))));
+    let refused = subject.commit(ops.collect());
+    assert!(refused.iter().all(|(_, refused)| matches!(refused, Refused::Held { is_new: true, .. })));
+    let untold = subject.opening(subject.wall_ms()).unwrap().untold;
+    assert_eq!(untold.len(), count);
+    assert!(untold.iter().all(|conflict| conflict.body.is_empty() && conflict.dedup_key == "evt_1"));
 }
 
 fn what_was_decided_in_quarantine_is_refused_when_it_comes_again(subject: &Subject) {
