@@ -200,6 +200,11 @@ const FLAGS_HEADER: &str = "posthaste-flags";
 const FIRST_HEADER: &str = "posthaste-first-id";
 
 impl Arrival {
+    /// It contradicts another, and is odd by that: it is called by its own id.
+    pub fn contradict(&mut self, first: First, flags: Flags) {
+        (self.first, self.flags, self.webhook_id) = (Some(first), flags, None);
+    }
+
     /// What is handed on beside the headers that came: what is odd about it, and whom it contradicts.
     pub fn remarks(&self, ids: &IdText) -> Vec<(&'static str, String)> {
         let flags = (self.flags != Flags::default()).then(|| (FLAGS_HEADER, self.flags.names().join(",")));

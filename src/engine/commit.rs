@@ -210,8 +210,7 @@ fn contradicted_at(receipt: &Receipt, position: usize) -> Option<(First, Flags)>
 fn payload(event: &Event, contradicted: Option<(First, Flags)>) -> Payload {
     let mut arrival = event.arrival.clone();
     if let (Some(arrival), Some((first, flags))) = (&mut arrival, contradicted) {
-        let arrival = Arc::make_mut(arrival);
-        (arrival.first, arrival.flags, arrival.webhook_id) = (Some(first), flags, None);
+        Arc::make_mut(arrival).contradict(first, flags);
     }
     Payload { body: event.body.clone(), arrival }
 }

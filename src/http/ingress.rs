@@ -59,10 +59,12 @@ async fn take(api: &Api, token: &str, request: Request<Body>) -> Result<Response
     let terms = &source.config.terms;
     let verified =
         providers::verify(source.provider, terms, inbound, now.wall_ms.div_euclid(1_000)).map_err(refused)?;
-    let headers = providers::kept_headers(terms, &verified);
     match providers::read(terms, verified) {
         Ok(received) => accept(api, &source, received, now.wall_ms).await,
-        Err(unread) => quarantine(api, &source, (headers, body), unread, now.wall_ms).await,
+        Err(unread) => {
+            let headers = providers::kept_headers(source.provider, terms, inbound);
+            quarantine(api, &source, (headers, body), unread, now.wall_ms).await
+        }
     }
 }
 

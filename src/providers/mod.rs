@@ -202,12 +202,12 @@ pub fn read(terms: &Terms, verified: Verified) -> Result<Received, Unread> {
 
 /// The headers that are kept with a verified request that is not understood: those that go on with it, and those that
 /// say the id and the type of its event.
-pub fn kept_headers(terms: &Terms, verified: &Verified) -> Vec<(String, String)> {
-    let (form, said) = (&terms.form, verified.said());
-    let named = |name: &Option<String>, value: &Option<String>| name.clone().zip(value.clone());
-    let says = [named(&form.id_header, &said.id), named(&form.type_header, &said.event_type)];
+pub fn kept_headers(provider: Provider, terms: &Terms, inbound: Inbound<'_>) -> Vec<(String, String)> {
+    let form = &terms.form;
+    let Said { id, event_type } = generic::said(form, inbound);
+    let says = [form.id_header.clone().zip(id), form.type_header.clone().zip(event_type)];
     let says = says.into_iter().flatten().filter(|(name, _)| !form.keep_headers.contains(name));
-    verified.headers().iter().cloned().chain(says).collect()
+    carried(provider, terms, inbound).into_iter().chain(says).collect()
 }
 
 /// What can be found in a body that is not understood, and in the headers kept with it: the type of its event, `webhook`

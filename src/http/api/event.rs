@@ -305,12 +305,22 @@ pub(super) fn look(store: &dyn Store, ids: &IdText, application: ApplicationId, 
     if !text.starts_with(EventId::PREFIX) {
         return store.event_by_uid(application, text);
     }
-    let called = || -> Result<Option<EventId>> {
-        let all = WebhookId::parse(text).map_or(Ok(Vec::new()), |named| store.called(named))?;
-        Ok(all.into_iter().find(|(of, _)| *of == application).map(|(_, event)| event))
-    };
-    let event = ids.parse(text).map_or_else(called, |event| Ok(Some(event)))?;
-    event.map_or(Ok(None), |event| store.event(application, event))
+    for event in meant(store, ids, text)? {
+        if let Some(found) = store.event(application, event)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The events, of whatever application, that a text may mean: that of an id, or all that are called so on the wire, the
+/// newest first.
+pub(in crate::http) fn meant(store: &dyn Store, ids: &IdText, text: &str) -> Result<Vec<EventId>> {
+    if let Some(id) = ids.parse(text) {
+        return Ok(vec![id]);
+    }
+    let called = WebhookId::parse(text).map_or(Ok(Vec::new()), |named| store.called(named))?;
+    Ok(called.into_iter().map(|(_, event)| event).collect())
 }
 
 /// Which part of a list of events is asked for; its iterator may name an event as the wire calls it, too.

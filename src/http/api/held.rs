@@ -54,16 +54,22 @@ pub(in crate::http) async fn release_quarantined(
 }
 
 async fn release(api: &Api, events: Vec<NewEvent>) -> Result<Vec<Result<ReleasedOut>>> {
+    let out = |(kept, msg_id)| {
+        let status = if kept == Kept::AsFirst { "duplicate" } else { "released" };
+        ReleasedOut { status, msg_id }
+    };
+    let answers = accept_named(api, events).await?;
+    Ok(answers.into_iter().map(|answer| answer.map(out)).collect())
+}
+
+/// Accepts what came in, in one commit. Gives what became of each, and what the event is called that stands for it.
+pub(super) async fn accept_named(api: &Api, events: Vec<NewEvent>) -> Result<Vec<Result<(Kept, String)>>> {
     let answers = api.engine.accept(events).await?;
     let accepted: Vec<Result<Accepted>> = answers.into_iter().map(|answer| Ok(answer?.get().clone())).collect();
     let ids: Vec<_> = accepted.iter().flatten().map(|accepted| accepted.event).collect();
     let mut names = api.read(move |store| store.webhook_ids(&ids)).await?.into_iter();
-    let mut out = |accepted: Accepted| {
-        let status = if accepted.body == Kept::AsFirst { "duplicate" } else { "released" };
-        let named = names.next().flatten();
-        ReleasedOut { status, msg_id: api.engine.text().webhook_id(accepted.event, named) }
-    };
-    Ok(accepted.into_iter().map(|accepted| accepted.map(&mut out)).collect())
+    let mut named = |Accepted { event, body }| (body, api.engine.text().webhook_id(event, names.next().flatten()));
+    Ok(accepted.into_iter().map(|accepted| accepted.map(&mut named)).collect())
 }
 
 /// Discards what waits: its bytes are erased. Error: 409 nothing of it waits any more.

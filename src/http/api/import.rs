@@ -11,16 +11,16 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::held::accept_named;
 use super::{Api, part_of, source};
 use crate::error::{Error, Kind, Result};
-use crate::event::{Accepted, Kept, NewEvent};
+use crate::event::{Kept, NewEvent};
 use crate::http::call::{Call, answer};
 use crate::http::ingress::received_event;
 use crate::inbound::{DedupBy, Flags, Inbound};
 use crate::key::Action;
 use crate::providers;
 use crate::source::Source;
-use crate::store::Durable;
 
 /// How large a request may be, how many events it may hold, and how large each may be.
 const REQUEST_BYTES_MAX: usize = 16 * 1_024 * 1_024;
@@ -98,14 +98,14 @@ pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Respons
     let mut events = events.into_iter().peekable();
     while events.peek().is_some() {
         let (places, some): (Vec<_>, Vec<_>) = events.by_ref().take(TOGETHER).unzip();
-        let answers = match api.engine.accept(some).await {
+        let answers = match accept_named(&api, some).await {
             Ok(answers) => answers,
             Err(error) if error.kind == Kind::Overloaded => return Ok(stopped(&error, data)),
             Err(error) => return Err(error),
         };
         let stops = answers.iter().find_map(|answer| answer.as_ref().err().filter(|error| lasts(error)).cloned());
-        for (place, out) in places.into_iter().zip(shaped(&api, answers).await?) {
-            data[place] = out;
+        for (place, answer) in places.into_iter().zip(answers) {
+            data[place] = shaped(&api, answer);
         }
         if let Some(error) = stops {
             return Ok(stopped(&error, data));
@@ -231,24 +231,17 @@ fn unwrapped(item: &RawValue) -> Result<(HeaderMap, Bytes), String> {
     Ok((headers, body.into()))
 }
 
-/// The answers of a commit, with what the events are called.
-async fn shaped(api: &Api, answers: Vec<Result<Durable<Accepted>>>) -> Result<Vec<ImportedOut>> {
-    let accepted: Vec<Result<Accepted>> = answers.into_iter().map(|answer| Ok(answer?.get().clone())).collect();
-    let ids: Vec<_> = accepted.iter().flatten().map(|accepted| accepted.event).collect();
-    let mut names = api.read(move |store| store.webhook_ids(&ids)).await?.into_iter();
-    let shape = |accepted: Result<Accepted>| match accepted {
-        Err(error) if lasts(&error) => ImportedOut::is("not_taken"),
-        Err(error) => ImportedOut::refused(part_of(&error).2),
-        Ok(Accepted { event, body }) => {
-            let msg_id = Some(api.engine.text().webhook_id(event, names.next().flatten()));
-            let (status, conflict_id) = match body {
-                Kept::AsSent | Kept::Wrapped(_) => ("accepted", None),
-                Kept::AsFirst => ("duplicate", None),
-                Kept::Conflicting => ("conflict", None),
-                Kept::Held(conflict) => ("conflict", Some(api.engine.text().of(conflict))),
-            };
-            ImportedOut { msg_id, conflict_id, ..ImportedOut::is(status) }
-        }
+fn shaped(api: &Api, answer: Result<(Kept, String)>) -> ImportedOut {
+    let (kept, msg_id) = match answer {
+        Err(error) if lasts(&error) => return ImportedOut::is("not_taken"),
+        Err(error) => return ImportedOut::refused(part_of(&error).2),
+        Ok(accepted) => accepted,
     };
-    Ok(accepted.into_iter().map(shape).collect())
+    let (status, conflict_id) = match kept {
+        Kept::AsSent | Kept::Wrapped(_) => ("accepted", None),
+        Kept::AsFirst => ("duplicate", None),
+        Kept::Conflicting => ("conflict", None),
+        Kept::Held(conflict) => ("conflict", Some(api.engine.text().of(conflict))),
+    };
+    ImportedOut { msg_id: Some(msg_id), conflict_id, ..ImportedOut::is(status) }
 }

@@ -31,7 +31,7 @@ mod direct;
 mod docs;
 pub(super) mod endpoint;
 mod environment;
-mod event;
+pub(super) mod event;
 pub(super) mod event_type;
 pub(super) mod example;
 mod expunge;

@@ -56,7 +56,7 @@ fn sent(api: &Api, visit: &Visit, life: &Life, endpoint: &Endpoint, row: &Attemp
     let attempt = &row.attempt;
     let ids = api.engine.text();
     let arrival = life.event.arrival.as_deref();
-    let id = ids.webhook_id(life.event.id, arrival.and_then(|arrival| arrival.webhook_id));
+    let id = life.event.called(ids);
     let signing = Signing { id: &id, at_secs: attempt.started_ms.div_euclid(1_000), body: &life.event.body };
     let then = Endpoint { secrets: secret::standing(&endpoint.secrets, attempt.started_ms), ..endpoint.clone() };
     let mut headers = request::headers(&then, arrival, ids, signing);

@@ -21,9 +21,9 @@ use crate::id::{ConflictId, Id as _, SourceId};
 use crate::key::Action;
 use crate::quarantine::Quarantined;
 use crate::source::{Source, SourceRef};
-use crate::store::{Listed, Page};
+use crate::store::Page;
 
-/// How many conflicts a page shows, each beside the first: 2 MiB at most.
+/// How many conflicts a page shows, each beside the first: bodies of 2 MiB at most, of which it shows the beginnings.
 const CONFLICTS: usize = 10;
 /// How much of a body is shown, in characters.
 const BODY_CHARS_MAX: usize = 4 * 1_024;
@@ -42,9 +42,8 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
     let part = Page { limit: CONFLICTS, ..asked::<ConflictId>(&api, &visit, true)? };
     let (conflicts, reasons) = api
         .read(move |store| {
-            let Listed { rows, done, stopped_at } = store.conflicts(id, part)?;
-            let rows = rows.into_iter().map(|row| beside(store, row)).collect::<Result<Vec<_>>>()?;
-            Ok((Listed { rows, done, stopped_at }, store.quarantine_reasons(id)?))
+            let pairs = store.conflicts(id, part)?.try_map(|row| beside(store, row))?;
+            Ok((pairs, store.quarantine_reasons(id)?))
         })
         .await?;
     let path = visit.path(&format!("source/{}", api.engine.text().of(source.id)));

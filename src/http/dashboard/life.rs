@@ -6,9 +6,10 @@ use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::http::api::event::meant;
 use crate::http::state::Api;
-use crate::id::{AttemptId, EndpointId, EventId, IdText, WebhookId};
-use crate::store::{AttemptRow, AttemptsOf, Filter, Page, Store};
+use crate::id::{AttemptId, EndpointId};
+use crate::store::{AttemptRow, AttemptsOf, Filter, Page};
 
 /// How many endpoints are shown, and how many attempts, the newest.
 const LEGS_MAX: usize = 50;
@@ -38,15 +39,6 @@ pub(super) struct Leg {
     pub(super) attempts: Vec<AttemptRow>,
 }
 
-/// The events that a text may mean: that of an id, or all that are called so on the wire.
-pub(super) fn named(store: &dyn Store, ids: &IdText, text: &str) -> Result<Vec<EventId>> {
-    if let Some(id) = ids.parse(text) {
-        return Ok(vec![id]);
-    }
-    let called = WebhookId::parse(text).map_or(Ok(Vec::new()), |named| store.called(named))?;
-    Ok(called.into_iter().map(|(_, event)| event).collect())
-}
-
 impl Life {
     /// Reads the event in the path. Error: 404, also for another environment's, and to a customer
     /// for another application's.
@@ -54,15 +46,15 @@ impl Life {
         let (environment, text) = (visit.call.caller.environment, visit.call.param("msg").to_owned());
         let (own, ids) = (visit.call.caller.application(), api.engine.text().clone());
         let read = api.read(move |store| {
-            let mut meant = None;
-            for id in named(store, &ids, &text)? {
+            let mut owned = None;
+            for id in meant(store, &ids, &text)? {
                 let owner = store.owner(environment, id)?;
-                meant = owner.filter(|owner| own.is_none_or(|own| own == owner.id)).map(|owner| (owner, id));
-                if meant.is_some() {
+                owned = owner.filter(|owner| own.is_none_or(|own| own == owner.id)).map(|owner| (owner, id));
+                if owned.is_some() {
                     break;
                 }
             }
-            let Some((application, id)) = meant else {
+            let Some((application, id)) = owned else {
                 return Ok(None);
             };
             let Some(event) = store.event(application.id, id)? else {

@@ -10,7 +10,6 @@ use url::form_urlencoded::Serializer;
 use super::amount::amount;
 use super::form::Form;
 use super::frame::{Failure, go};
-use super::life::named;
 use super::list::asked;
 use super::mask;
 use super::time::moment;
@@ -19,6 +18,7 @@ use super::visit::Visit;
 use crate::delivery::{Delivery, Status};
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::http::api::event::meant;
 use crate::http::state::Api;
 use crate::id::{ApplicationId, EndpointId, EventId, Id, floor_at};
 use crate::key::Action;
@@ -66,7 +66,7 @@ pub(super) async fn page(State(api): State<Api>, visit: Visit) -> Result<Respons
     let find = form.one("find").trim();
     if find.starts_with(EventId::PREFIX) {
         let (ids, text) = (api.engine.text().clone(), find.to_owned());
-        let meant = api.read(move |store| named(store, &ids, &text)).await?;
+        let meant = api.read(move |store| meant(store, &ids, &text)).await?;
         meant.first().ok_or_else(Error::not_found)?;
         return Ok(go(&visit.path(&format!("event/{find}"))));
     }

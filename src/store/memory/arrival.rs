@@ -57,7 +57,7 @@ pub(super) fn admit(
             return Err(held::hold(tables, tally, row, dedup, (first, flags)));
         }
     }
-    (arrival.flags, arrival.first) = (flags, Some(first));
+    arrival.contradict(first, flags);
     Ok(())
 }
 

@@ -1,13 +1,13 @@
 //! The one write: all of a batch, or nothing of it.
 
+use std::sync::Arc;
+
 use super::count::Sums;
 use super::delivery::{insert_untried, move_due};
 use super::{
     EventRow, FirstRow, KeyRow, Tables, arrival, audit, background, chain, count, held, minute, refusal, replay,
     setting, user,
 };
-use std::sync::Arc;
-
 use crate::attempt::Trigger;
 use crate::audit::By;
 use crate::conflict::First;
@@ -150,7 +150,6 @@ fn event(tables: &mut Tables, sums: &mut Sums, row: &NewRow, wall_ms: i64) -> Op
             }
             return Some(refused);
         }
-        arrival.webhook_id = arrival.webhook_id.filter(|_| arrival.first.is_none());
     }
     if let Some(uid) = &event.uid {
         let hash = uid_hash(event.application, uid);
