@@ -1,10 +1,11 @@
-//! A replay: many deliveries of one endpoint made again, each with its whole ladder, slice by slice.
+//! A replay: many deliveries of one endpoint made again, or sent before their time, slice by slice.
 
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::Status;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
-use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId, TaskId};
+use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id as _, TaskId, floor_at};
 
 /// How far back failed deliveries are recovered: 14 days, and five minutes for whoever asks late.
 pub const RECOVER_MS_MAX: i64 = 14 * 86_400_000 + 300_000;
@@ -13,18 +14,20 @@ pub const RECOVER_MS_MAX: i64 = 14 * 86_400_000 + 300_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// Those that failed for good.
+    /// Those whose last attempt failed, whether they wait for the next one or have ended: each with its whole ladder.
     Recover = 0,
-    /// All that fit, whatever became of them, but for those that still wait.
+    /// All that were tried and fit, whatever became of them: each with its whole ladder.
     Bulk = 1,
     /// Those that were never made: the endpoint did not exist yet, or was disabled.
     Missing = 2,
+    /// Those that wait for a retry: due now, each on the step of its ladder where it stands.
+    Waiting = 3,
 }
 
 impl Kind {
     /// Reads the number; `None` for one that is none.
     pub fn from_number(number: i64) -> Option<Self> {
-        [Self::Recover, Self::Bulk, Self::Missing].into_iter().find(|kind| *kind as i64 == number)
+        [Self::Recover, Self::Bulk, Self::Missing, Self::Waiting].into_iter().find(|kind| *kind as i64 == number)
     }
 
     /// Its name as a background task.
@@ -33,7 +36,13 @@ impl Kind {
             Self::Recover => "endpoint.recover",
             Self::Bulk => "endpoint.bulk-replay",
             Self::Missing => "endpoint.replay",
+            Self::Waiting => "endpoint.send-waiting",
         }
+    }
+
+    /// Whether its deliveries have not succeeded, so that an index knows them and they are counted when it begins.
+    pub fn is_of_open(self) -> bool {
+        matches!(self, Self::Recover | Self::Waiting)
     }
 }
 
@@ -89,9 +98,10 @@ impl Wanted {
             && self.tag.as_ref().is_none_or(|tag| tags.contains(tag))
     }
 
-    /// Whether a delivery that stands so is meant.
+    /// Whether a delivery that was tried and stands so is meant; one that waits for a retry is `3` in the API's words.
     pub fn fits_delivery(&self, status: Status, last_code: u16) -> bool {
-        self.status.is_none_or(|wanted| wanted == status as u8)
+        let shown = if status == Status::Pending { 3 } else { status as u8 };
+        self.status.is_none_or(|wanted| wanted == shown)
             && self.status_class.is_none_or(|class| last_code / 100 == class / 100)
     }
 }
@@ -119,21 +129,51 @@ pub struct Replay {
     pub wanted: Wanted,
     /// All events below this one are done.
     pub position: EventId,
-    /// How many there were when it was asked for; only counted for those that failed.
+    /// How many there were when it was asked for; only counted for those that have not succeeded.
     pub total: u64,
     /// How many are on their way, or arrived.
     pub done: u64,
+    /// How many of these had been delivered before.
+    pub delivered: u64,
     /// When it last moved on, in ms since 1970.
     pub updated_ms: i64,
 }
 
-/// Checks the range of a replay. Error: the field.
-pub fn check_range(kind: Kind, since_ms: i64, until_ms: Option<i64>, now_ms: i64) -> Result<()> {
+impl Replay {
+    /// One that begins now, with what it means: which deliveries, from the first event to the one before the last,
+    /// narrowed to what. Its id says when it was asked for.
+    pub fn begin(
+        id: TaskId,
+        environment: EnvironmentId,
+        endpoint: &Endpoint,
+        (kind, (first, last), wanted): (Kind, (EventId, EventId), Wanted),
+    ) -> Self {
+        Self {
+            id,
+            environment,
+            application: endpoint.application,
+            endpoint: endpoint.id,
+            kind,
+            state: State::Running,
+            first,
+            last,
+            wanted,
+            position: first,
+            total: 0,
+            done: 0,
+            delivered: 0,
+            updated_ms: id.time_ms(),
+        }
+    }
+}
+
+/// The first event that is meant, and the first one that is not meant any more. Error: the field.
+pub fn range(kind: Kind, since_ms: i64, until_ms: Option<i64>, now_ms: i64) -> Result<(EventId, EventId)> {
     if kind == Kind::Recover && since_ms < now_ms - RECOVER_MS_MAX {
         return Err(Error::field("since", "must be within the last 14 days"));
     }
-    match until_ms {
-        Some(until_ms) if until_ms < since_ms => Err(Error::field("until", "must not be before `since`")),
-        _ => Ok(()),
+    if until_ms.is_some_and(|until_ms| until_ms < since_ms) {
+        return Err(Error::field("until", "must not be before `since`"));
     }
+    Ok((EventId::new(floor_at(since_ms)), EventId::new(floor_at(until_ms.unwrap_or(now_ms) + 1))))
 }

@@ -17,6 +17,13 @@ pub enum Work {
         /// The id that is the first to be spared.
         below: i64,
     },
+    /// What waits for a retry at the endpoints of the task's application is due now; each has a replay of its own.
+    SendWaiting {
+        /// Of events from this id on.
+        first: i64,
+        /// The first id that is not meant any more.
+        last: i64,
+    },
     /// Attempts are counted for each application.
     Usage {
         /// In these hours since 1970, the last one included.
@@ -29,10 +36,16 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether it has to do with deliveries, so that whoever may ask for attempts may begin it and call it off.
+    pub fn is_delivery(&self) -> bool {
+        matches!(self, Self::SendWaiting { .. })
+    }
+
     /// Its name as a background task.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Erase { .. } => "application.purge_content",
+            Self::SendWaiting { .. } => "application.send-waiting",
             Self::Usage { .. } => "application.stats",
             Self::EventTypes => "event-type.aggregate",
         }
@@ -54,7 +67,7 @@ pub struct Task {
     pub state: State,
     /// All below this id is done.
     pub position: i64,
-    /// How many payloads were erased.
+    /// How many payloads were erased, or deliveries are due now.
     pub done: u64,
     /// What was asked for, as a JSON object, once it is finished.
     pub result: Option<String>,

@@ -33,6 +33,8 @@ pub(super) struct Run {
     pub(super) replay: Replay,
     /// Whether its next slice is on its way: being read, or being written.
     pub(super) busy: bool,
+    /// Whether one delivery was sent to see how the endpoint does, where its last ones failed.
+    pub(super) probed: bool,
 }
 
 /// One endpoint's deliveries.
@@ -131,6 +133,11 @@ impl Lane {
         if self.waiting() < WINDOW / 2 {
             self.throttled = false;
         }
+    }
+
+    /// Whether its last attempts failed, one after the other.
+    pub(super) fn fails(&self) -> bool {
+        self.failures >= FAILURES_UNTIL_UNHEALTHY
     }
 
     /// Whether its endpoint is delivered to.

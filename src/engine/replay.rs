@@ -1,4 +1,5 @@
-//! Replays: a running one feeds its endpoint's due index slice by slice, whenever nothing else is due there.
+//! Replays: a running one feeds its endpoint's due index slice by slice, whenever nothing else is due there. What waits
+//! for a retry is not sent in vain: where the last attempts failed one goes first, and the others once one succeeds.
 
 use super::core::Core;
 use super::dispatch::SWEEP_MS;
@@ -7,11 +8,13 @@ use super::message::Output;
 use crate::clock::Now;
 use crate::id::{EndpointId, EventId};
 use crate::ordering::OrderKey;
-use crate::replay::{Replay, State};
+use crate::replay::{Kind, Replay, State};
 use crate::store::{Op, Replayable, Replayed};
 
 /// How many deliveries one slice makes again, at most.
 const SLICE: usize = 1_000;
+/// How many of those that wait go first where the last attempts failed.
+const PROBE: usize = 1;
 
 impl<R> Core<R> {
     /// Takes up a replay, new or changed; one that ended is let go.
@@ -20,7 +23,10 @@ impl<R> Core<R> {
             return;
         };
         if replay.state == State::Running {
-            self.replays.insert(lane, Run { replay: replay.clone(), busy: false });
+            self.replays.insert(lane, Run { replay: replay.clone(), busy: false, probed: false });
+            if replay.kind == Kind::Waiting {
+                self.knock(lane); // once through whatever holds it back
+            }
             self.seek(now, lane);
         } else if self.replays.get(&lane).is_some_and(|run| run.replay.id == replay.id) {
             self.replays.remove(&lane);
@@ -35,10 +41,15 @@ impl<R> Core<R> {
         self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
         let here = &self.lanes[lane];
         let due = here.next_due_ms.is_some_and(|due_ms| due_ms <= now.steady_ms);
-        if here.enabled() && !here.loading && !due && here.backlog.len() < WINDOW / 2 {
-            run.busy = true;
-            self.out.push(Output::Seek(Box::new(run.replay.clone()), SLICE));
+        if !here.enabled() || here.loading || due || here.backlog.len() >= WINDOW / 2 {
+            return;
         }
+        let probes = run.replay.kind == Kind::Waiting && here.fails();
+        if probes && run.probed {
+            return;
+        }
+        (run.busy, run.probed) = (true, probes);
+        self.out.push(Output::Seek(Box::new(run.replay.clone()), if probes { PROBE } else { SLICE }));
     }
 
     /// Seeks for every replay that has nothing on its way.
@@ -66,14 +77,16 @@ impl<R> Core<R> {
             events.into_iter().filter(|(event, _)| !here.holds(*event) && !here.waits(*event)).collect();
         let some = !events.is_empty();
         run.replay.position = position;
-        run.replay.done += u64::try_from(events.len()).unwrap_or(u64::MAX);
         for key in events.iter().filter_map(|(_, key)| *key) {
             // who of its key is in memory stands before it
             self.write_chain(now, lane, key);
             self.lanes[lane].chains.write(key);
         }
-        let replayed =
-            Replayed { replay: replay.id, endpoint: replay.endpoint, events, position, done, due_ms: now.steady_ms };
+        for &(event, _) in &events {
+            self.lanes[lane].settle(event); // a read on its way may show the line that it has now
+        }
+        let (kind, due_ms) = (replay.kind, now.steady_ms);
+        let replayed = Replayed { replay: replay.id, endpoint: replay.endpoint, kind, events, position, done, due_ms };
         self.groups.push(now, Op::Replay(Box::new(replayed)));
         if some {
             self.groups.line(lane, now.steady_ms);
@@ -98,8 +111,7 @@ impl<R> Core<R> {
         if let Some(run) = self.lanes.find(replayed.endpoint).and_then(|lane| self.replays.get_mut(&lane)) {
             let first = replayed.events.first().map_or(replayed.position, |(event, _)| *event);
             run.replay.position = run.replay.position.min(first);
-            run.replay.done -= u64::try_from(replayed.events.len()).unwrap_or_default().min(run.replay.done);
-            run.busy = false;
+            (run.busy, run.probed) = (false, false);
         }
     }
 }

@@ -135,7 +135,12 @@ impl<R> Core<R> {
                 self.wrote(due.endpoint, due.key);
             }
             Op::Resend { event, endpoint, .. } => self.lanes.settled(*endpoint, *event),
-            Op::Replay(replayed) => replayed.events.iter().for_each(|(_, key)| self.wrote(replayed.endpoint, *key)),
+            Op::Replay(replayed) => {
+                for (event, key) in &replayed.events {
+                    self.lanes.settled(replayed.endpoint, *event);
+                    self.wrote(replayed.endpoint, *key);
+                }
+            }
             Op::Setting(setting) => {
                 if let Change::Skip(endpoint, event) = setting.change {
                     self.lanes.settled(endpoint, event);

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::api::stats;
+use super::api::{send_waiting, stats};
 use super::state::Api;
 use crate::audit::By;
 use crate::conflict::Held;
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
 use crate::id::{ApplicationId, EventId, Id as _, floor_at};
-use crate::replay::State;
+use crate::replay::{Replay, State};
 use crate::store::{Background, Change, Erased, Setting};
 use crate::task::{Task, Work};
 
@@ -86,6 +86,7 @@ async fn step(api: &Api, task: Task) -> Result<Change> {
             let erased: Erased = api.read(move |store| store.erasable(&task, SLICE)).await?;
             return Ok(Change::Erased(erased));
         }
+        Work::SendWaiting { .. } => return send_waiting(api, task).await,
         Work::Usage { hours, applications } => {
             let (hours, applications) = (*hours, applications.clone());
             api.read(move |store| stats::usage_of(store, &ids, environment, hours, applications)).await?
@@ -94,6 +95,23 @@ async fn step(api: &Api, task: Task) -> Result<Change> {
     };
     let updated_ms = api.clock.now().wall_ms;
     Ok(Change::Task(Box::new(Task { state: State::Finished, result: Some(result), updated_ms, ..task })))
+}
+
+/// Begins what waits at the next endpoints of an application; where deliveries are made again already, nothing.
+async fn send_waiting(api: &Api, task: Task) -> Result<Change> {
+    let (mut passed, found) = api.read(move |store| send_waiting::look(store, task)).await?;
+    let now_ms = api.clock.now().wall_ms;
+    for replay in found {
+        let replay = Replay { id: api.engine.ids().next(now_ms), updated_ms: now_ms, ..replay };
+        let (id, total) = (api.engine.text().of(replay.id), replay.total);
+        let setting = Setting { by: By::server(), change: Change::Replay(Box::new(replay)), answer: None };
+        match api.engine.change(setting).await {
+            Ok(_) => send_waiting::begun(&mut passed, id, total),
+            Err(NotChanged::Refused(_)) => {}
+            Err(error) => return Err(Error::internal(format!("{error:?}"))),
+        }
+    }
+    Ok(Change::Task(Box::new(Task { updated_ms: now_ms, ..passed })))
 }
 
 /// Writes a slice down, then leaves the writer to others for as long as that took.

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::{
     Answer, AttemptRow, AttemptsOf, Backlog, Batch, Chain, CommitFailed, DeliveryRow, DueSlice, Durable, Filter,
-    Listed, Opening, Page, Receipt, Replayable, Store, Unwritten, uid_hash,
+    Listed, Opening, Page, Receipt, ReplayCount, Replayable, Store, Unwritten, uid_hash,
 };
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
@@ -254,9 +254,8 @@ impl Store for Memory {
         Ok(replay::replayable(&self.tables(), replay, limit))
     }
 
-    fn replay_count(&self, replay: &Replay) -> Result<u64> {
-        let found = replay::replayable(&self.tables(), replay, usize::MAX);
-        Ok(u64::try_from(found.events.len()).unwrap_or(u64::MAX))
+    fn replay_count(&self, replay: &Replay) -> Result<ReplayCount> {
+        Ok(replay::count(&self.tables(), replay))
     }
 
     fn replay(&self, environment: EnvironmentId, task: TaskId) -> Result<Option<Replay>> {

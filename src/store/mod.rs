@@ -153,6 +153,15 @@ pub struct Replayable {
     pub done: bool,
 }
 
+/// How many deliveries a replay makes again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplayCount {
+    /// All of them.
+    pub all: u64,
+    /// Those that had been delivered before.
+    pub delivered: u64,
+}
+
 /// What waits on disk, for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -256,7 +265,7 @@ pub trait Store: Across + Audit + Background + Inbox + People + Send + Sync + 's
     /// The next deliveries that a replay makes again, `limit` at most.
     fn replayable(&self, replay: &Replay, limit: usize) -> Result<Replayable>;
     /// How many deliveries a replay makes again, from its position on.
-    fn replay_count(&self, replay: &Replay) -> Result<u64>;
+    fn replay_count(&self, replay: &Replay) -> Result<ReplayCount>;
     /// A replay, ended or not.
     fn replay(&self, environment: EnvironmentId, task: TaskId) -> Result<Option<Replay>>;
     /// Replays.

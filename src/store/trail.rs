@@ -63,6 +63,9 @@ pub(super) fn deed<S: Standing>(standing: &S, by: By, change: &Change) -> Result
         Change::Replay(row) => replay(told, row),
         Change::Task(row) => match (row.state, &row.work) {
             (replay::State::Running, Work::Erase { .. }) => told("event.erased").called("all until now"),
+            (replay::State::Running, Work::SendWaiting { .. }) if row.position == 0 => {
+                told("replay.begun").on(row.id.value(), row.work.name())
+            }
             (replay::State::Canceled, work) => told("task.canceled").on(row.id.value(), work.name()),
             _ => return Ok(None),
         },

@@ -19,7 +19,7 @@ use crate::inbound::{Flags, Refusal, RefusedRequest};
 use crate::key::Key;
 use crate::ordering::OrderKey;
 use crate::quarantine::Quarantined;
-use crate::replay::Replay;
+use crate::replay::{Kind, Replay};
 use crate::resource::Resource;
 use crate::source::{Dedup, Source};
 use crate::task::Task;
@@ -59,7 +59,7 @@ pub enum Op {
         /// Who wants it.
         by: By,
     },
-    /// Deliveries are made again, each with its whole ladder; none when the replay has been called off.
+    /// Deliveries are made again, or are due before their time; none when the replay has been called off.
     Replay(Box<Replayed>),
     /// Up to `count` waiting deliveries of a deleted endpoint end as canceled.
     Cancel {
@@ -190,7 +190,9 @@ pub struct Replayed {
     pub replay: TaskId,
     /// Where to.
     pub endpoint: EndpointId,
-    /// What, and under which key; those that wait already stay as they are.
+    /// Which of them are meant.
+    pub kind: Kind,
+    /// What, and under which key; those that nobody tried yet, or that wait for others of their key, stay as they are.
     pub events: Vec<(EventId, Option<OrderKey>)>,
     /// All events below this one are done.
     pub position: EventId,

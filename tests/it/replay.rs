@@ -1,6 +1,6 @@
 //! Replays: many deliveries made again, counted beforehand, seen while they run, kept over a crash, called off.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::generate::{Goal, failed};
 use crate::handling::failing_until_told;
 use crate::load::{show, soak};
-use crate::world::{Receiver, World, eventually, now};
+use crate::world::{Received, Receiver, World, eventually, now};
 
 /// How many deliveries fail before they are recovered.
 const EVENTS: u64 = 400;
@@ -60,7 +60,7 @@ fn what_failed_is_recovered_once_each_over_a_crash() {
     let failed = fail(&world, &app, &endpoint, count);
     let body = json!({ "since": since(), "dryRun": true });
     let counted = world.call("POST", &path(&app, &endpoint, "recover"), &body).expect(200);
-    assert_eq!(counted, json!({ "dryRun": true, "count": count }));
+    assert_eq!(counted, json!({ "dryRun": true, "count": count, "deliveredBefore": 0 }));
     let before = receiver.received().len();
     // its rate leaves time to look
     world.call("PATCH", &path(&app, &endpoint, ""), json!({ "throttleRate": 200 })).expect(200);
@@ -212,4 +212,154 @@ fn a_replay_that_cannot_be_is_refused() {
         assert_eq!(refused["detail"][0]["loc"][1], field, "{kind} {body}");
     }
     world.call("GET", "/api/v1/background-task/qtask_1srOrx2ZWZBpBUvZwXKQmoEYga2", "").expect(404);
+}
+
+/// The receiver wants another key: everything is refused, and waits for a retry.
+pub fn refused(world: &World, app: &str, endpoint: &str, count: u64) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    while (ids.len() as u64) < count {
+        let some = (count - ids.len() as u64).min(100);
+        let batch: Vec<Value> = (0..some).map(|nth| json!({ "eventType": "a", "payload": { "nth": nth } })).collect();
+        let answer =
+            world.call("POST", &format!("/api/v1/app/{app}/msg/batch"), json!({ "messages": batch })).expect(202);
+        ids.extend(answer["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+    }
+    eventually(|| (waiting(world, app, endpoint) == count).then_some(()));
+    ids
+}
+
+/// How many wait for a retry.
+fn waiting(world: &World, app: &str, endpoint: &str) -> u64 {
+    let asked = world.call("POST", &path(app, endpoint, "send-waiting"), json!({ "dryRun": true })).expect(200);
+    asked["count"].as_u64().unwrap()
+}
+
+/// What was sent to a receiver from this request on, and how often each.
+pub fn sent(receiver: &Receiver, from: usize) -> BTreeMap<String, u64> {
+    let mut sent = BTreeMap::new();
+    for request in &receiver.received()[from..] {
+        *sent.entry(request.id().to_owned()).or_default() += 1;
+    }
+    sent
+}
+
+#[test]
+fn what_waits_is_sent_at_one_call_over_a_crash() {
+    let mut world = World::start();
+    let (receiver, takes) = failing_until_told();
+    let (app, endpoint) = world.subscribe(&receiver.url);
+    let ids = refused(&world, &app, &endpoint, 3_640);
+    // the first rung is five seconds, and the second five minutes: what waits for the first has come by now
+    eventually(|| (receiver.count() >= 2 * ids.len()).then_some(()));
+    eventually(|| (waiting(&world, &app, &endpoint) == 3_640).then_some(()));
+    let before = receiver.count();
+    world.call("PATCH", &path(&app, &endpoint, ""), json!({ "throttleRate": 1_000 })).expect(200);
+    takes.store(true, Ordering::SeqCst);
+    let begun = now();
+    let answer = world.call("POST", &path(&app, &endpoint, "send-waiting"), "").expect(202);
+    assert_eq!((&answer["task"], &answer["data"]["total"]), (&json!("endpoint.send-waiting"), &json!(3_640)));
+    let first = receiver.wait_since(begun) - begun;
+    assert!(first.as_millis() < 1_000, "the first after {first:?}");
+    let fresh = now();
+    let event = world.publish(&app, "{}");
+    eventually(|| receiver.received().iter().any(|request| request.id() == event).then_some(()));
+    show(&format!("the first after {first:?}, a fresh event beside it after {:?}", fresh.elapsed()));
+    eventually(|| (receiver.count() >= before + 1_000).then_some(()));
+    let killed = now();
+    world.kill_and_restart();
+    let ended = eventually(|| Some(task(&world, &started(&answer))).filter(|task| task["status"] != "running"));
+    eventually(|| (sent(&receiver, before).len() == ids.len() + 1).then_some(()));
+    show(&format!("all after {:?}", begun.elapsed()));
+    let counts = sent(&receiver, before);
+    assert!(ids.iter().all(|id| counts.contains_key(id)));
+    // an outcome is on its way to the disk for a tenth of a second
+    let just_before = |id: &String| {
+        let of_it = |request: &&Received| request.id() == id;
+        let first = receiver.received()[before..].iter().find(of_it).map(|request| request.at);
+        first.is_some_and(|at| at + std::time::Duration::from_millis(500) > killed)
+    };
+    let twice: Vec<&String> = counts.iter().filter(|(_, count)| **count > 1).map(|(id, _)| id).collect();
+    assert!(twice.iter().all(|id| just_before(id)), "only what was in flight when the server was killed");
+    let made = &ended["data"];
+    assert_eq!((&made["messagesSent"], &made["deliveredBefore"]), (&json!(3_640), &json!(0)), "what the dry run said");
+    assert_eq!(waiting(&world, &app, &endpoint), 0);
+}
+
+#[test]
+fn where_the_endpoint_still_refuses_one_is_tried_and_the_others_wait_until_one_arrives() {
+    let world = World::start();
+    let (receiver, takes) = failing_until_told();
+    let app = world.call("POST", "/api/v1/app", json!({ "name": "a" })).expect(201)["id"].as_str().unwrap().to_owned();
+    let endpoint = world.endpoint(&app, &json!({ "url": receiver.url, "retrySchedule": [600, 600] }));
+    let ids = refused(&world, &app, &endpoint, 50);
+    let before = receiver.count();
+    assert_eq!(before, 50);
+    let answer = world.call("POST", &path(&app, &endpoint, "send-waiting"), "{}").expect(202);
+    eventually(|| (receiver.count() > before).then_some(()));
+    std::thread::sleep(std::time::Duration::from_millis(2_500)); // two looks of the engine at all lanes
+    assert_eq!(receiver.count(), before + 1, "the refusal of one is enough");
+    assert_eq!(task(&world, &started(&answer))["status"], "running");
+    takes.store(true, Ordering::SeqCst);
+    let event = ids.first().unwrap();
+    world.call("POST", &format!("/api/v1/app/{app}/msg/{event}/endpoint/{endpoint}/resend"), "").expect(202);
+    eventually(|| (sent(&receiver, before).len() == ids.len()).then_some(()));
+    let ended = eventually(|| Some(task(&world, &started(&answer))).filter(|task| task["status"] == "finished"));
+    assert!(ended["data"]["messagesSent"].as_u64().unwrap() >= 49, "{ended}");
+}
+
+#[test]
+fn what_waits_at_all_endpoints_of_an_application_is_sent_at_one_call() {
+    let world = World::start();
+    let (receiver, takes) = failing_until_told();
+    let app = world.call("POST", "/api/v1/app", json!({ "name": "a" })).expect(201)["id"].as_str().unwrap().to_owned();
+    for nth in 0..25 {
+        let disabled = nth == 24;
+        world.endpoint(&app, &json!({ "url": receiver.url, "retrySchedule": [600], "disabled": disabled }));
+    }
+    for _ in 0..3 {
+        world.publish(&app, "{}");
+    }
+    let all = format!("/api/v1/app/{app}/send-waiting");
+    eventually(|| {
+        let asked = world.call("POST", &all, json!({ "dryRun": true })).expect(200);
+        (asked["count"] == json!(72)).then_some(())
+    });
+    let none = json!({ "dryRun": true, "until": "2020-01-01T00:00:00Z" });
+    assert_eq!(world.call("POST", &all, none).expect(200)["count"], 0);
+    takes.store(true, Ordering::SeqCst);
+    let before = receiver.count();
+    let answer = world.call("POST", &all, "").expect(202);
+    assert_eq!(answer["task"], "application.send-waiting");
+    let ended = eventually(|| Some(task(&world, &started(&answer))).filter(|task| task["status"] == "finished"));
+    let data = &ended["data"];
+    assert_eq!((&data["messagesSent"], &data["endpoints"], &data["appId"]), (&json!(72), &json!(24), &json!(app)));
+    assert_eq!(data["tasks"].as_array().unwrap().len(), 24);
+    eventually(|| (receiver.count() == before + 72).then_some(()));
+}
+
+/// As Svix has it: whatever failed last and has not succeeded since, waiting or ended.
+#[test]
+fn recover_and_a_replay_by_status_take_what_waits_too() {
+    let world = World::start();
+    let (receiver, takes) = failing_until_told();
+    let app = world.call("POST", "/api/v1/app", json!({ "name": "a" })).expect(201)["id"].as_str().unwrap().to_owned();
+    let endpoint = world.endpoint(&app, &json!({ "url": receiver.url, "retrySchedule": [600] }));
+    refused(&world, &app, &endpoint, 5);
+    let count = |route: &str, more: &Value| {
+        let mut body = json!({ "since": since(), "dryRun": true });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let counted = world.call("POST", &path(&app, &endpoint, route), body).expect(200);
+        (counted["count"].as_u64().unwrap(), counted["deliveredBefore"].as_u64().unwrap())
+    };
+    assert_eq!(count("recover", &json!({})), (5, 0));
+    assert_eq!(count("bulk-replay", &json!({ "status": 3 })), (5, 0));
+    assert_eq!(count("bulk-replay", &json!({ "status": 2 })), (0, 0));
+    takes.store(true, Ordering::SeqCst);
+    world.call("POST", &path(&app, &endpoint, "recover"), json!({ "since": since() })).expect(202);
+    eventually(|| (count("recover", &json!({})) == (0, 0)).then_some(()));
+    eventually(|| (count("bulk-replay", &json!({ "status": 0 })) == (5, 5)).then_some(()));
+    let again = world.call("POST", &path(&app, &endpoint, "bulk-replay"), json!({ "since": since() })).expect(202);
+    let ended = eventually(|| Some(task(&world, &started(&again))).filter(|task| task["status"] == "finished"));
+    let data = &ended["data"];
+    assert_eq!((&data["messagesSent"], &data["deliveredBefore"]), (&json!(5), &json!(5)));
 }

@@ -47,7 +47,7 @@ mod opening;
 pub mod receiving;
 mod recovery;
 pub mod refusal;
-mod replay;
+pub mod replay;
 pub mod resource;
 pub mod same;
 mod scan;

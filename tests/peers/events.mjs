@@ -90,6 +90,31 @@ const stories = {
     await page.getByText('what is on its way goes on').waitFor()
     await page.getByRole('button', { name: 'Replay', exact: true }).waitFor()
   },
+
+  async outage(email, password, count) {
+    const page = await person()
+    await login(page, email, password)
+    await page.getByRole('link', { name: 'Applications' }).click()
+    await page.getByRole('link', { name: 'acme' }).click()
+    await page.getByRole('cell').getByRole('link').first().click()
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.getByText('Paused: deliveries are made and wait.').waitFor()
+    assert.equal(await page.getByRole('button', { name: /Send .* now/ }).count(), 0, 'nothing is sent where it is paused')
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await page.getByText(`Resumed: what came while it was paused goes out now. ${count} deliveries wait for a retry.`).waitFor()
+    await page.getByRole('button', { name: 'Send a test' }).click()
+    await page.getByText(`It works again. ${count} deliveries wait for a retry.`).waitFor()
+    await look(page, 'outage-over')
+    await page.getByRole('button', { name: 'Send them now' }).click()
+    await page.getByText('The replay has begun.').waitFor()
+    await page.getByText(new RegExp(`${count} of ${count} deliveries`)).waitFor()
+    await page.getByRole('button', { name: 'Send a test' }).click()
+    await page.getByText('The test was sent.').waitFor()
+    assert.equal(await page.getByText('wait for a retry.').count(), 0)
+    await page.getByLabel('What').selectOption('all')
+    await page.getByRole('button', { name: 'Count' }).click()
+    await page.getByText(new RegExp(`would make \\d+ deliveries again. \\d+ of them had been delivered before.`)).waitFor()
+  },
 }
 
 await tell(stories)

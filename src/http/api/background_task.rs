@@ -43,8 +43,10 @@ struct TaskOut {
 struct DataOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     app_id: Option<String>,
-    /// How many payloads were erased.
+    /// How many payloads were erased, or deliveries are due now: that under the name that Svix has for it, too.
     done: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages_sent: Option<u64>,
     canceled: bool,
     #[serde(flatten)]
     result: Option<Map<String, Value>>,
@@ -54,6 +56,7 @@ fn shaped(task: &Task, ids: &IdText, unresolved_app_ids: Option<Vec<String>>) ->
     let data = DataOut {
         app_id: task.application.map(|application| ids.of(application)),
         done: task.done,
+        messages_sent: task.work.is_delivery().then_some(task.done),
         canceled: task.state == ReplayState::Canceled,
         result: task.result.as_deref().and_then(|result| serde_json::from_str(result).ok()),
     };
@@ -139,7 +142,9 @@ pub(in crate::http) async fn call_off(api: &Api, call: &Call) -> Result<()> {
             Change::Replay(Box::new(Replay { state: ReplayState::Canceled, updated_ms, ..replay }))
         }
         Either::Task(task) => {
-            call.may(Action::Manage)?;
+            if !task.work.is_delivery() {
+                call.may(Action::Manage)?;
+            }
             Change::Task(Box::new(Task { state: ReplayState::Canceled, updated_ms, ..task }))
         }
     };

@@ -99,7 +99,7 @@ pub(super) async fn all(State(api): State<Api>, call: Call) -> Result<Response> 
         let id = api.engine.ids().next(now_ms);
         let task = Task::begin(id, call.caller.environment, Some(application), work, now_ms);
         let count = api.read(move |store| erasable(store, task)).await?;
-        return Ok(answer(StatusCode::OK, &DryRunOut { dry_run: true, count }));
+        return Ok(answer(StatusCode::OK, &DryRunOut { dry_run: true, count, delivered_before: None }));
     }
     background_task::begin(&api, &call, once, (Some(application), work), None).await
 }

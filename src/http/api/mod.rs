@@ -49,6 +49,7 @@ pub(super) mod quarantine;
 mod refusal;
 pub(super) mod replay;
 mod secret;
+pub(super) mod send_waiting;
 mod source;
 mod source_config;
 mod source_shown;
@@ -86,9 +87,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/app/{app}/endpoint/{ep}/msg", get(delivery::of_endpoint))
         .route("/api/v1/app/{app}/endpoint/{ep}/ordering", get(ordering::read))
         .route("/api/v1/app/{app}/endpoint/{ep}/ordering/skip", post(ordering::skip))
-        .route("/api/v1/app/{app}/endpoint/{ep}/recover", post(replay::recover))
-        .route("/api/v1/app/{app}/endpoint/{ep}/bulk-replay", post(replay::bulk))
-        .route("/api/v1/app/{app}/endpoint/{ep}/replay-missing", post(replay::missing))
+        .merge(replays())
         // events in
         .route("/api/v1/app/{app}/msg", get(event::list).post(event::publish))
         .route("/api/v1/app/{app}/msg/batch", post(batch::publish))
@@ -131,6 +130,16 @@ pub fn router(api: Api) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(api)
+}
+
+/// What is made again, or sent before its time.
+fn replays() -> Router<Api> {
+    Router::new()
+        .route("/api/v1/app/{app}/endpoint/{ep}/recover", post(replay::recover))
+        .route("/api/v1/app/{app}/endpoint/{ep}/bulk-replay", post(replay::bulk))
+        .route("/api/v1/app/{app}/endpoint/{ep}/replay-missing", post(replay::missing))
+        .route("/api/v1/app/{app}/endpoint/{ep}/send-waiting", post(replay::waiting))
+        .route("/api/v1/app/{app}/send-waiting", post(send_waiting::of_application))
 }
 
 /// What belongs to the whole environment: who may call, what is counted, what hears of operations.

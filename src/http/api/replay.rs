@@ -1,4 +1,5 @@
-//! `…/endpoint/{ep}/recover`, `bulk-replay`, `replay-missing`: many deliveries made again, as a background task.
+//! `…/endpoint/{ep}/recover`, `bulk-replay`, `replay-missing`, `send-waiting`: many deliveries made again, or due before
+//! their time, as a background task.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -11,9 +12,9 @@ use crate::error::{Error, Kind as Failure, Result};
 use crate::http::call::{Call, answer};
 use crate::http::page::{at_moment, time};
 use crate::http::problem::text;
-use crate::id::{EventId, Id as _, IdText, floor_at};
+use crate::id::IdText;
 use crate::key::Action;
-use crate::replay::{Kind, Replay, State as ReplayState, Wanted, check_range};
+use crate::replay::{Kind, Replay, State as ReplayState, Wanted, range};
 use crate::store::Change;
 
 pub(in crate::http) const RUNNING: &str =
@@ -22,7 +23,7 @@ pub(in crate::http) const RUNNING: &str =
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ReplayIn {
-    since: String,
+    since: Option<String>,
     until: Option<String>,
     event_types: Option<Vec<String>>,
     channel: Option<String>,
@@ -49,10 +50,13 @@ pub(super) struct TaskOut {
 pub(super) struct DataOut {
     app_id: String,
     endpoint_id: String,
-    /// How many deliveries there were when it was asked for; only counted for those that failed.
+    /// How many deliveries there were when it was asked for; only counted for those that have not succeeded.
     total: Option<u64>,
-    /// How many are on their way, or arrived.
+    /// How many are on their way, or arrived; under the name that Svix has for it, too.
     done: u64,
+    messages_sent: u64,
+    /// How many of these had been delivered before.
+    delivered_before: u64,
     canceled: bool,
 }
 
@@ -61,6 +65,9 @@ pub(super) struct DataOut {
 pub(super) struct DryRunOut {
     pub(super) dry_run: bool,
     pub(super) count: u64,
+    /// How many of these had been delivered before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) delivered_before: Option<u64>,
 }
 
 /// A replay as a background task.
@@ -69,14 +76,16 @@ pub(super) fn out(replay: &Replay, ids: &IdText) -> TaskOut {
     let data = DataOut {
         app_id: ids.of(replay.application),
         endpoint_id: ids.of(replay.endpoint),
-        total: (replay.kind == Kind::Recover).then_some(replay.total),
+        total: replay.kind.is_of_open().then_some(replay.total),
         done: replay.done,
+        messages_sent: replay.done,
+        delivered_before: replay.delivered,
         canceled: replay.state == ReplayState::Canceled,
     };
     TaskOut { id: ids.of(replay.id), status, task: replay.kind.name(), data, updated_at: time(replay.updated_ms) }
 }
 
-/// POST `…/recover`: those that failed.
+/// POST `…/recover`: those whose last attempt failed.
 pub(super) async fn recover(State(api): State<Api>, call: Call) -> Result<Response> {
     begin(&api, &call, Kind::Recover).await
 }
@@ -91,6 +100,11 @@ pub(super) async fn missing(State(api): State<Api>, call: Call) -> Result<Respon
     begin(&api, &call, Kind::Missing).await
 }
 
+/// POST `…/send-waiting`: those that wait for a retry.
+pub(super) async fn waiting(State(api): State<Api>, call: Call) -> Result<Response> {
+    begin(&api, &call, Kind::Waiting).await
+}
+
 async fn begin(api: &Api, call: &Call, kind: Kind) -> Result<Response> {
     call.may(Action::Attempt)?;
     let (input, body) = call.json::<ReplayIn>().await?;
@@ -100,17 +114,23 @@ async fn begin(api: &Api, call: &Call, kind: Kind) -> Result<Response> {
     if let Some(response) = api.answered(once).await? {
         return Ok(response);
     }
-    let since_ms = at_moment(&["body", "since"], &input.since)?;
+    let since_ms = match &input.since {
+        Some(since) => at_moment(&["body", "since"], since)?,
+        None if kind == Kind::Waiting => 0,
+        None => return Err(Error::json_at(&["body", "since"], "missing field `since`".to_owned())),
+    };
     let until_ms = input.until.as_deref().map(|until| at_moment(&["body", "until"], until)).transpose()?;
     let wanted = if kind == Kind::Bulk { input.wanted() } else { Wanted::default() };
     let mut replay = fresh(api, call, &endpoint, (kind, since_ms, until_ms, wanted))?;
     let dry_run = input.dry_run == Some(true);
-    if dry_run || kind == Kind::Recover {
+    if dry_run || kind.is_of_open() {
         let asked = replay.clone();
-        replay.total = api.read(move |store| store.replay_count(&asked)).await?;
-    }
-    if dry_run {
-        return Ok(answer(StatusCode::OK, &DryRunOut { dry_run, count: replay.total }));
+        let counted = api.read(move |store| store.replay_count(&asked)).await?;
+        if dry_run {
+            let (count, delivered_before) = (counted.all, Some(counted.delivered));
+            return Ok(answer(StatusCode::OK, &DryRunOut { dry_run, count, delivered_before }));
+        }
+        replay.total = counted.all;
     }
     let body = text(&out(&replay, api.engine.text()));
     api.change(call, once, Change::Replay(Box::new(replay)), (StatusCode::ACCEPTED, body))
@@ -130,23 +150,9 @@ pub(in crate::http) fn fresh(
         return Err(Error::new(Failure::Invalid, "generic_error", "the endpoint is disabled; enable it first"));
     }
     let now_ms = api.clock.now().wall_ms;
-    check_range(kind, since_ms, until_ms, now_ms)?;
-    let (first, last) = (EventId::new(floor_at(since_ms)), EventId::new(floor_at(until_ms.unwrap_or(now_ms) + 1)));
-    Ok(Replay {
-        id: api.engine.ids().next(now_ms),
-        environment: call.caller.environment,
-        application: endpoint.application,
-        endpoint: endpoint.id,
-        kind,
-        state: ReplayState::Running,
-        first,
-        last,
-        wanted,
-        position: first,
-        total: 0,
-        done: 0,
-        updated_ms: now_ms,
-    })
+    let range = range(kind, since_ms, until_ms, now_ms)?;
+    let id = api.engine.ids().next(now_ms);
+    Ok(Replay::begin(id, call.caller.environment, endpoint, (kind, range, wanted)))
 }
 
 impl ReplayIn {

@@ -137,7 +137,8 @@ pub(super) async fn pause(State(api): State<Api>, visit: Visit) -> Result<Respon
 
 /// POST `…/endpoint/{ep}/resume`
 pub(super) async fn resume(State(api): State<Api>, visit: Visit) -> Result<Response, Failure> {
-    change(&api, &visit, "Resumed: what waited is delivered now.", |endpoint| endpoint.handling.paused = false).await
+    let resumed = |endpoint: &mut Endpoint| endpoint.handling.paused = false;
+    change(&api, &visit, "Resumed: what came while it was paused goes out now.", resumed).await
 }
 
 /// POST `…/endpoint/{ep}/enable`
@@ -147,12 +148,17 @@ pub(super) async fn enable(State(api): State<Api>, visit: Visit) -> Result<Respo
 
 async fn change(api: &Api, visit: &Visit, done: &str, edit: impl Fn(&mut Endpoint)) -> Result<Response, Failure> {
     visit.call.may(Action::EditEndpoint)?;
-    let path = seen(api, visit).await?.path;
+    let seen = seen(api, visit).await?;
     let changed = endpoint::change(api, &visit.call, |endpoint| {
         edit(endpoint);
         Ok(())
     });
-    Ok(visit.done(api, changed.await.map(|_| Note::Done(done.to_owned())), &path))
+    let path = seen.path.clone();
+    let said = match changed.await {
+        Ok(endpoint) => Ok(replay::offered(api, visit, &Seen { endpoint, ..seen }, (done, done)).await?),
+        Err(error) => Err(error),
+    };
+    Ok(visit.done(api, said, &path))
 }
 
 /// POST `…/endpoint/{ep}/rotate`: the old secret signs on until its grace ends.

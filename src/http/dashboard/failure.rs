@@ -8,7 +8,6 @@ use super::amount::amount;
 use super::seen::{Seen, answer};
 use super::time::moment;
 use super::visit::Visit;
-use crate::delivery::Status;
 use crate::error::Result;
 use crate::http::state::Api;
 use crate::id::AttemptId;
@@ -35,10 +34,11 @@ struct Group<'a> {
     codes: BTreeMap<u16, usize>,
 }
 
-/// The deliveries that a word of the form means: those that failed for good, last for this cause.
+/// The deliveries that a word of the form means: those that failed for this cause last, whether they wait for a retry or
+/// have ended.
 pub(super) fn wanted(word: &str) -> Option<Wanted> {
     let (_, class, _) = CAUSES.into_iter().find(|(known, ..)| *known == word)?;
-    Some(Wanted { status: Some(Status::Failed as u8), status_class: Some(class), ..Wanted::default() })
+    Some(Wanted { status_class: Some(class), ..Wanted::default() })
 }
 
 /// An endpoint's last failures.
@@ -64,7 +64,7 @@ pub(super) fn section(api: &Api, visit: &Visit, seen: &Seen, failed: &[AttemptRo
             h2 #failures-title { "Failures by cause" }
             table {
                 caption.unseen { "The last failed attempts by cause" }
-                thead { tr { th scope="col" { "Cause" } th scope="col" { "Attempts" } th scope="col" { "The last one" } @if may { th scope="col" { "What failed for good" } } } }
+                thead { tr { th scope="col" { "Cause" } th scope="col" { "Attempts" } th scope="col" { "The last one" } @if may { th scope="col" { "Failed and waiting" } } } }
                 tbody { @for (hundred, group) in &groups { (line(api, visit, seen, (*hundred, group), may)) } }
             }
             p.soft { "Of the last " (amount(failed.len(), "failed attempt")) "." }

@@ -9,6 +9,7 @@ use http::header::{
 use http::{HeaderValue, StatusCode};
 use maud::{DOCTYPE, Markup, html};
 
+use super::amount::amount;
 use super::asset::{MOTION_PATH, STYLE_PATH};
 use super::copy::{Look, copied};
 use super::form::CROSS_ORIGIN;
@@ -180,6 +181,15 @@ impl<'a> Page<'a> {
         match &self.note {
             None => html! {},
             Some(Note::Done(text)) => html! { p.note role="status" { (text) } },
+            Some(Note::Waiting(text, count, webhook)) => html! {
+                div.note role="status" {
+                    form.row method="post" action={ (webhook) "/replay" } {
+                        input type="hidden" name="which" value="waiting";
+                        span { (text) " " (amount(*count, "delivery")) @if *count == 1 { " waits" } @else { " wait" } " for a retry." }
+                        button type="submit" { @if *count == 1 { "Send it now" } @else { "Send them now" } }
+                    }
+                }
+            },
             Some(Note::Refused(text)) => alert(text),
             Some(Note::Secret(text)) => secret("The secret", "Keep it where your receiver verifies signatures.", text),
             Some(Note::Key(text)) => secret("The key", "Keep it where your program reads its secrets.", text),

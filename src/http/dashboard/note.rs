@@ -13,6 +13,8 @@ pub(in crate::http) enum Note {
     Done(String),
     /// It was not done, and why.
     Refused(String),
+    /// It was done, and so many deliveries of the webhook at this path wait for a retry: they can be sent now.
+    Waiting(String, u64, String),
     /// A webhook's secret that is shown now and not again.
     Secret(String),
     /// A link to a customer's portal, which is shown as a secret is.

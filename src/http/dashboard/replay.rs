@@ -26,8 +26,9 @@ const TASKS: usize = 100;
 /// How often a page is read anew while a replay runs, in seconds.
 pub(super) const AGAIN_SECS: u8 = 2;
 /// What is made again: the word in the form, and for people.
-const WHICH: [(&str, &str); 3] = [
-    ("failed", "Deliveries that failed"),
+const WHICH: [(&str, &str); 4] = [
+    ("failed", "Failed and waiting"),
+    ("waiting", "Waiting for a retry"),
     ("all", "All deliveries"),
     ("missing", "Events that were never delivered here"),
 ];
@@ -38,6 +39,24 @@ const SINCE: [(&str, &str, i64); 4] = [
     ("week", "the last 7 days", 7 * 86_400_000),
     ("fortnight", "the last 14 days", 14 * 86_400_000 - 60_000),
 ];
+
+/// How many deliveries of an endpoint wait for a retry.
+pub(super) async fn waiting(api: &Api, visit: &Visit, seen: &Seen) -> Result<u64> {
+    let range = crate::replay::range(Kind::Waiting, 0, None, api.clock.now().wall_ms)?;
+    let (id, environment) = (TaskId::new(0), visit.call.caller.environment);
+    let all = Replay::begin(id, environment, &seen.endpoint, (Kind::Waiting, range, Wanted::default()));
+    Ok(api.read(move |store| store.replay_count(&all)).await?.all)
+}
+
+/// What was done, in the first words; in the other ones where deliveries wait for a retry and this person may send them
+/// now: that is offered.
+pub(super) async fn offered(api: &Api, visit: &Visit, seen: &Seen, (done, again): (&str, &str)) -> Result<Note> {
+    let may = may_begin(visit, seen) && seen.endpoint.is_active();
+    Ok(match if may { waiting(api, visit, seen).await? } else { 0 } {
+        0 => Note::Done(done.to_owned()),
+        count => Note::Waiting(again.to_owned(), count, seen.path.clone()),
+    })
+}
 
 /// What the endpoint's page says about replays, and whether one runs.
 pub(super) async fn section(api: &Api, visit: &Visit, seen: &Seen) -> Result<(Markup, bool)> {
@@ -93,9 +112,14 @@ fn progress(replay: &Replay) -> Markup {
             @if replay.total > 0 { (replay.done) " of " (amount(replay.total, "delivery")) }
             @else { (amount(replay.done, "delivery")) }
             "."
+            @if replay.delivered > 0 { " " (delivered_before(replay.delivered)) }
         }
         progress max=(max) value=(value) aria-label="Replay" {}
     }
+}
+
+fn delivered_before(count: u64) -> String {
+    format!("{count} of them had been delivered before.")
 }
 
 /// The button that calls a replay off; `at` says which page comes next.
@@ -120,22 +144,32 @@ pub(super) async fn begin(State(api): State<Api>, visit: Visit) -> Result<Respon
 
 async fn run(api: &Api, visit: &Visit, seen: &Seen, (which, since): (&str, &str), count: bool) -> Result<String> {
     let none = |field: &str| Error::field(field, "is none that the form offers");
-    let (_, text, ago_ms) = SINCE.into_iter().find(|(word, ..)| *word == since).ok_or_else(|| none("since"))?;
+    let chosen = SINCE.into_iter().find(|(word, ..)| *word == since);
+    let (text, since_ms) = match chosen {
+        Some((_, text, ago_ms)) => (text, api.clock.now().wall_ms - ago_ms),
+        None if which == "waiting" && since.is_empty() => ("all time", 0),
+        None => return Err(none("since")),
+    };
     let (kind, wanted) = match which {
+        "waiting" => (Kind::Waiting, Wanted::default()),
         "failed" => (Kind::Recover, Wanted::default()),
         "all" => (Kind::Bulk, Wanted::default()),
         "missing" => (Kind::Missing, Wanted::default()),
         cause => (Kind::Bulk, failure::wanted(cause).ok_or_else(|| none("which"))?),
     };
-    let since_ms = api.clock.now().wall_ms - ago_ms;
     let mut replay = replay::fresh(api, &visit.call, &seen.endpoint, (kind, since_ms, None, wanted))?;
-    // what failed is counted along an index of its own; all else only when that is asked
-    if count || kind == Kind::Recover {
+    // what has not succeeded is counted along an index of its own; all else only when that is asked
+    if count || kind.is_of_open() {
         let asked = replay.clone();
-        replay.total = api.read(move |store| store.replay_count(&asked)).await?;
-    }
-    if count {
-        return Ok(format!("A replay of {text} would make {} again.", amount(replay.total, "delivery")));
+        let counted = api.read(move |store| store.replay_count(&asked)).await?;
+        if count {
+            let mut said = format!("A replay of {text} would make {} again.", amount(counted.all, "delivery"));
+            if counted.delivered > 0 {
+                said = format!("{said} {}", delivered_before(counted.delivered));
+            }
+            return Ok(said);
+        }
+        replay.total = counted.all;
     }
     let begun = visit.change(api, Change::Replay(Box::new(replay))).await;
     begun.map_err(|error| not_changed(error, replay::RUNNING))?;
@@ -181,11 +215,16 @@ pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Respons
 fn what(replay: &Replay) -> Markup {
     let what = match replay.kind {
         Kind::Recover => WHICH[0].1,
+        Kind::Waiting => WHICH[1].1,
         Kind::Bulk if replay.wanted.status_class.is_some() => "Deliveries that failed for one cause",
-        Kind::Bulk => WHICH[1].1,
-        Kind::Missing => WHICH[2].1,
+        Kind::Bulk => WHICH[2].1,
+        Kind::Missing => WHICH[3].1,
     };
-    html! { (what) ", from " (moment(replay.first.time_ms())) " to " (moment(replay.last.time_ms())) }
+    html! {
+        (what)
+        @if replay.first.value() > 0 { ", from " (moment(replay.first.time_ms())) " to " (moment(replay.last.time_ms())) }
+        @else { ", until " (moment(replay.last.time_ms())) }
+    }
 }
 
 fn of_endpoint(api: &Api, visit: &Visit, replay: &Replay) -> String {

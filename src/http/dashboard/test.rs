@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use super::catalogue;
 use super::frame::Failure;
 use super::note::Note;
+use super::replay;
 use super::seen::{Seen, answer, seen};
 use super::visit::Visit;
 use crate::endpoint::State as EndpointState;
@@ -24,6 +25,8 @@ use crate::providers;
 use crate::store::{AttemptRow, AttemptsOf, Change, Filter, Page, PeopleChange};
 use crate::user::Test;
 
+/// What is said when nothing waits for the endpoint to work.
+const SENT: &str = "The test was sent.";
 /// How long a test's answer is waited for before the page says that it is on its way, and how often it is looked for.
 const LOOKS: u32 = 60;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -100,15 +103,28 @@ pub(super) async fn send(State(api): State<Api>, visit: Visit) -> Result<Respons
     let seen = seen(&api, &visit).await?;
     let form = visit.form().await?;
     let sent = begin(&api, &visit, &seen, form.one("type").to_owned()).await;
-    if let Ok(event) = sent {
-        for _ in 0..LOOKS {
-            if attempt(&api, event).await?.is_some() {
-                break;
+    let said = match sent {
+        Ok(event) => match answered(&api, event).await? {
+            Some(row) if row.attempt.succeeded() => {
+                Ok(replay::offered(&api, &visit, &seen, (SENT, "It works again.")).await?)
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            _ => Ok(Note::Done(SENT.to_owned())),
+        },
+        Err(error) => Err(error),
+    };
+    Ok(visit.done(&api, said, &seen.path))
+}
+
+/// The first attempt of a test, when it is there before long.
+async fn answered(api: &Api, event: EventId) -> Result<Option<AttemptRow>> {
+    for _ in 0..LOOKS {
+        let row = attempt(api, event).await?;
+        if row.is_some() {
+            return Ok(row);
         }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(visit.done(&api, sent.map(|_| Note::Done("The test was sent.".to_owned())), &seen.path))
+    Ok(None)
 }
 
 async fn begin(api: &Api, visit: &Visit, seen: &Seen, event_type: String) -> Result<EventId> {

@@ -47,6 +47,7 @@ pub(super) fn put(tables: &mut Tables, task: &Task) -> Option<Refused> {
             return Some(Refused::Taken);
         }
         (row.state, row.result, row.updated_ms) = (task.state, task.result.clone(), task.updated_ms);
+        (row.position, row.done) = (row.position.max(task.position), row.done.max(task.done));
         return None;
     }
     let rival = |row: &&Task| row.state == State::Running && row.environment == task.environment;

@@ -71,9 +71,12 @@ fn list(db: &Connection, environment: EnvironmentId, page: Page<TaskId>) -> Resu
 /// Keeps a new task, or how far one that runs has come. Refused: it has ended, or too many run.
 pub(super) fn put(db: &Connection, task: &Task) -> Sql<Option<Refused>> {
     if db.prepare_cached("select 1 from task where id = ?1")?.exists((task.id.value(),))? {
-        let mut sql =
-            db.prepare_cached("update task set state = ?2, result = ?3, updated_ms = ?4 where id = ?1 and state = 0")?;
-        let changed = sql.execute(params![task.id.value(), task.state as i64, task.result, task.updated_ms])?;
+        let mut sql = db.prepare_cached(
+            "update task set state = ?2, result = ?3, updated_ms = ?4, position = max(position, ?5), done = max(done, ?6)
+             where id = ?1 and state = 0",
+        )?;
+        let Task { id, state, result, updated_ms, position, done, .. } = task;
+        let changed = sql.execute(params![id.value(), *state as i64, result, updated_ms, position, done])?;
         return Ok((changed == 0).then_some(Refused::Taken));
     }
     let mut sql = db.prepare_cached("select count(*) from task where state = 0 and environment = ?1")?;

@@ -13,7 +13,7 @@ use super::counted::Counted;
 use super::tally::Tally;
 use super::{
     Answer, AttemptRow, AttemptsOf, Backlog, Batch, Chain, DeliveryRow, DueSlice, Durable, Filter, Listed, Opening,
-    Page, Receipt, Replayable, Store, Unwritten,
+    Page, Receipt, ReplayCount, Replayable, Store, Unwritten,
 };
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
@@ -318,7 +318,7 @@ impl Store for Sqlite {
         self.read(|db| replay::replayable(db, &self.sealer, replay, limit))
     }
 
-    fn replay_count(&self, replay: &Replay) -> Result<u64> {
+    fn replay_count(&self, replay: &Replay) -> Result<ReplayCount> {
         self.read(|db| replay::count(db, &self.sealer, replay))
     }
 

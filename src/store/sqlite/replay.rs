@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::delivery::move_due;
 use super::kept::json;
 use super::list::by_id;
 use super::rows::{self, id, number, parse};
 use super::{Writing, chain, taken};
-use crate::delivery::Status;
+use crate::delivery::{BLOCKED_MS, Status};
 use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::fan_out;
@@ -14,12 +15,11 @@ use crate::id::{EndpointId, EnvironmentId, EventId, Id, TaskId};
 use crate::ordering::{OrderKey, Ordering};
 use crate::replay::{Kind, Replay, State};
 use crate::secret::Sealer;
-use crate::store::{Listed, Page, Refused, Replayable, Replayed, damaged};
+use crate::store::{Listed, Page, Refused, ReplayCount, Replayable, Replayed, damaged};
 
 type Sql<T> = rusqlite::Result<T>;
 
-const REPLAY: &str =
-    "id, environment, application, endpoint, kind, state, first, last, wanted, position, total, done, updated_ms";
+const REPLAY: &str = "id, environment, application, endpoint, kind, state, first, last, wanted, position, total, done, delivered, updated_ms";
 /// How many events one slice looks at, at most.
 const LOOK_MAX: usize = 5_000;
 
@@ -37,7 +37,8 @@ fn replay(row: &Row<'_>) -> Sql<Replay> {
         position: id(row, 9)?,
         total: row.get(10)?,
         done: row.get(11)?,
-        updated_ms: row.get(12)?,
+        delivered: row.get(12)?,
+        updated_ms: row.get(13)?,
     })
 }
 
@@ -80,64 +81,85 @@ pub(super) fn call_off(db: &Connection, endpoint: EndpointId, wall_ms: i64) -> S
 
 /// Makes a slice's deliveries due; one that was called off meanwhile makes none.
 pub(super) fn make(work: &mut Writing<'_>, replayed: &Replayed) -> Sql<()> {
-    let Replayed { replay, endpoint, events, position, done, due_ms } = replayed;
-    let db = work.db;
-    let mut sql = db.prepare_cached(
-        "update replay set position = ?2, done = done + ?3, state = ?4, updated_ms = ?5 where id = ?1 and state = 0",
-    )?;
+    let Replayed { replay, position, done, .. } = replayed;
+    let mut sql = work
+        .db
+        .prepare_cached("update replay set position = ?2, state = ?3, updated_ms = ?4 where id = ?1 and state = 0")?;
     let state = if *done { State::Finished } else { State::Running };
-    if sql.execute(params![replay.value(), position.value(), events.len(), state as i64, work.wall_ms])? == 0 {
+    if sql.execute(params![replay.value(), position.value(), state as i64, work.wall_ms])? == 0 {
         return Ok(());
     }
-    for &(event, key) in events {
-        again(work, (event, *endpoint), key, *due_ms)?;
+    let (mut made, mut delivered) = (0_u64, 0_u64);
+    for &(event, key) in &replayed.events {
+        if let Made::Again { delivered: before } = again(work, replayed, event, key)? {
+            (made, delivered) = (made + 1, delivered + u64::from(before));
+        }
     }
-    Ok(())
+    let mut sql =
+        work.db.prepare_cached("update replay set done = done + ?2, delivered = delivered + ?3 where id = ?1")?;
+    sql.execute((replay.value(), made, delivered)).map(|_| ())
 }
 
-/// Makes one delivery due; one that waits already stays as it is.
-fn again(
-    work: &mut Writing<'_>,
-    (event, endpoint): (EventId, EndpointId),
-    order_key: Option<OrderKey>,
-    due_ms: i64,
-) -> Sql<()> {
+/// What became of one delivery of a slice.
+enum Made {
+    /// It is due now; whether it had been delivered before.
+    Again { delivered: bool },
+    /// It stays as it is: nobody tried it yet, or it waits for others of its key.
+    No,
+}
+
+/// Makes one delivery due.
+fn again(work: &mut Writing<'_>, replayed: &Replayed, event: EventId, order_key: Option<OrderKey>) -> Sql<Made> {
+    let &Replayed { endpoint, kind, due_ms, .. } = replayed;
     let (db, key) = (work.db, (event.value(), endpoint.value()));
-    let mut sql = db.prepare_cached("select status, due_ms from delivery where event = ?1 and endpoint = ?2")?;
+    let mut sql =
+        db.prepare_cached("select status, attempts, due_ms from delivery where event = ?1 and endpoint = ?2")?;
     let before = sql
-        .query_row(key, |row| Ok((number(row, 0, Status::from_number)?, row.get::<_, Option<i64>>(1)?)))
+        .query_row(key, |row| {
+            Ok((number(row, 0, Status::from_number)?, row.get::<_, u32>(1)?, row.get::<_, Option<i64>>(2)?))
+        })
         .optional()?;
-    if matches!(before, Some((Status::Pending, _))) {
-        return Ok(());
+    if let Some((Status::Pending, attempts, Some(was_due_ms))) = before {
+        if attempts == 0 || was_due_ms >= BLOCKED_MS {
+            return Ok(Made::No);
+        }
+        sooner(db, key, kind, (was_due_ms, due_ms.min(was_due_ms)))?;
+        return Ok(Made::Again { delivered: false });
     }
     let due_ms = match order_key {
         Some(order_key) => chain::join(work, endpoint, order_key, event, due_ms)?,
         None => due_ms,
     };
     let order_key = order_key.map(OrderKey::value);
-    if let Some((before, was_due_ms)) = before {
-        if let Some(was_due_ms) = was_due_ms {
-            let mut sql = db.prepare_cached("delete from due where endpoint = ?1 and due_ms = ?2 and event = ?3")?;
-            sql.execute((key.1, was_due_ms, key.0))?;
-        }
+    let delivered = matches!(before, Some((Status::Success, ..)));
+    if let Some((before, _, was_due_ms)) = before {
         work.counted.moved(event, endpoint, before, Status::Pending);
-        if before == Status::Success {
+        if delivered {
             taken::keep(work, event, endpoint)?;
         }
         let mut sql = db.prepare_cached(
             "update delivery set status = 1, step = 0, due_ms = ?3, trigger = 0, order_key = ?4 where event = ?1 and endpoint = ?2",
         )?;
         sql.execute((key.0, key.1, due_ms, order_key))?;
+        move_due(db, key.0, key.1, was_due_ms, Some(due_ms))?;
     } else {
         work.counted.add(event, endpoint);
         let mut sql = db.prepare_cached(
             "insert into delivery (event, endpoint, status, attempts, step, due_ms, trigger, order_key) values (?1, ?2, 1, 0, 0, ?3, 0, ?4)",
         )?;
         sql.execute((key.0, key.1, due_ms, order_key))?;
+        move_due(db, key.0, key.1, None, Some(due_ms))?;
     }
-    let mut sql =
-        db.prepare_cached("insert into due (endpoint, due_ms, event) values (?1, ?2, ?3) on conflict do nothing")?;
-    sql.execute((key.1, due_ms, key.0)).map(|_| ())
+    Ok(Made::Again { delivered })
+}
+
+/// What waits for a retry is due sooner, on the step where it stands or with its whole ladder.
+fn sooner(db: &Connection, key: (i64, i64), kind: Kind, (from_ms, to_ms): (i64, i64)) -> Sql<()> {
+    let mut sql = db.prepare_cached(
+        "update delivery set due_ms = ?3, step = iif(?4, step, 0) where event = ?1 and endpoint = ?2",
+    )?;
+    sql.execute((key.0, key.1, to_ms, kind == Kind::Waiting))?;
+    move_due(db, key.0, key.1, Some(from_ms), Some(to_ms))
 }
 
 pub(super) fn running(db: &Connection) -> Result<Vec<Replay>> {
@@ -159,7 +181,11 @@ pub(super) fn list(db: &Connection, environment: EnvironmentId, page: Page<TaskI
 pub(super) fn replayable(db: &Connection, sealer: &Sealer, replay: &Replay, limit: usize) -> Result<Replayable> {
     let Found { events, position, done } = find(db, sealer, replay, limit)?;
     let endpoint = endpoint(db, sealer, replay.endpoint)?;
-    let events = events.into_iter().map(|event| Ok((event, order_key(db, &endpoint, event)?)));
+    let events = events.into_iter().map(|Again { event, waits, .. }| {
+        // what waits has its place among those of its key, if it has one
+        let key = if waits { None } else { order_key(db, &endpoint, event)? };
+        Ok((event, key))
+    });
     Ok(Replayable { events: events.collect::<Result<_>>()?, position, done })
 }
 
@@ -173,30 +199,46 @@ fn order_key(db: &Connection, endpoint: &Endpoint, event: EventId) -> Result<Opt
 
 /// As [`Replayable`], without keys.
 struct Found {
-    events: Vec<EventId>,
+    events: Vec<Again>,
     position: EventId,
     done: bool,
 }
 
-fn find(db: &Connection, sealer: &Sealer, replay: &Replay, limit: usize) -> Result<Found> {
-    match replay.kind {
-        Kind::Recover => failed(db, replay, limit),
-        Kind::Bulk | Kind::Missing => fitting(db, sealer, replay, limit),
-    }
+/// One delivery that is meant.
+struct Again {
+    event: EventId,
+    /// Whether it waits for a retry.
+    waits: bool,
+    /// Whether it has been delivered.
+    delivered: bool,
 }
 
-/// Those that failed stand in an index of their own.
-fn failed(db: &Connection, replay: &Replay, limit: usize) -> Result<Found> {
-    let mut sql = db.prepare_cached(
-        "select event from delivery where endpoint = ?1 and status = 2 and event >= ?2 and event < ?3
-             and not exists (select 1 from event_extra where event_extra.event = delivery.event and expunged = 1)
-         order by event limit ?4",
-    )?;
+fn find(db: &Connection, sealer: &Sealer, replay: &Replay, limit: usize) -> Result<Found> {
+    if replay.kind.is_of_open() { open(db, replay, limit) } else { fitting(db, sealer, replay, limit) }
+}
+
+/// What of an index a replay means: those that have not succeeded. One that waits does so for a retry, not for others
+/// of its key, and its last attempt failed.
+fn of_open(kind: Kind) -> String {
+    let ended = if kind == Kind::Recover { "status = 2 or " } else { "" };
+    format!(
+        "endpoint = ?1 and status in (1, 2) and event >= ?2 and event < ?3
+         and ({ended}(status = 1 and attempts > 0 and due_ms < {BLOCKED_MS} and {LAST_CODE} not between 200 and 299))
+         and not exists (select 1 from event_extra where event_extra.event = delivery.event and expunged = 1)"
+    )
+}
+
+/// Those that have not succeeded stand in an index of their own.
+fn open(db: &Connection, replay: &Replay, limit: usize) -> Result<Found> {
+    let sql = format!("select event, status = 1 from delivery where {} order by event limit ?4", of_open(replay.kind));
+    let mut sql = db.prepare_cached(&sql)?;
     let (first, last) = (replay.position.value(), replay.last.value());
-    let found = sql.query_map(params![replay.endpoint.value(), first, last, limit], |row| id(row, 0))?;
-    let events: Vec<EventId> = found.collect::<Sql<_>>()?;
+    let found = sql.query_map(params![replay.endpoint.value(), first, last, limit], |row| {
+        Ok(Again { event: id(row, 0)?, waits: row.get(1)?, delivered: false })
+    })?;
+    let events: Vec<Again> = found.collect::<Sql<_>>()?;
     let done = events.len() < limit;
-    let position = events.last().map_or(replay.last, |last| EventId::new(last.value() + 1));
+    let position = events.last().map_or(replay.last, |last| EventId::new(last.event.value() + 1));
     Ok(Found { events, position: if done { replay.last } else { position }, done })
 }
 
@@ -220,20 +262,23 @@ fn fitting(db: &Connection, sealer: &Sealer, replay: &Replay, limit: usize) -> R
         if expunged || !replay.wanted.fits(&event_type, &channels, &tags) {
             continue;
         }
-        let meant = match replay.kind {
-            Kind::Missing => {
+        let stands = delivery(db, event, endpoint.id)?;
+        let meant = match (replay.kind, stands) {
+            (Kind::Missing, stands) => {
                 let went = fan_out::unpack(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?)
                     .ok_or_else(|| damaged("a fan-out that was never packed"))?;
                 !went.contains(&endpoint.id)
                     && fan_out::wants(&endpoint, &event_type, &channels)
-                    && delivery(db, event, endpoint.id)?.is_none()
+                    && stands.is_none()
                     && passes(db, &endpoint, event)?
             }
-            _ => delivery(db, event, endpoint.id)?
-                .is_some_and(|(status, code)| status != Status::Pending && replay.wanted.fits_delivery(status, code)),
+            (_, Some(Stands { status, code, due: true })) => replay.wanted.fits_delivery(status, code),
+            _ => false,
         };
         if meant {
-            events.push(event);
+            let status = stands.map(|stands| stands.status);
+            let (waits, delivered) = (status == Some(Status::Pending), status == Some(Status::Success));
+            events.push(Again { event, waits, delivered });
             if events.len() == limit {
                 return Ok(Found { events, position, done: false });
             }
@@ -248,15 +293,28 @@ fn endpoint(db: &Connection, sealer: &Sealer, endpoint: EndpointId) -> Result<En
     Ok(db.prepare_cached(&sql)?.query_row((endpoint.value(),), |row| rows::endpoint(row, sealer))?)
 }
 
+/// What the last attempt of a delivery was answered; 0 for nothing. The plus keeps the planner at the event's few attempts:
+/// along those of the endpoint each delivery would cost a look at all of them.
+const LAST_CODE: &str =
+    "coalesce(iif(attempts > 1, (select status_code from attempt where attempt.event = delivery.event
+     and +attempt.endpoint = delivery.endpoint order by id desc limit 1), status_code), 0)";
+
 /// How a delivery stands, and what its last attempt was answered.
-fn delivery(db: &Connection, event: EventId, endpoint: EndpointId) -> Result<Option<(Status, u16)>> {
-    let mut sql = db.prepare_cached(
-        "select status, iif(attempts > 1, (select status_code from attempt where attempt.event = delivery.event
-             and attempt.endpoint = delivery.endpoint order by id desc limit 1), coalesce(status_code, 0))
-         from delivery where event = ?1 and endpoint = ?2",
-    )?;
+#[derive(Clone, Copy)]
+struct Stands {
+    status: Status,
+    code: u16,
+    /// Whether it ended, or waits for a retry: neither for its first attempt nor for others of its key.
+    due: bool,
+}
+
+fn delivery(db: &Connection, event: EventId, endpoint: EndpointId) -> Result<Option<Stands>> {
+    let mut sql = db.prepare_cached(&format!(
+        "select status, {LAST_CODE}, status <> 1 or (attempts > 0 and due_ms < {BLOCKED_MS})
+         from delivery where event = ?1 and endpoint = ?2"
+    ))?;
     let found = sql.query_row((event.value(), endpoint.value()), |row| {
-        Ok((number(row, 0, Status::from_number)?, row.get::<_, Option<u16>>(1)?.unwrap_or_default()))
+        Ok(Stands { status: number(row, 0, Status::from_number)?, code: row.get(1)?, due: row.get(2)? })
     });
     Ok(found.optional()?)
 }
@@ -273,23 +331,22 @@ fn payload(db: &Connection, event: EventId) -> Result<Vec<u8>> {
     Ok(sql.query_row((event.value(),), |row| row.get(0))?)
 }
 
-/// How many there are in all.
-pub(super) fn count(db: &Connection, sealer: &Sealer, replay: &Replay) -> Result<u64> {
-    if replay.kind == Kind::Recover {
-        let mut sql = db.prepare_cached(
-            "select count(*) from delivery where endpoint = ?1 and status = 2 and event >= ?2 and event < ?3
-                 and not exists (select 1 from event_extra where event_extra.event = delivery.event and expunged = 1)",
-        )?;
+/// How many there are in all, and how many of them had been delivered.
+pub(super) fn count(db: &Connection, sealer: &Sealer, replay: &Replay) -> Result<ReplayCount> {
+    if replay.kind.is_of_open() {
+        let sql = format!("select count(*) from delivery where {}", of_open(replay.kind));
+        let mut sql = db.prepare_cached(&sql)?;
         let range = params![replay.endpoint.value(), replay.position.value(), replay.last.value()];
-        return Ok(sql.query_row(range, |row| row.get(0))?);
+        return Ok(ReplayCount { all: sql.query_row(range, |row| row.get(0))?, delivered: 0 });
     }
-    let (mut rest, mut count) = (replay.clone(), 0_usize);
+    let (mut rest, mut counted) = (replay.clone(), ReplayCount::default());
     loop {
         let Found { events, position, done } = find(db, sealer, &rest, LOOK_MAX)?;
-        count += events.len();
+        counted.all += u64::try_from(events.len()).unwrap_or(u64::MAX);
+        counted.delivered += events.iter().map(|found| u64::from(found.delivered)).sum::<u64>();
         rest.position = position;
         if done {
-            return Ok(u64::try_from(count).unwrap_or(u64::MAX));
+            return Ok(counted);
         }
     }
 }

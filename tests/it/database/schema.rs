@@ -14,7 +14,7 @@ use posthaste::id::{EventId, Id};
 use posthaste::inbound::Refusal;
 use posthaste::key::{Grant, Key, Role};
 use posthaste::ordering::Ordering;
-use posthaste::replay::{Replay, State as ReplayState};
+use posthaste::replay::{Kind, Replay, State as ReplayState};
 use posthaste::secret::Sealer;
 use posthaste::source::SourceRef;
 use posthaste::store::sqlite::Sqlite;
@@ -28,6 +28,7 @@ use crate::store::answers::{Topics, check_alike};
 use crate::store::audit;
 use crate::store::chain;
 use crate::store::refusal::{refused, turned};
+use crate::store::replay;
 use crate::store::resource::resource;
 use crate::store::subject::{
     DAY_MS, HOUR_MS, NOON_MS, Subject, brief, once, park, resend, set, with_key, with_type, with_uid,
@@ -39,7 +40,7 @@ mod receiving;
 /// Writes what stands in a kept database.
 type Fill = fn(&Subject) -> Topics;
 /// The schemas that were released, by the number of their last step, and what stands in each.
-const RELEASED: [(&str, Fill); 13] = [
+const RELEASED: [(&str, Fill); 14] = [
     ("0001", fill_sending),
     ("0002", fill_receiving),
     ("0003", fill_waiting),
@@ -52,7 +53,8 @@ const RELEASED: [(&str, Fill); 13] = [
     ("0011", fill_keys),
     ("0012", fill_minutes),
     ("0013", fill_refusals),
-    ("0014", fill),
+    ("0014", fill_sameness),
+    ("0015", fill),
 ];
 /// Names the one that is to be written: `POSTHASTE_TEST_WRITE_SCHEMA=0003 cargo test --test it released`.
 const WRITE: &str = "POSTHASTE_TEST_WRITE_SCHEMA";
@@ -95,7 +97,7 @@ fn every_released_schema_is_opened_and_read() {
 /// Under schema 2 the key of each was indexed as it came; under schema 3 some keys may wait.
 #[test]
 fn what_came_in_under_an_earlier_schema_is_still_known() {
-    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4]) {
+    for ((name, fill), waiting) in RELEASED[1..].iter().zip([0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 4]) {
         let (_fresh_folder, fresh_path) = a_folder();
         let topics = fill(&open(&fresh_path));
         let (_folder, path) = a_folder();
@@ -138,6 +140,25 @@ fn schema(path: &Path) -> Vec<(String, Option<String>)> {
 /// Writes something of everything; gives what there is to ask about. It must not change once a schema was released with it:
 /// what a new schema holds beyond the one before is written by a function of its own.
 pub fn fill(subject: &Subject) -> Topics {
+    let mut topics = fill_sameness(subject);
+    let (environment, application) = (topics.environments[0], topics.applications[0]);
+    let own = subject.opening(NOON_MS).unwrap().applications.into_iter().find(|row| row.id == application).unwrap();
+    let endpoint = subject.make_endpoint(&own);
+    let [delivered, waiting] = [0; 2].map(|_| subject.accept(&own, &[endpoint.id]));
+    subject.attempted(delivered, endpoint.id, 200);
+    subject.attempted(waiting, endpoint.id, 401);
+    for (kind, event) in [(Kind::Bulk, delivered), (Kind::Waiting, waiting)] {
+        let replay = Replay { kind, ..subject.new_replay(&endpoint, environment) };
+        subject.done(set(Change::Replay(Box::new(replay.clone()))));
+        subject.done(replay::slice(&replay, &[event], true));
+    }
+    topics.endpoints.push(endpoint.id);
+    topics.events.extend([delivered, waiting]);
+    topics
+}
+
+/// What schema 14 can hold.
+fn fill_sameness(subject: &Subject) -> Topics {
     let mut topics = fill_refusals(subject);
     receiving::fill_held(subject, &mut topics);
     topics

@@ -42,7 +42,7 @@ const COUNT: &str = r#"{"since":"2099-01-01T00:00:00Z","dryRun":true}"#;
 const BELOW_SOURCE: &str = "/ingest/api/v1/source/{source}/endpoint/{ep}";
 
 /// All routes that take a key, in an order in which an admin can use them all.
-pub const ROUTES: [Route; 111] = [
+pub const ROUTES: [Route; 113] = [
     route("GET", "/api/v1/app", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app", r#"{"name":"a"}"#, Needs::Admin, 201),
     route("GET", APP, "", Needs::Viewer, 200),
@@ -70,6 +70,8 @@ pub const ROUTES: [Route; 111] = [
     route("POST", "/api/v1/app/{app}/endpoint/{ep}/recover", COUNT, Needs::Admin, 200),
     route("POST", "/api/v1/app/{app}/endpoint/{ep}/bulk-replay", COUNT, Needs::Admin, 200),
     route("POST", "/api/v1/app/{app}/endpoint/{ep}/replay-missing", COUNT, Needs::Admin, 200),
+    route("POST", "/api/v1/app/{app}/endpoint/{ep}/send-waiting", COUNT, Needs::Admin, 200),
+    route("POST", "/api/v1/app/{app}/send-waiting", COUNT, Needs::Admin, 200),
     route("GET", "/api/v1/app/{app}/endpoint/{ep}/headers", "", Needs::Viewer, 200),
     route("PUT", "/api/v1/app/{app}/endpoint/{ep}/headers", r#"{"headers":{}}"#, Needs::Admin, 204),
     route("PATCH", "/api/v1/app/{app}/endpoint/{ep}/headers", "{}", Needs::Admin, 204),

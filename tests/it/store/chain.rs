@@ -7,6 +7,7 @@ use posthaste::event::Extra;
 use posthaste::fan_out;
 use posthaste::id::{EndpointId, EventId};
 use posthaste::ordering::OrderKey;
+use posthaste::replay::Kind;
 use posthaste::store::{Batch, Change, Op, Page, Refused, Replayed, Store, Tried, Turn};
 
 use super::subject::{NOON_MS, Subject, resend, set};
@@ -166,7 +167,8 @@ fn a_delivery_made_again_waits_behind_who_has_the_turn(subject: &Subject) {
     assert_eq!(due(subject, endpoint.id), [events[2]]);
     let (replay, position) = (replay.id, replay.last);
     let again = vec![(events[0], Some(KEY)), (events[1], Some(KEY))];
-    let slice = Replayed { replay, endpoint: endpoint.id, events: again, position, done: true, due_ms: NOON_MS };
+    let kind = Kind::Recover;
+    let slice = Replayed { replay, endpoint: endpoint.id, kind, events: again, position, done: true, due_ms: NOON_MS };
     assert_eq!(turns(subject, Op::Replay(Box::new(slice))), []);
     assert_eq!(due(subject, endpoint.id), [events[2]], "who has the turn keeps it");
     turns(subject, tried(subject, events[2], endpoint.id, 200));

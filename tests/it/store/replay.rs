@@ -1,9 +1,10 @@
 //! Replays: one at a time for each endpoint, slice by slice, and none of what waits already.
 
 use posthaste::application::{Application, ApplicationRef};
-use posthaste::delivery::Status;
+use posthaste::delivery::{BLOCKED_MS, Status};
 use posthaste::endpoint::{Endpoint, State as EndpointState};
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id};
+use posthaste::ordering::OrderKey;
 use posthaste::replay::{Kind, Replay, State, Wanted};
 use posthaste::store::{Change, Op, Page, Refused, Replayed};
 
@@ -16,13 +17,16 @@ ask! {
     all_that_fit_are_found_but_for_what_waits,
     one_replay_runs_at_an_endpoint_at_a_time,
     those_that_were_never_made_are_found,
+    what_waits_for_a_retry_is_found_and_due_sooner,
+    what_waits_for_others_of_its_key_or_was_never_tried_stays_as_it_is,
 }
 
 /// A slice of a replay, due at noon.
 pub fn slice(replay: &Replay, events: &[EventId], done: bool) -> Op {
     let position = events.last().map_or(replay.last, |last| EventId::new(last.value() + 1));
+    let (kind, events) = (replay.kind, unkeyed(events));
     let (replay, endpoint) = (replay.id, replay.endpoint);
-    Op::Replay(Box::new(Replayed { replay, endpoint, events: unkeyed(events), position, done, due_ms: NOON_MS }))
+    Op::Replay(Box::new(Replayed { replay, endpoint, kind, events, position, done, due_ms: NOON_MS }))
 }
 
 /// An application's endpoint with a delivery in each state: failed twice, delivered, waiting.
@@ -53,7 +57,7 @@ fn a_slice_of_a_replay_makes_its_deliveries_due_with_their_whole_ladder(subject:
     let rest = Replay { position: found.position, ..replay.clone() };
     let found = subject.replayable(&rest, 10).unwrap();
     assert_eq!((found.events, found.done), (unkeyed(&events[1..2]), true));
-    assert_eq!(subject.replay_count(&replay).unwrap(), 2);
+    assert_eq!(subject.replay_count(&replay).unwrap().all, 2);
 
     subject.done(slice(&replay, &events[..1], false));
     let again = delivery(subject, events[0], endpoint.id);
@@ -111,7 +115,14 @@ fn all_that_fit_are_found_but_for_what_waits(subject: &Subject) {
         let replay = Replay { kind: Kind::Bulk, wanted, ..subject.new_replay(&endpoint, environment) };
         subject.replayable(&replay, 10).unwrap().events
     };
-    assert_eq!(found(Wanted::default()), unkeyed(&events[..3]));
+    let application = ApplicationRef::Id(endpoint.application);
+    let application = subject.application(environment, &application).unwrap().unwrap();
+    let retried = subject.accept(&application, &[endpoint.id]);
+    subject.attempted(retried, endpoint.id, 503);
+    let [first, second, third, _] = events;
+    assert_eq!(found(Wanted::default()), unkeyed(&[first, second, third, retried]));
+    assert_eq!(found(Wanted { status: Some(3), ..Wanted::default() }), unkeyed(&[retried]));
+    assert_eq!(found(Wanted { status: Some(2), ..Wanted::default() }), unkeyed(&events[..2]));
     assert_eq!(found(Wanted { status: Some(0), ..Wanted::default() }), unkeyed(&events[2..3]));
     assert_eq!(found(Wanted { status_class: Some(400), ..Wanted::default() }), unkeyed(&events[1..2]));
     assert_eq!(found(Wanted { event_types: vec!["other".to_owned()], ..Wanted::default() }), []);
@@ -135,5 +146,75 @@ fn those_that_were_never_made_are_found(subject: &Subject) {
     subject.done(set(Change::Replay(Box::new(replay.clone()))));
     subject.done(slice(&replay, &[missed], true));
     assert_eq!(delivery(subject, missed, late.id).due_ms, Some(NOON_MS));
-    assert_eq!(subject.replay_count(&replay).unwrap(), 0);
+    assert_eq!(subject.replay_count(&replay).unwrap().all, 0);
+}
+
+fn what_waits_for_a_retry_is_found_and_due_sooner(subject: &Subject) {
+    let (environment, endpoint, events) = lived(subject);
+    let named = ApplicationRef::Id(endpoint.application);
+    let application = subject.application(environment, &named).unwrap().unwrap();
+    let waits = [0; 2].map(|_| subject.accept(&application, &[endpoint.id]));
+    for event in waits {
+        subject.attempted(event, endpoint.id, 401);
+        subject.attempted(event, endpoint.id, 401);
+    }
+    let before = delivery(subject, waits[0], endpoint.id);
+    assert_eq!((before.status, before.step), (Status::Pending, 2));
+    let found = |kind: Kind| {
+        let replay = Replay { kind, ..subject.new_replay(&endpoint, environment) };
+        (subject.replayable(&replay, 10).unwrap().events, subject.replay_count(&replay).unwrap().all)
+    };
+    assert_eq!(found(Kind::Waiting), (unkeyed(&waits), 2));
+    assert_eq!(found(Kind::Recover), (unkeyed(&[events[0], events[1], waits[0], waits[1]]), 4));
+
+    // sent now, and nothing of its ladder is given back
+    let waiting = Replay { kind: Kind::Waiting, ..subject.new_replay(&endpoint, environment) };
+    subject.done(set(Change::Replay(Box::new(waiting.clone()))));
+    subject.done(slice(&waiting, &waits[..1], true));
+    let now = delivery(subject, waits[0], endpoint.id);
+    assert_eq!((now.status, now.step, now.attempts, now.due_ms), (Status::Pending, 2, 2, Some(NOON_MS)));
+    // recovered: from the beginning; one that had been delivered says so
+    let recover = Replay { kind: Kind::Recover, ..subject.new_replay(&endpoint, environment) };
+    subject.done(set(Change::Replay(Box::new(recover.clone()))));
+    subject.done(slice(&recover, &[waits[1], events[2]], true));
+    let now = delivery(subject, waits[1], endpoint.id);
+    assert_eq!((now.status, now.step, now.attempts, now.due_ms), (Status::Pending, 0, 2, Some(NOON_MS)));
+    let shown = subject.replay(environment, recover.id).unwrap().unwrap();
+    assert_eq!((shown.done, shown.delivered), (2, 1));
+    let due = subject.due(endpoint.id, NOON_MS, 10).unwrap().due;
+    for event in [waits[0], waits[1], events[2]] {
+        assert_eq!(due.iter().filter(|line| line.event == event).count(), 1, "one line each");
+    }
+    assert_eq!(found(Kind::Recover).0, unkeyed(&[events[0], events[1], waits[0], waits[1]]), "a success is none");
+}
+
+fn what_waits_for_others_of_its_key_or_was_never_tried_stays_as_it_is(subject: &Subject) {
+    let (environment, endpoint, events) = lived(subject);
+    let untried = events[3];
+    let waiting = Replay { kind: Kind::Waiting, ..subject.new_replay(&endpoint, environment) };
+    assert_eq!(subject.replayable(&waiting, 10).unwrap().events, []);
+    subject.done(set(Change::Replay(Box::new(waiting.clone()))));
+    let before = delivery(subject, untried, endpoint.id);
+    subject.done(slice(&waiting, &[untried], true));
+    assert_eq!(delivery(subject, untried, endpoint.id), before);
+    assert_eq!(subject.replay(environment, waiting.id).unwrap().unwrap().done, 0);
+
+    // made again behind another of its key
+    let key = Some(OrderKey::new(7));
+    let recover = subject.new_replay(&endpoint, environment);
+    subject.done(set(Change::Replay(Box::new(recover.clone()))));
+    let events = [events[0], events[1]];
+    let joined = Replayed {
+        replay: recover.id,
+        endpoint: endpoint.id,
+        kind: Kind::Recover,
+        events: events.map(|event| (event, key)).to_vec(),
+        position: recover.last,
+        done: true,
+        due_ms: NOON_MS,
+    };
+    subject.done(Op::Replay(Box::new(joined)));
+    let found = subject.replayable(&Replay { id: subject.id(), ..waiting.clone() }, 10).unwrap().events;
+    assert_eq!(found, unkeyed(&events[..1]), "whose turn it is");
+    assert_eq!(delivery(subject, events[1], endpoint.id).due_ms, Some(BLOCKED_MS));
 }

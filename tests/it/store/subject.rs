@@ -176,6 +176,7 @@ impl Subject {
             position: EventId::new(0),
             total: 3,
             done: 0,
+            delivered: 0,
             updated_ms: self.wall_ms(),
         }
     }

@@ -84,3 +84,17 @@ fn ten_thousand_are_replayed_seen_and_called_off() {
     story("replays", &world, &[&REPLAYED.to_string()]);
     eventually(|| (receiver.count() > 0).then_some(()));
 }
+
+#[test]
+fn after_an_outage_one_press_sends_what_waits() {
+    let world = world();
+    let (receiver, takes) = failing_until_told();
+    let app = world.call("POST", "/api/v1/app", json!({"name": "acme"})).expect(201)["id"].as_str().unwrap().to_owned();
+    let endpoint = world.endpoint(&app, &json!({"url": receiver.url, "retrySchedule": [3_600]}));
+    let ids = crate::replay::refused(&world, &app, &endpoint, 3_640);
+    takes.store(true, Ordering::SeqCst);
+    let before = receiver.count();
+    story("outage", &world, &[&ids.len().to_string()]);
+    let sent = crate::replay::sent(&receiver, before);
+    assert!(ids.iter().all(|id| sent.get(id) == Some(&1)), "each once");
+}
