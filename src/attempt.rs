@@ -78,8 +78,11 @@ pub enum Cause {
     Timeout,
     /// The response is not HTTP/1.1.
     Protocol,
-    /// Ours to mend: the payload could not be read, or the attempt panicked.
+    /// Ours to mend: the payload is damaged, or the attempt panicked.
     Internal,
+    /// It never left this machine: no route, no name server, no descriptor, a payload that cannot be read now. It was no
+    /// attempt.
+    Local,
 }
 
 /// What a receiver may ask for beside its status (`webhook-delivery`, Svix).
@@ -164,6 +167,14 @@ impl Report {
             Answer::Response { wish: Some(Wish::Abort), .. } => Outcome::Abort,
             Answer::Response { retry_after_secs, .. } => Outcome::Retry { asked_secs: retry_after_secs },
             Answer::Failure { .. } => Outcome::Retry { asked_secs: None },
+        }
+    }
+
+    /// Why it never left this machine; `None` when it did, or was not to.
+    pub fn local(&self) -> Option<&str> {
+        match &self.answer {
+            Answer::Failure { cause: Cause::Local, detail } => Some(detail),
+            _ => None,
         }
     }
 

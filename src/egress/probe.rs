@@ -80,7 +80,7 @@ impl Prober {
 
     /// One that goes where the guard lets it. Error: this machine has no name servers.
     pub fn guarded(guard: Guard) -> Result<Self, Unreachable> {
-        let lookup = Dns::system().map_err(|error| Unreachable(error.0))?;
+        let lookup = Dns::system().map_err(|error| Unreachable(error.to_string()))?;
         Ok(Self { resolver: Resolver::new(guard, lookup), tls: dial::trusting_browsers() })
     }
 
@@ -126,7 +126,7 @@ impl Prober {
     async fn connect(&self, target: &Target) -> Result<Box<dyn Stream>, Unreachable> {
         let addresses = self.resolver.resolve(target).await.map_err(|error| match error {
             ResolveError::Refused(refused) => Unreachable(refused.to_string()),
-            ResolveError::Unresolved(detail) => Unreachable(detail),
+            ResolveError::Unresolved(detail) | ResolveError::Unreachable(detail) => Unreachable(detail),
         })?;
         let stream = dial::connect(&addresses).await.map_err(|failed| Unreachable(failed.detail))?;
         if !target.https() {

@@ -27,6 +27,8 @@ const KEPT_NAMES_MAX: usize = 4_096;
 
 /// One try with one name server, and the tries after it: together less than the longest wait.
 const TRY_SECS: u64 = 2;
+/// How long a name server may take to show that it is there.
+const PROOF_MAX: Duration = Duration::from_secs(2);
 const RETRIES_MAX: usize = 1;
 
 /// Asks for the addresses of a name: the seam where tests say what DNS answers.
@@ -38,7 +40,12 @@ pub trait Lookup {
 
 /// Why a name has no addresses now, as it reads after "has no address now:"; trying later may help.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LookupError(pub String);
+pub enum LookupError {
+    /// A name server said so, or none says anything of this name.
+    None(String),
+    /// No name server can be reached from here: that says nothing of the name.
+    Unreachable(String),
+}
 
 /// The system's name servers, asked directly: no search domains, no hosts file, A and AAAA both.
 ///
@@ -49,6 +56,8 @@ pub struct Dns {
     servers: TokioResolver,
     lookup_max: Duration,
     kept: Mutex<Kept>,
+    /// When a name server said anything last.
+    heard: Mutex<Option<Instant>>,
 }
 
 /// Turns a [`Target`] into addresses to dial.
@@ -65,6 +74,8 @@ pub enum ResolveError {
     Refused(Refused),
     /// The name gave no address this time; worth a retry.
     Unresolved(String),
+    /// No name server can be reached from here; the name is not asked for.
+    Unreachable(String),
 }
 
 impl Dns {
@@ -74,7 +85,7 @@ impl Dns {
     /// The file cannot be read or names no server.
     pub fn system() -> Result<Dns, LookupError> {
         let (config, _) = read_system_conf().map_err(|error| {
-            LookupError(format!("no name server in /etc/resolv.conf ({error}); add a `nameserver` line"))
+            LookupError::None(format!("no name server in /etc/resolv.conf ({error}); add a `nameserver` line"))
         })?;
         Dns::asking(config.name_servers().to_vec())
     }
@@ -96,7 +107,7 @@ impl Dns {
 
     fn asking(servers: Vec<NameServerConfig>) -> Result<Dns, LookupError> {
         if servers.is_empty() {
-            return Err(LookupError("no name server is given; name one".to_owned()));
+            return Err(LookupError::None("no name server is given; name one".to_owned()));
         }
         let config = ResolverConfig::from_parts(None, Vec::new(), servers);
         let provider = TokioRuntimeProvider::default();
@@ -108,8 +119,13 @@ impl Dns {
         // Its cache counts responses, each of up to 64 KiB from whoever owns the name; ours counts
         // addresses.
         options.cache_size = 0;
-        let servers = builder.build().map_err(|error| reason(&error))?;
-        Ok(Dns { servers, lookup_max: Duration::from_secs(LOOKUP_SECS_MAX), kept: Mutex::new(Kept::default()) })
+        let servers = builder.build().map_err(|error| LookupError::None(reason(&error)))?;
+        Ok(Dns {
+            servers,
+            lookup_max: Duration::from_secs(LOOKUP_SECS_MAX),
+            kept: Mutex::default(),
+            heard: Mutex::default(),
+        })
     }
 
     /// A panic elsewhere leaves the map whole: every change to it is one call.
@@ -117,12 +133,22 @@ impl Dns {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, name: Name, kind: RecordType) -> Result<lookup::Lookup, LookupError> {
-        match timeout(self.lookup_max, self.servers.lookup(name, kind)).await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => Err(reason(&error)),
-            Err(_) => Err(too_late()),
+    /// Asks for one kind of records. Error: why there are none, for a person.
+    async fn ask(&self, name: Name, kind: RecordType) -> Result<lookup::Lookup, String> {
+        let found = timeout(self.lookup_max, self.servers.lookup(name, kind)).await.unwrap_or(Err(NetError::Timeout));
+        if matches!(found, Ok(_) | Err(NetError::Dns(_) | NetError::Proto(_))) {
+            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
+        found.map_err(|error| reason(&error))
+    }
+
+    /// Whether any name server says anything: has said so just now, or does when asked for what each knows.
+    async fn is_reachable(&self, since: Instant) -> bool {
+        let heard = || self.heard.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|heard| heard >= since);
+        if !heard() {
+            let _ = timeout(PROOF_MAX, self.ask(Name::root(), RecordType::NS)).await; // what it says is of no interest
+        }
+        heard()
     }
 }
 
@@ -134,9 +160,14 @@ impl Lookup for Dns {
         }
         // The final dot makes it a full name, which no resolver extends.
         let full_name = Name::from_ascii(format!("{name}."))
-            .map_err(|error| LookupError(format!("it is no DNS name ({error})")))?;
+            .map_err(|error| LookupError::None(format!("it is no DNS name ({error})")))?;
+        let begun = Instant::now();
         let (v4, v6) = tokio::join!(self.ask(full_name.clone(), RecordType::A), self.ask(full_name, RecordType::AAAA),);
-        let (answers, live_secs) = merge(v4, v6)?;
+        let (answers, live_secs) = match merge(v4, v6) {
+            Ok(merged) => merged,
+            Err(detail) if self.is_reachable(begun).await => return Err(LookupError::None(detail)),
+            Err(detail) => return Err(LookupError::Unreachable(detail)),
+        };
         let now = Instant::now();
         let until = now + Duration::from_secs(u64::from(live_secs));
         self.kept().put(name, &answers, now, until);
@@ -161,7 +192,7 @@ impl<L: Lookup> Resolver<L> {
         let target = self.guard.target(url)?;
         match self.resolve(&target).await {
             Err(ResolveError::Refused(refused)) => Err(refused),
-            Ok(_) | Err(ResolveError::Unresolved(_)) => Ok(()),
+            Ok(_) | Err(ResolveError::Unresolved(_) | ResolveError::Unreachable(_)) => Ok(()),
         }
     }
 
@@ -170,16 +201,19 @@ impl<L: Lookup> Resolver<L> {
     /// for a literal address or `localhost`, which are judged anew.
     ///
     /// # Errors
-    /// [`ResolveError::Refused`] when any answer is, [`ResolveError::Unresolved`] when there is none.
+    /// [`ResolveError::Refused`] when any answer is, [`ResolveError::Unresolved`] when there is none,
+    /// [`ResolveError::Unreachable`] when nobody can be asked.
     pub async fn resolve(&self, target: &Target) -> Result<Vec<SocketAddr>, ResolveError> {
         let host = target.host();
         let answers = match target.literal() {
             Some(address) => vec![address],
-            None => self
-                .lookup
-                .lookup(host)
-                .await
-                .map_err(|error| ResolveError::Unresolved(format!("{host} has no address now: {error}")))?,
+            None => self.lookup.lookup(host).await.map_err(|error| {
+                let detail = format!("{host} has no address now: {error}");
+                match error {
+                    LookupError::None(_) => ResolveError::Unresolved(detail),
+                    LookupError::Unreachable(_) => ResolveError::Unreachable(detail),
+                }
+            })?,
         };
         if answers.is_empty() {
             return Err(ResolveError::Unresolved(format!("{host} has no address now: the answer is empty")));
@@ -196,6 +230,7 @@ impl ResolveError {
         match self {
             ResolveError::Refused(refused) => refused.code(),
             ResolveError::Unresolved(_) => "unresolved",
+            ResolveError::Unreachable(_) => "unreachable",
         }
     }
 }
@@ -204,7 +239,7 @@ impl fmt::Display for ResolveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ResolveError::Refused(refused) => refused.fmt(f),
-            ResolveError::Unresolved(text) => f.write_str(text),
+            ResolveError::Unresolved(text) | ResolveError::Unreachable(text) => f.write_str(text),
         }
     }
 }
@@ -213,7 +248,8 @@ impl std::error::Error for ResolveError {}
 
 impl fmt::Display for LookupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let (Self::None(text) | Self::Unreachable(text)) = self;
+        f.write_str(text)
     }
 }
 
@@ -246,10 +282,7 @@ impl Kept {
 
 /// Joins the answers of both families and the seconds they live. One family may fail when the
 /// other has answers: what is not answered is not dialled.
-fn merge(
-    v4: Result<lookup::Lookup, LookupError>,
-    v6: Result<lookup::Lookup, LookupError>,
-) -> Result<(Vec<IpAddr>, u32), LookupError> {
+fn merge(v4: Result<lookup::Lookup, String>, v6: Result<lookup::Lookup, String>) -> Result<(Vec<IpAddr>, u32), String> {
     let both_failed = match (&v4, &v6) {
         (Err(error), Err(_)) => Some(error.clone()),
         _ => None,
@@ -259,17 +292,18 @@ fn merge(
     let addresses = records().filter_map(|record| record.data.ip_addr());
     let answers: Vec<IpAddr> = addresses.take(ANSWERS_MAX + 1).collect();
     if answers.is_empty() {
-        return Err(both_failed.unwrap_or_else(|| LookupError(NO_RECORD.to_owned())));
+        return Err(both_failed.unwrap_or_else(|| NO_RECORD.to_owned()));
     }
     let shortest_secs = records().map(|record| record.ttl).min().unwrap_or(0);
     Ok((answers, shortest_secs.min(KEPT_SECS_MAX)))
 }
 
 const NO_RECORD: &str = "the name has neither an A nor an AAAA record";
+const TOO_LATE: &str = "no name server answered in time";
 
-fn reason(error: &NetError) -> LookupError {
-    let text = match error {
-        NetError::Timeout => return too_late(),
+fn reason(error: &NetError) -> String {
+    match error {
+        NetError::Timeout => TOO_LATE.to_owned(),
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
             ResponseCode::NXDomain => "the name does not exist (NXDOMAIN)".to_owned(),
             ResponseCode::NoError => NO_RECORD.to_owned(),
@@ -277,12 +311,7 @@ fn reason(error: &NetError) -> LookupError {
         },
         NetError::Dns(DnsError::ResponseCode(code)) => format!("the name server answered {code}"),
         other => format!("the lookup failed ({other})"),
-    };
-    LookupError(text)
-}
-
-fn too_late() -> LookupError {
-    LookupError("no name server answered in time".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -338,12 +367,40 @@ mod tests {
         assert_eq!(merge(Err(too_late()), Err(too_late())), Err(too_late()));
     }
 
+    fn too_late() -> String {
+        TOO_LATE.to_owned()
+    }
+
     #[tokio::test]
     async fn a_silent_name_server_ends_the_lookup_in_time() {
         let silent = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         let address = silent.local_addr().expect("it is bound");
         let mut dns = Dns::servers(&[address]).expect("one server");
         dns.lookup_max = Duration::from_millis(20);
-        assert_eq!(dns.lookup("a.example").await, Err(too_late()));
+        assert_eq!(dns.lookup("a.example").await, Err(LookupError::Unreachable(too_late())));
+    }
+
+    /// A name server that refuses, or is silent of one name, is there: the name is to blame. One that nobody listens for is not.
+    #[tokio::test]
+    async fn a_name_server_that_says_anything_is_there_and_a_closed_port_is_not() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+        let address = socket.local_addr().expect("it is bound");
+        let server = tokio::spawn(async move {
+            let mut packet = [0_u8; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut packet).await {
+                if packet[12] == 0 {
+                    // the root alone is answered: a response, refused
+                    (packet[2], packet[3]) = (packet[2] | 0x80, 5);
+                    let _ = socket.send_to(&packet[..length], from).await;
+                }
+            }
+        });
+        let mut dns = Dns::servers(&[address]).expect("one server");
+        dns.lookup_max = Duration::from_millis(100);
+        assert_eq!(dns.lookup("a.example").await, Err(LookupError::None(too_late())));
+        server.abort();
+        let _ = server.await;
+        let closed = dns.lookup("a.example").await;
+        assert!(matches!(closed, Err(LookupError::Unreachable(_))), "{closed:?}");
     }
 }

@@ -23,6 +23,9 @@ use crate::retry;
 /// By which a receiver says what is to become of its deliveries.
 const WEBHOOK_DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 
+/// How long it is tried whether there is a way out, when nothing came in time.
+const WAY_OUT_MAX: Duration = Duration::from_secs(1);
+
 /// Carries attempts to their endpoints.
 pub struct Courier<L, C> {
     inner: Arc<Inner<L, C>>,
@@ -57,7 +60,7 @@ impl<L: Lookup + Send + Sync + 'static, C: Clock> Sender for Courier<L, C> {
         let answer =
             match tokio::time::timeout(timeout, self.inner.attempt(&order, begun.wall_ms.div_euclid(1_000))).await {
                 Ok(answer) => answer,
-                Err(_) => failure(Cause::Timeout, format!("no complete response within {} s", timeout.as_secs())),
+                Err(_) => self.inner.silence(&order.endpoint, timeout).await,
             };
         let took_ms = self.inner.clock.now().steady_ms - begun.steady_ms;
         let webhook_id = order.payload.as_ref().and_then(|payload| payload.arrival.as_ref()?.webhook_id);
@@ -99,9 +102,33 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
         let addresses = self.resolver.resolve(target).await.map_err(|error| match error {
             ResolveError::Refused(refused) => blocked(&refused),
             ResolveError::Unresolved(detail) => failure(Cause::Unresolved, detail),
+            ResolveError::Unreachable(detail) => failure(Cause::Local, detail),
         })?;
         let dialled = self.pool.dial(endpoint, target, &addresses).await;
         dialled.map_err(|NotConnected { cause, detail }| failure(cause, detail))
+    }
+
+    /// Nothing came in time. Where the way out is gone by now, whatever was sent on it says nothing of the receiver.
+    async fn silence(&self, endpoint: &Endpoint, waited: Duration) -> Answer {
+        if let Ok(target) = self.target(endpoint)
+            && let Ok(Err(detail)) = tokio::time::timeout(WAY_OUT_MAX, self.way_out(&target)).await
+        {
+            return failure(Cause::Local, detail);
+        }
+        failure(Cause::Timeout, format!("no complete response within {} s", waited.as_secs()))
+    }
+
+    /// Whether a connection leaves this machine. Error: why it does not.
+    async fn way_out(&self, target: &Target) -> Result<(), String> {
+        let addresses = match self.resolver.resolve(target).await {
+            Ok(addresses) => addresses,
+            Err(ResolveError::Unreachable(detail)) => return Err(detail),
+            Err(ResolveError::Refused(_) | ResolveError::Unresolved(_)) => return Ok(()),
+        };
+        match dial::connect(&addresses).await {
+            Err(NotConnected { cause: Cause::Local, detail }) => Err(detail),
+            _ => Ok(()),
+        }
     }
 
     fn target(&self, endpoint: &Endpoint) -> Result<Arc<Target>, Refused> {

@@ -110,7 +110,7 @@ impl<R> Core<R> {
     }
 
     /// The event that tells a hearer of something.
-    fn news(&mut self, now: Now, hearer: ApplicationId, event_type: &str, data: &Value) -> Option<Told> {
+    pub(super) fn news(&mut self, now: Now, hearer: ApplicationId, event_type: &str, data: &Value) -> Option<Told> {
         let management = EnvironmentId::new(environment::MANAGEMENT_ID);
         let body = json!({ "type": event_type, "data": data }).to_string();
         let event = NewEvent::operational(management, hearer, event_type, body.into());
@@ -160,7 +160,7 @@ impl<R> Core<R> {
     }
 }
 
-fn time(ms: i64) -> Value {
+pub(super) fn time(ms: i64) -> Value {
     jiff::Timestamp::from_millisecond(ms).unwrap_or_default().to_string().into()
 }
 

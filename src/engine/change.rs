@@ -174,6 +174,9 @@ impl<R> Core<R> {
         if endpoint.state == State::Deleted {
             self.replays.remove(&lane); // the store calls it off with the same commit
         }
+        if endpoint.url != self.lanes[lane].endpoint.url {
+            self.lanes[lane].host = self.outage.host(&endpoint.url);
+        }
         self.lanes[lane].heed(now.steady_ms, endpoint);
         self.unthrottle(lane);
         let here = &mut self.lanes[lane];

@@ -11,6 +11,7 @@ use super::group::Groups;
 use super::lane::Run;
 use super::lanes::Lanes;
 use super::message::{Counters, Input, Output};
+use super::outage::Outage;
 use super::payloads::Payloads;
 use super::recent::RecentKeys;
 use super::rota::Rota;
@@ -40,6 +41,8 @@ pub struct Core<R> {
     pub(super) due: BTreeSet<(i64, usize)>,
     /// When lanes that a rate or their breaker holds back may send again: (`at_ms`, lane).
     pub(super) throttled: BTreeSet<(i64, usize)>,
+    /// What is known of outages of our own.
+    pub(super) outage: Outage,
     /// Replays that run, by their endpoints' lanes.
     pub(super) replays: BTreeMap<usize, Run>,
     /// Events with deliveries that have no row yet, and how many.
@@ -79,6 +82,7 @@ impl<R> Core<R> {
             crowded_share: 0,
             due: BTreeSet::new(),
             throttled: BTreeSet::new(),
+            outage: Outage::default(),
             replays: BTreeMap::new(),
             open: BTreeMap::new(),
             recent: RecentKeys::default(),
@@ -100,7 +104,8 @@ impl<R> Core<R> {
     /// Opens a new endpoint's lane; gives its number.
     pub(super) fn open(&mut self, endpoint: Endpoint) -> usize {
         let sender = self.rota.enroll(endpoint.application);
-        self.lanes.open(endpoint, sender)
+        let host = self.outage.host(&endpoint.url);
+        self.lanes.open(endpoint, sender, host)
     }
 
     /// Lets every wait of a ladder, and the days after which an endpoint is disabled, pass so many times faster.
@@ -137,7 +142,7 @@ impl<R> Core<R> {
     pub fn wake_ms(&self) -> Option<i64> {
         let due = self.due.first().map(|(due_ms, _)| *due_ms);
         let throttled = self.throttled.first().map(|(at_ms, _)| *at_ms);
-        [due, throttled, self.sweep_ms, self.groups.wake_ms()].into_iter().flatten().min()
+        [due, throttled, self.sweep_ms, self.outage.probe_ms(), self.groups.wake_ms()].into_iter().flatten().min()
     }
 
     /// Sends nothing from now on; what is in flight may end, and outcomes no longer linger.

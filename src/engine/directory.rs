@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::pace::Pace;
 use crate::application::{Application, ApplicationRef};
-use crate::environment::{Environment, ORG_PREFIX};
-use crate::id::{ApplicationId, EnvironmentId, SourceId};
+use crate::environment::{Environment, MANAGEMENT_ID, ORG_PREFIX};
+use crate::id::{ApplicationId, EnvironmentId, Id as _, SourceId};
 use crate::name::Metadata;
 use crate::provider::Provider;
 
@@ -72,6 +72,14 @@ impl Directory {
     pub(super) fn hearer(&self, environment: EnvironmentId, uid: &str) -> Option<ApplicationId> {
         let id = *self.uids.get(&(environment, uid.to_owned()))?;
         self.residents.get(&id).filter(|resident| !resident.lanes.is_empty()).map(|_| id)
+    }
+
+    /// Every application that hears of what happens in an environment.
+    pub(super) fn hearers(&self) -> Vec<ApplicationId> {
+        let all = self.uids.keys().filter(|(environment, _)| environment.value() == MANAGEMENT_ID);
+        let mut found: Vec<_> = all.filter_map(|(environment, uid)| self.hearer(*environment, uid)).collect();
+        found.sort_unstable();
+        found
     }
 
     /// The application's lanes, to change.

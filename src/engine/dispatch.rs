@@ -48,6 +48,7 @@ impl<R> Core<R> {
     /// Somebody waits for an attempt: one is made now, also while the endpoint rests.
     pub(super) fn knock(&mut self, lane: usize) {
         self.lanes[lane].breaker.knock();
+        self.lanes[lane].put_off.knock();
         self.unthrottle(lane);
     }
 
@@ -98,6 +99,10 @@ impl<R> Core<R> {
             let own_ms = self.lanes[lane].throttled_until(now.steady_ms);
             if let Some(until_ms) = own_ms.or_else(|| self.directory.turn(application, now.steady_ms)) {
                 self.throttle(lane, until_ms);
+                continue;
+            }
+            if self.outage.holds(lane, self.lanes[lane].host) {
+                self.lanes.set_unhealthy(lane, true);
                 continue;
             }
             if self.lanes[lane].flights.len() >= self.share() {

@@ -19,6 +19,8 @@ pub(super) struct Flight {
     pub(super) event: EventId,
     pub(super) number: u64,
     pub(super) started_ms: i64,
+    /// Since when it waits in memory.
+    pub(super) since_ms: i64,
     pub(super) delivery: Delivery,
     /// Its line in the due index; `None` while it has no row.
     pub(super) line_ms: Option<i64>,

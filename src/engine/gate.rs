@@ -1,6 +1,6 @@
 //! The gate: how much may wait at one time, and what the metrics show of it.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
@@ -27,6 +27,8 @@ pub struct Gate {
     accepted: AtomicU64,
     delivered: AtomicU64,
     failed: AtomicU64,
+    put_off: AtomicU64,
+    outage: AtomicBool,
     oldest: AtomicI64,
 }
 
@@ -40,6 +42,8 @@ impl Default for Gate {
             accepted: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            put_off: AtomicU64::new(0),
+            outage: AtomicBool::new(false),
             oldest: AtomicI64::new(0),
         }
     }
@@ -60,6 +64,10 @@ pub struct Figures {
     pub delivered: u64,
     /// Attempts that did not.
     pub failed: u64,
+    /// Attempts that were put off: they never left this machine, or nobody in the world answered.
+    pub put_off: u64,
+    /// Whether attempts are put off now.
+    pub outage: bool,
     /// Deliveries that wait in memory for their first attempt.
     pub waiting: usize,
     /// The oldest event that has a delivery in memory.
@@ -112,6 +120,8 @@ impl Gate {
         self.accepted.store(counters.accepted, Ordering::Relaxed);
         self.delivered.store(counters.delivered, Ordering::Relaxed);
         self.failed.store(counters.failed, Ordering::Relaxed);
+        self.put_off.store(counters.put_off, Ordering::Relaxed);
+        self.outage.store(counters.outage, Ordering::Relaxed);
         self.oldest.store(core.oldest().map_or(0, EventId::value), Ordering::Relaxed);
         if !had_room && self.has_room() {
             self.room.notify_waiters();
@@ -125,6 +135,8 @@ impl Gate {
             accepted: self.accepted.load(Ordering::Relaxed),
             delivered: self.delivered.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
+            put_off: self.put_off.load(Ordering::Relaxed),
+            outage: self.outage.load(Ordering::Relaxed),
             waiting: self.waiting.load(Ordering::Relaxed),
             oldest: (oldest != 0).then(|| EventId::new(oldest)),
         }

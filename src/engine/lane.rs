@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::breaker::Breaker;
 use super::chains::Chains;
 use super::flight::{Flight, Fresh};
+use super::outage::{Host, PutOff};
 use super::pace::Pace;
 use crate::attempt::{Answer, Outcome, Report};
 use crate::delivery::{Delivery, Due};
@@ -44,6 +45,8 @@ pub(super) struct Lane {
     pub(super) endpoint: Arc<Endpoint>,
     /// Its application's number in the rota.
     pub(super) sender: usize,
+    /// The number of the host that its URL names.
+    pub(super) host: Host,
     pub(super) health: Health,
     pub(super) fresh: VecDeque<Fresh>,
     /// What waits for others of its key.
@@ -69,6 +72,8 @@ pub(super) struct Lane {
     slots: usize,
     pace: Pace,
     pub(super) breaker: Breaker,
+    /// How local failures put it off.
+    pub(super) put_off: PutOff,
     /// Whether a rate or its breaker holds it back: what waits for it does not hold publishers up.
     throttled: bool,
     /// Whether the last flight came from the backlog, for taking turns when there is one slot.
@@ -77,10 +82,11 @@ pub(super) struct Lane {
 
 impl Lane {
     /// An endpoint's, with nothing to do.
-    pub(super) fn new(endpoint: Endpoint, sender: usize) -> Self {
+    pub(super) fn new(endpoint: Endpoint, sender: usize, host: Host) -> Self {
         let slots_max = endpoint.handling.in_flight_max();
         Self {
             sender,
+            host,
             health: endpoint.health,
             endpoint: Arc::new(endpoint),
             fresh: VecDeque::new(),
@@ -98,6 +104,7 @@ impl Lane {
             slots: IN_FLIGHT_FIRST.min(slots_max),
             pace: Pace::default(),
             breaker: Breaker::default(),
+            put_off: PutOff::default(),
             throttled: false,
             last_was_retry: false,
         }
@@ -113,10 +120,10 @@ impl Lane {
         self.endpoint = Arc::new(endpoint);
     }
 
-    /// When its breaker and its own rate let it send again, in ms; `None` for now.
+    /// When local failures, its breaker and its own rate let it send again, in ms; `None` for now.
     pub(super) fn throttled_until(&self, now_ms: i64) -> Option<i64> {
         let rate_ms = self.endpoint.handling.throttle_rate.and_then(|_| self.pace.until(now_ms));
-        self.breaker.until(now_ms).max(rate_ms)
+        self.breaker.until(now_ms).max(rate_ms).max(self.put_off.until(now_ms))
     }
 
     /// A rate or its breaker holds it back until then.
@@ -162,7 +169,8 @@ impl Lane {
 
     /// Whether it has something to send and a slot for it.
     pub(super) fn may_send(&self) -> bool {
-        self.enabled() && self.flights.len() < self.slots && !(self.fresh.is_empty() && self.backlog.is_empty())
+        let slots = if self.put_off.is_on() { 1 } else { self.slots };
+        self.enabled() && self.flights.len() < slots && !(self.fresh.is_empty() && self.backlog.is_empty())
     }
 
     /// Whether this delivery is in memory, or about to change on disk.
@@ -231,6 +239,7 @@ impl Lane {
                 event: due.event,
                 number,
                 started_ms: now_ms,
+                since_ms: now_ms,
                 delivery: due.delivery,
                 line_ms: due.delivery.due_ms,
                 key: due.key,
@@ -242,6 +251,7 @@ impl Lane {
                 event: fresh.event,
                 number,
                 started_ms: now_ms,
+                since_ms: fresh.since_ms,
                 delivery: Delivery::fresh(now_ms),
                 line_ms: None,
                 key: fresh.key,

@@ -5,6 +5,7 @@ use std::ops::{Index, IndexMut};
 
 use super::flight::{Flight, Fresh};
 use super::lane::Lane;
+use super::outage::Host;
 use crate::endpoint::Endpoint;
 use crate::id::{EndpointId, EventId};
 use crate::ordering::OrderKey;
@@ -33,11 +34,11 @@ impl IndexMut<usize> for Lanes {
 }
 
 impl Lanes {
-    /// Opens a lane of this sender; gives its number.
-    pub(super) fn open(&mut self, endpoint: Endpoint, sender: usize) -> usize {
+    /// Opens a lane of this sender to this host; gives its number.
+    pub(super) fn open(&mut self, endpoint: Endpoint, sender: usize, host: Host) -> usize {
         let lane = self.all.len();
         self.by_endpoint.insert(endpoint.id, lane);
-        self.all.push(Lane::new(endpoint, sender));
+        self.all.push(Lane::new(endpoint, sender, host));
         lane
     }
 

@@ -73,6 +73,13 @@ pub enum Output<R> {
     Reply(R, Answer),
     /// Make one attempt, then say [`Input::Done`].
     Send(Order),
+    /// Tell whoever reads the log that attempts are put off, or no more.
+    Outage {
+        /// Whether that lasts.
+        lasts: bool,
+        /// Why, for a person.
+        cause: String,
+    },
     /// Read the next deliveries of a replay, at most so many, then say [`Input::Replayable`].
     Seek(Box<Replay>, usize),
     /// Read this endpoint's lines due by then, then say [`Input::Loaded`].
@@ -113,4 +120,8 @@ pub struct Counters {
     pub delivered: u64,
     /// Attempts that did not.
     pub failed: u64,
+    /// Attempts that were none, and were put off.
+    pub put_off: u64,
+    /// Whether attempts are put off now.
+    pub outage: bool,
 }

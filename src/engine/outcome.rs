@@ -27,6 +27,9 @@ impl<R> Core<R> {
         };
         self.free_slot(lane);
         self.sweep_ms.get_or_insert(now.steady_ms + super::dispatch::SWEEP_MS);
+        if self.was_none(now, lane, &flight, report) {
+            return self.put_off(now, lane, &flight);
+        }
         let outcome = report.outcome();
         if outcome == Outcome::Success {
             self.counters.delivered += 1;

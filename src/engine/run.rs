@@ -293,6 +293,10 @@ impl<C: Clock> Shell<C> {
                     let _ = reply.send(answer); // the caller hung up
                 }
                 Output::Send(order) => self.senders.send(order),
+                Output::Outage { lasts: true, cause } => {
+                    tracing::error!(cause, "attempts are put off: nothing of them counts until one is answered");
+                }
+                Output::Outage { cause, .. } => tracing::warn!(cause, "attempts are made again"),
                 Output::Seek(replay, limit) => {
                     let (store, messages) = (Arc::clone(&self.store), self.messages.clone());
                     spawn_blocking(move || {

@@ -6,10 +6,10 @@ use std::thread;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use crate::attempt::{Answer, Cause, Lease, Order, Report, Sender};
+use crate::attempt::{Answer, Cause, Lease, Order, Payload, Report, Sender};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::id::Id as _;
+use crate::id::{EventId, Id as _};
 use crate::store::Store;
 
 /// How many orders a thread takes up before it lets attempts go on.
@@ -97,19 +97,28 @@ async fn take_orders<S: Sender, C: Clock>(mut incoming: mpsc::UnboundedReceiver<
 async fn read_then_send<S: Sender, C: Clock>(means: Means<S, C>, unread: Vec<(Order, Landing<C>)>) {
     let events: Vec<_> = unread.iter().map(|(order, _)| order.lease.event).collect();
     let store = Arc::clone(&means.store);
-    let payloads = spawn_blocking(move || store.payloads(&events)).await;
-    let payloads = payloads.map_err(Error::internal).and_then(|read| read).unwrap_or_else(|error| {
-        tracing::error!(%error, "bodies could not be read");
-        vec![None; unread.len()]
-    });
+    let payloads = spawn_blocking(move || read_each(&*store, &events)).await;
+    let payloads = payloads.unwrap_or_else(|error| vec![Err(Error::internal(error)); unread.len()]);
     for ((order, landing), payload) in unread.into_iter().zip(payloads) {
         match payload {
-            Some(payload) => {
+            Ok(Some(payload)) => {
                 tokio::spawn(attempt(means.sender.clone(), Order { payload: Some(payload), ..order }, landing));
             }
-            None => landing.give_up("the stored payload is missing or damaged"),
+            Ok(None) => landing.give_up(Cause::Internal, "the stored payload is missing or damaged"),
+            Err(error) => {
+                tracing::error!(%error, "a body could not be read; its delivery is put off");
+                landing.give_up(Cause::Local, "the stored payload cannot be read now");
+            }
         }
     }
+}
+
+/// Reads bodies at once, or each by itself where that fails: one that cannot be read keeps no other from being sent.
+fn read_each(store: &dyn Store, events: &[EventId]) -> Vec<Result<Option<Payload>>> {
+    if let Ok(payloads) = store.payloads(events) {
+        return payloads.into_iter().map(Ok).collect();
+    }
+    events.iter().map(|event| store.payloads(&[*event]).map(|read| read.into_iter().next().flatten())).collect()
 }
 
 async fn attempt<S: Sender, C: Clock>(sender: S, order: Order, landing: Landing<C>) {
@@ -133,12 +142,12 @@ impl<C: Clock> Landing<C> {
         self.report(report);
     }
 
-    fn give_up(mut self, detail: &str) {
-        self.report_internal(detail);
+    fn give_up(mut self, cause: Cause, detail: &str) {
+        self.report_failure(cause, detail);
     }
 
-    fn report_internal(&mut self, detail: &str) {
-        let answer = Answer::Failure { cause: Cause::Internal, detail: detail.to_owned() };
+    fn report_failure(&mut self, cause: Cause, detail: &str) {
+        let answer = Answer::Failure { cause, detail: detail.to_owned() };
         let report = Report { started_ms: self.clock.now().wall_ms, duration_ms: 0, answer, webhook_id: None };
         self.report(report);
     }
@@ -153,7 +162,7 @@ impl<C: Clock> Landing<C> {
 impl<C: Clock> Drop for Landing<C> {
     fn drop(&mut self) {
         if self.lease.is_some() {
-            self.report_internal("the attempt was cut short inside posthaste");
+            self.report_failure(Cause::Internal, "the attempt was cut short inside posthaste");
         }
     }
 }

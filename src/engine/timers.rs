@@ -24,6 +24,9 @@ impl<R> Core<R> {
         while let Some((_, lane)) = self.throttled.first().copied().filter(|(at_ms, _)| *at_ms <= now.steady_ms) {
             self.unthrottle(lane);
         }
+        if let Some(lane) = self.outage.probe(now.steady_ms) {
+            self.knock(lane);
+        }
         if self.sweep_ms.is_some_and(|sweep_ms| sweep_ms <= now.steady_ms) {
             self.sweep(now);
         }
@@ -48,7 +51,8 @@ impl<R> Core<R> {
             self.groups.push(now, Op::Forget);
         }
         self.seek_all(now);
-        let busy = !self.open.is_empty() || self.in_flight > 0 || !self.replays.is_empty();
+        self.watch_outage(now);
+        let busy = !self.open.is_empty() || self.in_flight > 0 || !self.replays.is_empty() || self.counters.outage;
         self.sweep_ms = busy.then_some(now.steady_ms + SWEEP_MS);
     }
 

@@ -27,6 +27,12 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response> {
     registry.register("accepted_events", "Events accepted", ConstCounter::new(figures.accepted));
     registry.register("delivered", "Deliveries that succeeded", ConstCounter::new(figures.delivered));
     registry.register("failed_attempts", "Attempts that did not succeed", ConstCounter::new(figures.failed));
+    registry.register(
+        "attempts_put_off",
+        "Attempts that never left this machine, or met silence everywhere",
+        ConstCounter::new(figures.put_off),
+    );
+    registry.register("outage", "1 while attempts are put off", ConstGauge::new(i64::from(figures.outage)));
     registry.register("waiting", "Deliveries that wait for an attempt", ConstGauge::new(waiting));
     registry.register(
         "oldest_waiting_seconds",

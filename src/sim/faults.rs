@@ -1,5 +1,7 @@
 //! What a seed is about: each class of faults is on or off, so that rare combinations meet.
 
+use std::ops::Range;
+
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
@@ -44,6 +46,8 @@ pub(super) struct Options {
     pub(super) moods: Vec<Mood>,
     /// Some receivers never come back.
     pub(super) dead: bool,
+    /// When nothing leaves the machine, from and to, in ms.
+    pub(super) cuts: Vec<Range<i64>>,
     /// How often the wall clock jumps, and how far at most, in ms.
     pub(super) jumps: u32,
     pub(super) jump_ms: i64,
@@ -71,6 +75,8 @@ pub(super) enum Mood {
 
 /// The stream that says which seeds have hearers: none of those that went wrong before there were any.
 const HEARERS_STREAM: u64 = 122;
+/// The stream that says which seeds lose their network.
+const CUTS_STREAM: u64 = 123;
 const SECOND_MS: i64 = 1_000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -134,6 +140,7 @@ impl Options {
             read_ms: [0, 2, 20, 300, 5_000][rng.random_range(0..5)],
             disk_full: some(rng, 0.3, 3),
             moods: if crowd { Vec::new() } else { moods(rng) },
+            cuts: cuts(&mut stream(seed, CUTS_STREAM), span_ms),
             dead: !crowd && !heap && rng.random_bool(0.15),
             jumps: some(rng, 0.3, 3),
             jump_ms: [2 * SECOND_MS, HOUR_MS, 40 * DAY_MS][rng.random_range(0..3)],
@@ -149,6 +156,15 @@ impl Options {
 
 fn hearers(rng: &mut SmallRng) -> usize {
     if rng.random_ratio(1, 4) { rng.random_range(1..=2) } else { 0 }
+}
+
+fn cuts(rng: &mut SmallRng, span_ms: i64) -> Vec<Range<i64>> {
+    let count = if rng.random_ratio(1, 6) { rng.random_range(1..=3) } else { 0 };
+    let cut = |_| {
+        let from_ms = rng.random_range(0..span_ms);
+        from_ms..from_ms + [SECOND_MS, 20 * SECOND_MS, 10 * MINUTE_MS][rng.random_range(0..3)]
+    };
+    (0..count).map(cut).collect()
 }
 
 fn moods(rng: &mut SmallRng) -> Vec<Mood> {

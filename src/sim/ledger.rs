@@ -17,6 +17,7 @@ use crate::store::memory::Memory;
 
 mod accepting;
 mod arriving;
+mod books;
 mod closing;
 mod commits;
 mod news;
@@ -25,6 +26,7 @@ mod standing;
 mod turns;
 
 use arriving::Arrivals;
+pub(super) use books::{ApplicationBook, EndpointBook};
 use news::{Hearing, News};
 use standing::Standing;
 
@@ -32,68 +34,8 @@ use standing::Standing;
 pub(super) const EVENT_TYPES: [&str; 3] = ["payment.succeeded", "payment.failed", "account.updated"];
 pub(super) const CHANNELS: [&str; 2] = ["north", "south"];
 
-/// After so many attempts without an answer an endpoint may rest, and how long at most, in ms.
-const SILENT_UNTIL_REST: u32 = 10;
-const REST_MS_MAX: i64 = 30_000;
-
-/// An application as clients know it.
-pub(super) struct ApplicationBook {
-    pub(super) seen: Application,
-    pub(super) deleted: bool,
-    /// The number of the application that hears what happens to its endpoints.
-    pub(super) hearer: Option<usize>,
-    begun_ms: VecDeque<i64>,
-}
-
-impl ApplicationBook {
-    pub(super) fn new(seen: Application) -> Self {
-        Self { seen, deleted: false, hearer: None, begun_ms: VecDeque::new() }
-    }
-
-    /// When its rate allows the next attempt of one of its endpoints, at the latest: when each of them had its turn.
-    fn free_again_ms(&self, endpoints: usize) -> i64 {
-        let turns = i64::try_from(endpoints).unwrap_or(i64::MAX) + 1;
-        let (rate, begun_ms) = (self.seen.throttle_rate.map_or(i64::MAX, i64::from), self.begun_ms.back());
-        begun_ms.map_or(i64::MIN, |begun_ms| begun_ms + turns * (1_000 / rate + 1))
-    }
-}
-
-/// An endpoint as clients were last told it is.
-pub(super) struct EndpointBook {
-    pub(super) seen: Endpoint,
-    /// Asked for, and nobody was told that it exists.
-    pub(super) unborn: bool,
-    /// Changes that were asked for and not answered.
-    pub(super) changes: u32,
-    in_flight: usize,
-    /// It said 410 and no setting of it was on its way: nothing may be sent any more.
-    gone: bool,
-    /// The engine may have switched it off, and nobody can know yet: who hears of that.
-    doubtful: Option<Hearing>,
-    /// When it last had nothing in flight, could be read, was switched on, or did well; on the steady scale.
-    quiet_since_ms: i64,
-    readable_since_ms: i64,
-    enabled_since_ms: i64,
-    good_since_ms: i64,
-    /// How many attempts have brought no answer since one did, and when the last of them ended.
-    silent: u32,
-    silent_ms: i64,
-    /// When its last attempts began, a second's at most; for those whose rate is limited.
-    begun_ms: VecDeque<i64>,
-}
-
-impl EndpointBook {
-    /// When its rate allows the next attempt, at the latest.
-    fn free_again_ms(&self) -> i64 {
-        let rate = self.seen.handling.throttle_rate.map_or(i64::MAX, i64::from);
-        self.begun_ms.back().map_or(i64::MIN, |begun_ms| begun_ms + 1_000 / rate + 1)
-    }
-
-    /// When an endpoint that does not answer has rested enough, at the latest.
-    fn rested_ms(&self) -> i64 {
-        if self.silent < SILENT_UNTIL_REST { i64::MIN } else { self.silent_ms + REST_MS_MAX }
-    }
-}
+/// How long an attempt that never left the machine puts others off, at the most.
+const PUT_OFF_MS_MAX: i64 = 10_000;
 
 /// An event as a client would describe it.
 #[derive(Clone)]
@@ -185,6 +127,9 @@ pub(super) struct Ledger {
     pub(super) wants: Vec<Want>,
     /// How often the wall clock jumped so far.
     pub(super) jumps: u32,
+    /// Whether an attempt never left the machine, and what is to be told of that.
+    cut: bool,
+    outages: Vec<usize>,
     /// Since when the process serves, and the disk writes; `None` while it does not.
     pub(super) ready_since_ms: i64,
     pub(super) disk_since_ms: Option<i64>,
@@ -227,6 +172,8 @@ impl Ledger {
             endpoints: Vec::new(),
             wants: Vec::new(),
             jumps: 0,
+            cut: false,
+            outages: Vec::new(),
             ready_since_ms: now.steady_ms,
             disk_since_ms: Some(now.steady_ms),
             disk_failed: false,
@@ -273,6 +220,7 @@ impl Ledger {
             good_since_ms: now_ms,
             silent: 0,
             silent_ms: i64::MIN,
+            put_off_ms: i64::MIN,
             begun_ms: VecDeque::new(),
         });
         number
@@ -336,6 +284,7 @@ impl Ledger {
 
     /// The process died: what was in flight or unsaved is gone.
     pub(super) fn crashed(&mut self) {
+        self.outages.clear(); // what was not on disk is told anew, or not at all
         for endpoint in &mut self.endpoints {
             endpoint.begun_ms.clear();
         }

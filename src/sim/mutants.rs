@@ -95,6 +95,8 @@ mutants! {
     RefusalIgnored = "refusal-ignored",
     /// One endpoint of several is left out.
     FanOutMissingOne = "fan-out-missing-one",
+    /// What never left this machine counts as an attempt.
+    LocalCounted = "local-counted",
     /// `Retry-After` is not read.
     RetryAfterIgnored = "retry-after-ignored",
     /// The body is not the one that was accepted.

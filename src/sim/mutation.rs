@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::mutants::Mutant;
 use super::receivers::Brought;
 use crate::application::Application;
-use crate::attempt::Order;
+use crate::attempt::{Cause, Order};
 use crate::clock::Now;
 use crate::conflict::OnConflict;
 use crate::delivery::{Delivery, Status};
@@ -224,6 +224,7 @@ impl Mutation {
     pub(super) fn report(&self, mut now: Now, mut brought: Brought) -> (Now, Brought) {
         match self.mutant {
             Some(Mutant::GoneIgnored) if brought.status == 410 => brought.status = 500,
+            Some(Mutant::LocalCounted) if brought.cause == Cause::Local => brought.cause = Cause::Connect,
             Some(Mutant::RetryAfterIgnored) => brought.retry_after_secs = None,
             Some(Mutant::EarlyRetry) => now.steady_ms -= 4_000,
             Some(Mutant::LateRetry) => now.steady_ms += 3_600_000,

@@ -66,6 +66,9 @@ impl Receivers {
 
     /// What the endpoint of this number says to an attempt that begins now.
     pub(super) fn meet(&mut self, options: &Options, number: usize, now_ms: i64) -> Brought {
+        if options.cuts.iter().any(|cut| cut.contains(&now_ms)) {
+            return Brought { duration_ms: 0, status: 0, retry_after_secs: None, cause: Cause::Local };
+        }
         while self.all.len() <= number {
             let dead = options.dead && self.rng.random_bool(0.3);
             self.all.push(Receiver { mood: None, until_ms: 0, dead });

@@ -328,6 +328,7 @@ impl World {
             Output::Store(batch) => self.store(batch),
             Output::Reply(request, answer) => self.reply(request, answer),
             Output::Send(order) => self.send(order),
+            Output::Outage { lasts, .. } => self.ledger.outage(lasts),
             Output::Load { endpoint, until_ms, limit } => self.load(endpoint, until_ms, limit),
             Output::Seek(replay, limit) => {
                 let found = self.disk.memory.replayable(&replay, limit).ok();

@@ -21,6 +21,7 @@ mod kill;
 mod load;
 mod malformed;
 mod ordering;
+mod outage;
 #[cfg(feature = "peers")]
 mod peers;
 mod play;

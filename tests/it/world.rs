@@ -345,7 +345,12 @@ impl Receiver {
 
     /// Behaves as told; the first argument counts the requests before this one.
     pub fn start(behave: impl Fn(usize, &Received) -> Behaviour + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::start_at("127.0.0.1", behave)
+    }
+
+    /// The same at an address of this machine.
+    pub fn start_at(address: &str, behave: impl Fn(usize, &Received) -> Behaviour + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((address, 0)).expect("a port");
         let url = format!("http://{}/hook", listener.local_addr().expect("bound"));
         let inbox = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let (shared, behave) = (Arc::clone(&inbox), Arc::new(behave));

@@ -151,12 +151,44 @@ impl Ledger {
         };
         let found = self.news.iter().enumerate().find_map(|(place, news)| Some((place, told(news)?)));
         let Some((place, want)) = found else {
+            if let Some(want) = self.outage_told(row) {
+                return Some(want);
+            }
             let body = String::from_utf8_lossy(&row.event.body);
             let wrong = format!("I15: {:?} was told, which is not in its commit: {body}", row.event.application);
             self.blame(wrong);
             return None;
         };
         self.news.swap_remove(place);
+        self.wants[want].draft.body = row.event.body.clone();
+        self.wants[want].settled = true;
+        Some(want)
+    }
+
+    /// Attempts are put off, or no more: whoever hears of anything hears of that, when it is on disk before a crash.
+    pub(in crate::sim) fn outage(&mut self, lasts: bool) {
+        let event_type = if lasts { "server.outage.began" } else { "server.outage.ended" };
+        if !self.cut {
+            self.blame(format!("I15: {event_type}, though nothing was cut off"));
+        }
+        for number in 0..self.applications.len() {
+            let application = self.applications[number].seen.id;
+            if self.hears(application) {
+                let want = self.want_of_news(number, event_type);
+                self.asked(want);
+                self.outages.push(want);
+            }
+        }
+    }
+
+    fn outage_told(&mut self, row: &NewRow) -> Option<usize> {
+        let right = |want: &usize| {
+            let draft = &self.wants[*want].draft;
+            draft.event_type == row.event.event_type
+                && self.applications[draft.application].seen.id == row.event.application
+        };
+        let place = self.outages.iter().position(right)?;
+        let want = self.outages.swap_remove(place);
         self.wants[want].draft.body = row.event.body.clone();
         self.wants[want].settled = true;
         Some(want)

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::Ledger;
 use super::news::worth_telling;
 use super::standing::Kind;
+use super::{Ledger, PUT_OFF_MS_MAX};
 use crate::attempt::{Cause, Lease, Order};
 use crate::endpoint::State;
 use crate::id::EventId;
@@ -113,6 +113,7 @@ impl Ledger {
             endpoint.enabled_since_ms,
             endpoint.free_again_ms(),
             endpoint.rested_ms(),
+            endpoint.put_off_ms,
             application.map_or(i64::MIN, |book| book.free_again_ms(self.endpoints.len())),
             self.ready_since_ms,
             disk_since_ms,
@@ -139,6 +140,9 @@ impl Ledger {
         let seen = &self.endpoints[number].seen;
         let (application, deleted) = (seen.application, seen.state == State::Deleted);
         book.flying = false;
+        if brought.cause == Cause::Local && brought.status == 0 && book.standing.kind != Kind::Canceled {
+            return self.was_none(number);
+        }
         book.standing = book.standing.after(brought, now_ms, deleted);
         if before == Kind::Waiting && book.standing.kind != Kind::Waiting {
             book.ended_ms = now_ms;
@@ -168,6 +172,18 @@ impl Ledger {
                 self.endpoints[number].doubtful = Some(self.hearing(application, "endpoint.disabled", doubtful));
             }
         }
+    }
+
+    /// An attempt never left the machine: it was none, and the next may wait for a while.
+    fn was_none(&mut self, number: usize) {
+        let now_ms = self.now.steady_ms;
+        let endpoint = &mut self.endpoints[number];
+        endpoint.in_flight -= 1;
+        endpoint.put_off_ms = now_ms + PUT_OFF_MS_MAX;
+        if endpoint.in_flight == 0 {
+            endpoint.quiet_since_ms = now_ms;
+        }
+        self.cut = true;
     }
 
     /// The engine switched an endpoint off: whether it had a reason.

@@ -117,7 +117,7 @@ async fn a_private_name_is_open_when_all_its_addresses_are() {
 #[tokio::test]
 async fn a_lookup_that_fails_is_worth_a_retry_and_never_a_success() {
     for (case, reason) in [(112, "a chain of 12 aliases"), (113, "aliases in a loop")] {
-        let script = Script::of([Err(LookupError(reason.to_owned()))].into());
+        let script = Script::of([Err(LookupError::None(reason.to_owned()))].into());
         let error = resolve(closed(), &script, "http://a.example/").await.expect_err(reason);
         assert_eq!(error.code(), "unresolved", "case {case}");
         assert_eq!(error.to_string(), format!("a.example has no address now: {reason}"));

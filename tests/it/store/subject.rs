@@ -15,7 +15,7 @@ use posthaste::environment::Environment;
 use posthaste::event::{Event, Once};
 use posthaste::event_type::EventType;
 use posthaste::fan_out;
-use posthaste::id::{EndpointId, EnvironmentId, EventId, Id, IdSource};
+use posthaste::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id, IdSource};
 use posthaste::key::{Grant, Key, Role};
 use posthaste::ordering::OrderKey;
 use posthaste::provider::Provider;
@@ -23,7 +23,9 @@ use posthaste::replay::{self, Replay, Wanted};
 use posthaste::retry;
 use posthaste::secret::{Sealer, Secret, SecretSlot};
 use posthaste::store::sqlite::Sqlite;
-use posthaste::store::{AttemptRow, Batch, Change, CommitFailed, NewRow, Op, Refused, Setting, Store, Tried};
+use posthaste::store::{
+    AttemptRow, Batch, Change, CommitFailed, Durable, Filter, NewRow, Op, Page, Receipt, Refused, Setting, Store, Tried,
+};
 use tempfile::TempDir;
 
 pub const MINUTE_MS: i64 = 60_000;
@@ -89,6 +91,18 @@ impl Subject {
     /// Commits; gives what was refused, or why nothing was done.
     pub fn commit_result(&self, batch: &Batch) -> Result<Vec<(usize, Refused)>, CommitFailed> {
         self.store.commit(batch).map(|receipt| receipt.get().refused.clone())
+    }
+
+    /// Commits what an engine put together.
+    pub fn commit_batch(&self, batch: &Batch) -> Durable<Receipt> {
+        self.store.commit(batch).unwrap()
+    }
+
+    /// Every delivery of these applications that has a row.
+    pub fn all_deliveries(&self, applications: &[ApplicationId]) -> Vec<Delivery> {
+        let page = Page { after: None::<EventId>, descending: false, limit: usize::MAX - 1 };
+        let events = applications.iter().flat_map(|id| self.events(*id, page, &Filter::default(), false).unwrap().rows);
+        events.flat_map(|event| self.deliveries(event.id).unwrap()).map(|(_, delivery)| delivery).collect()
     }
 
     /// Commits one operation; gives why it was refused.
