@@ -78,10 +78,10 @@ impl EventType {
         versions.get("1").or_else(|| versions.values().next_back()).cloned()
     }
 
-    /// The example event, as the bytes the schema's author wrote; `None` when the schema has none.
-    pub fn example(&self) -> Option<String> {
+    /// An example event, as the bytes the schema's author wrote; `None` when the schema has none of this number.
+    pub fn example(&self, index: usize) -> Option<String> {
         let schema = self.schema()?;
-        let example = schema.get("examples")?.get(0)?;
+        let example = schema.get("examples")?.get(index)?;
         example.is_object().then(|| example.to_string())
     }
 }

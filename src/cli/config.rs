@@ -6,11 +6,10 @@ use std::ffi::{OsStr, OsString};
 use clap::{Arg, Command};
 
 use crate::error::{Error, Kind, Result};
+use crate::http::strict::hint;
 
 /// How the variables of this program begin.
 const PREFIX: &str = "POSTHASTE_";
-/// How alike two words must be for one to be suggested for the other.
-const LIKENESS_MIN: f64 = 0.7;
 
 /// Adds to the command line what the file says and neither a flag nor a variable does.
 ///
@@ -120,13 +119,6 @@ fn values(key: &str, value: &toml::Value) -> Result<Vec<String>> {
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>, place: &str) -> Error {
     let known: Vec<&str> = known.collect();
-    let likeness = |other: &&str| strsim::jaro_winkler(name, other);
-    let nearest = known
-        .iter()
-        .copied()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-        .filter(|other| likeness(other) >= LIKENESS_MIN);
-    let hint =
-        nearest.map_or_else(|| format!("known are: {}", known.join(", ")), |other| format!("did you mean `{other}`?"));
+    let hint = hint(name, &known);
     Error::new(Kind::Invalid, "config", format!("unknown {what} `{name}`{place}; {hint}"))
 }

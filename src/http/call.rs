@@ -1,10 +1,11 @@
 //! A call: an authenticated request, its path's parameters, its query, its body within limits.
 
+use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, RawPathParams};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
@@ -13,9 +14,11 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::{Deserialize, Deserializer};
 
+use super::openapi;
 use super::origin::origin;
 use super::problem::{encoded, json, text};
 use super::state::Api;
+use super::strict::{self, IS_A_LIST, Strange};
 use crate::audit::By;
 use crate::engine::message::NotChanged;
 use crate::error::{Error, Kind, Result};
@@ -28,6 +31,8 @@ use crate::store::{Change, Setting};
 const BODY_READ_MAX: Duration = Duration::from_secs(30);
 /// The largest body of a request that changes settings, in bytes.
 pub(super) const SETTING_BYTES_MAX: usize = 1_024 * 1_024;
+/// How many fields that nobody takes one answer names.
+const STRANGE_TOLD_MAX: usize = 10;
 /// Where operational webhooks are managed.
 const OPERATIONAL: &str = "/api/v1/operational-webhook/";
 /// The header that makes a retried POST the same request.
@@ -149,8 +154,46 @@ impl Call {
     /// Reads the body as JSON; an empty one as `{}`. Error: 422 that names the field.
     pub(super) async fn json<T: for<'de> Deserialize<'de>>(&self) -> Result<(T, Bytes)> {
         let body = self.body(SETTING_BYTES_MAX).await?;
-        let value = parse(if body.is_empty() { b"{}" } else { &body })?;
-        Ok((value, body))
+        Ok((self.parse(or_empty(&body))?, body))
+    }
+
+    /// As [`Self::json`], of a body in which each of two readers takes fields of its own.
+    pub(super) async fn json_for_two<T, U>(&self) -> Result<((T, U), Bytes)>
+    where
+        T: for<'de> Deserialize<'de>,
+        U: for<'de> Deserialize<'de>,
+    {
+        let body = self.body(SETTING_BYTES_MAX).await?;
+        let (first, second) = (Reading::<T>::of(or_empty(&body)), Reading::<U>::of(or_empty(&body)));
+        let common = first.strange.into_iter().filter_map(|strange| {
+            let other = second.strange.iter().find(|other| other.path == strange.path)?;
+            Some(Strange { known: [strange.known, other.known.clone()].concat(), ..strange })
+        });
+        let strange = self.strange(common.collect());
+        let both = first.value.and_then(|first| Ok((first, second.value?)));
+        Ok((Reading { value: both, strange }.whole()?, body))
+    }
+
+    /// Reads the body of a request that has nothing to say. Error: 422 when it says something.
+    pub(super) async fn nothing(&self) -> Result<Bytes> {
+        #[derive(Deserialize)]
+        struct Nothing {}
+        self.json::<Nothing>().await.map(|(_, body)| body)
+    }
+
+    /// Reads a JSON object. Error: 422 that names the field: one that is wrong, or one that nobody takes.
+    pub(super) fn parse<'de, T: Deserialize<'de>>(&self, body: &'de [u8]) -> Result<T> {
+        let Reading { value, strange } = Reading::of(body);
+        Reading { value, strange: self.strange(strange) }.whole()
+    }
+
+    /// Without what an answer of ours shows and a client sends back.
+    fn strange(&self, mut strange: Vec<Strange>) -> Vec<Strange> {
+        if let Some(template) = self.parts.extensions.get::<MatchedPath>().filter(|_| !strange.is_empty()) {
+            let (method, template) = (self.parts.method.as_str(), template.as_str());
+            strange.retain(|strange| !openapi::comes_back(method, template, &strange.path));
+        }
+        strange
     }
 
     /// What makes a retry of this request the same request; `None` without a key.
@@ -196,27 +239,66 @@ fn is_index(rest: &str) -> bool {
         .is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Reads a JSON object. Error: 422 that names the field and says what was expected there.
-pub(super) fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T> {
-    // serde_json skips what it ignores without looking at its bytes
-    let text = std::str::from_utf8(body).map_err(|_| Error::json("is not UTF-8; send JSON in UTF-8"))?;
-    if text.trim_ascii_start().starts_with('[') {
-        // serde would take a list for the fields in the order in which they are declared
-        return Err(Error::json("is a list; this takes a JSON object"));
+fn or_empty(body: &[u8]) -> &[u8] {
+    if body.is_empty() { b"{}" } else { body }
+}
+
+/// A JSON object that was read, and the fields that nobody took.
+pub(super) struct Reading<T> {
+    /// Error: 422 that names the field and says what was expected there.
+    pub(super) value: Result<T>,
+    pub(super) strange: Vec<Strange>,
+}
+
+impl<'de, T: Deserialize<'de>> Reading<T> {
+    /// Reads a JSON object.
+    pub(super) fn of(body: &'de [u8]) -> Self {
+        // serde_json skips what it ignores without looking at its bytes
+        let Ok(text) = std::str::from_utf8(body) else {
+            return Self { value: Err(Error::json("is not UTF-8; send JSON in UTF-8")), strange: Vec::new() };
+        };
+        if text.trim_ascii_start().starts_with('[') {
+            return Self { value: Err(Error::json(IS_A_LIST)), strange: Vec::new() };
+        }
+        let found = RefCell::default();
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let value = strict::read(&mut reader, &found).and_then(|value| reader.end().map(|()| value));
+        let mut strange = found.into_inner();
+        if value.as_ref().is_err_and(|error| !error.is_data()) {
+            strange.clear(); // what is no JSON has no fields
+        }
+        Self { value: value.map_err(|error| locate::<T>(text, &error)), strange }
     }
-    serde_json::from_str(text).map_err(|error| locate::<T>(text, &error))
+}
+
+impl<T> Reading<T> {
+    /// The value. Error: 422 that names what nobody takes, and then what is wrong.
+    pub(super) fn whole(self) -> Result<T> {
+        let told = self.strange.iter().take(STRANGE_TOLD_MAX).map(|strange| {
+            let path: Vec<&str> = std::iter::once("body").chain(strange.path.iter().map(String::as_str)).collect();
+            Error::at(&path, strange.message())
+        });
+        let errors = told.chain(self.value.as_ref().err().cloned());
+        let error = errors.reduce(|mut first, next| {
+            first.fields.extend(next.fields);
+            first
+        });
+        error.map_or(self.value, Err)
+    }
 }
 
 /// Reads it again, slower, to find out where it is wrong.
 fn locate<'de, T: Deserialize<'de>>(text: &'de str, error: &serde_json::Error) -> Error {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let Err(located) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
+    let mut track = serde_path_to_error::Track::new();
+    let reader = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
+    let Err(inner) = strict::read::<T, _>(reader, &RefCell::default()) else {
         return Error::json(format!("is not one JSON document: {error}"));
     };
-    let message = located.inner().to_string();
+    let message = inner.to_string();
     let named =
         message.split_once("field `").and_then(|(_, rest)| rest.split_once('`')).map(|(name, _)| name.to_owned());
-    let at = located.path().to_string();
+    let at = track.path().to_string();
     match (at.as_str(), named) {
         (".", Some(name)) => Error::json_at(&["body", &name], message),
         (".", None) => Error::json(format!("is not the JSON object this route takes: {message}")),

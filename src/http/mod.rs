@@ -38,6 +38,7 @@ mod page;
 mod problem;
 mod schemas;
 pub mod state;
+pub(crate) mod strict;
 pub mod upkeep;
 mod yaml;
 

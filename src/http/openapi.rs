@@ -1,6 +1,7 @@
 //! The OpenAPI document: what `openapi/*.toml` says in few words, one noun a file, written out for machines.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -20,6 +21,8 @@ const NOUNS: [&str; 11] = [
     include_str!("openapi/health.toml"),
 ];
 const SHARED: &str = include_str!("openapi/shared.toml");
+static READ: LazyLock<Vec<Noun>> =
+    LazyLock::new(|| NOUNS.iter().map(|text| toml::from_str(text).expect("a test reads it")).collect());
 /// What any operation may answer, whoever asks.
 const REFUSALS: [(&str, &str); 11] = [
     ("400", "The request cannot be read, or cannot be done in this state."),
@@ -74,7 +77,7 @@ type Fields = BTreeMap<String, String>;
 /// The document, as JSON; `url` is where callers reach the server.
 pub(super) fn document(url: &str) -> String {
     let shared: Shared = toml::from_str(SHARED).expect("a test reads it");
-    let nouns: Vec<Noun> = NOUNS.iter().map(|text| toml::from_str(text).expect("a test reads it")).collect();
+    let nouns = &*READ;
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     for (name, fields) in nouns.iter().flat_map(|noun| &noun.schema) {
         schemas.insert(name.clone(), taken(fields));
@@ -82,7 +85,7 @@ pub(super) fn document(url: &str) -> String {
     for (name, fields) in shared.answer.iter().chain(nouns.iter().flat_map(|noun| &noun.answer)) {
         schemas.insert(name.clone(), given(fields));
     }
-    for noun in &nouns {
+    for noun in nouns {
         for operation in &noun.op {
             let (method, path) = operation.at.split_once(' ').expect("a method and a path");
             let written = write(operation, &noun.tag, &shared, &mut schemas);
@@ -110,6 +113,30 @@ pub(super) fn document(url: &str) -> String {
         },
     });
     document.to_string()
+}
+
+/// Whether the field at this place of a request is one of the object's own answer, which comes back and changes nothing.
+pub(super) fn comes_back(method: &str, template: &str, path: &[String]) -> bool {
+    let is_it = |operation: &&Operation| operation.at.split_once(' ') == Some((method, template));
+    let operation = READ.iter().flat_map(|noun| &noun.op).find(is_it);
+    let Some(taken) = operation.and_then(|operation| operation.takes.as_deref()) else {
+        return false;
+    };
+    let schema = |name: &str| READ.iter().find_map(|noun| noun.schema.get(name));
+    let mut fields = schema(taken.trim_end_matches('?'));
+    let mut words = "";
+    for step in path {
+        if fields.is_none() && words.starts_with('[') {
+            fields = schema(words.trim_matches(['[', ']', '#']));
+            continue;
+        }
+        let Some(found) = fields.and_then(|fields| fields.get(step)) else {
+            return false;
+        };
+        words = found.trim_start_matches('!').trim_end_matches('?');
+        fields = words.strip_prefix('#').and_then(schema);
+    }
+    words.starts_with('=')
 }
 
 fn refusals() -> Value {
@@ -198,10 +225,14 @@ fn answered(words: &str, schemas: &mut Map<String, Value>) -> Value {
     of(&format!("#{list}"))
 }
 
-/// The schema of what comes in: only what begins with `!` must be there.
+/// The schema of what comes in: only what begins with `!` must be there, and what begins with `=` changes nothing.
 fn taken(fields: &Fields) -> Value {
     let required: Vec<_> = fields.iter().filter(|(_, words)| words.starts_with('!')).map(|(name, _)| name).collect();
-    json!({ "type": "object", "required": required, "properties": properties(fields) })
+    let mut properties = properties(fields);
+    for (name, _) in fields.iter().filter(|(_, words)| words.starts_with('=')) {
+        properties[name]["readOnly"] = true.into();
+    }
+    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
 }
 
 /// The schema of what goes out: all but what begins with `~` is there, and nothing else.
@@ -211,7 +242,7 @@ fn given(fields: &Fields) -> Value {
 }
 
 fn properties(fields: &Fields) -> Map<String, Value> {
-    fields.iter().map(|(name, words)| (name.clone(), of(words.trim_start_matches(['!', '~'])))).collect()
+    fields.iter().map(|(name, words)| (name.clone(), of(words.trim_start_matches(['!', '~', '='])))).collect()
 }
 
 /// The schema that the words of a type mean.

@@ -8,6 +8,7 @@ pub mod openapi;
 mod operational;
 mod paging;
 mod places;
+mod round_trip;
 mod sdk;
 mod standing;
 mod svix;

@@ -7,6 +7,7 @@ mod json;
 mod keys;
 pub mod roles;
 mod slow;
+mod unknown;
 mod urls;
 
 use serde_json::{Value, json};

@@ -102,6 +102,7 @@ pub(in crate::http) fn link(api: &Api, application: &Application, grant: Grant) 
 
 /// POST `/auth/logout`: the token that asks ends. A key stays: `posthaste key revoke` ends it.
 pub(super) async fn logout(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.nothing().await?;
     end_one(&api, &call, call.proof()?).await?;
     Ok(empty())
 }

@@ -42,6 +42,7 @@ struct ApplicationPatch {
     #[serde(default, deserialize_with = "present")]
     uid: Option<Option<String>>,
     metadata: Option<Metadata>,
+    provider: Option<String>,
     #[serde(default, deserialize_with = "present")]
     throttle_rate: Option<Option<u16>>,
     #[serde(default, deserialize_with = "present")]
@@ -184,7 +185,11 @@ pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response
     if let Some(name) = &input.wire_headers {
         application.wire = Wire::parse(name)?;
     }
+    if let Some(name) = &input.provider {
+        application.provider = Provider::parse(name)?;
+    }
     application.check()?;
+    catalogue::bring_in(&api, &call, application.provider).await?;
     application.updated_ms = api.clock.now().wall_ms;
     let body = text(&out(application.clone(), api.engine.text()));
     let changed = api.change(&call, None, Change::Application(application), (StatusCode::OK, body)).await;

@@ -172,7 +172,7 @@ pub(super) async fn expunge(State(api): State<Api>, call: Call) -> Result<Respon
 /// POST `/app/{app}/msg/{msg}/endpoint/{ep}/resend`: one attempt now.
 pub(super) async fn resend(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Attempt)?;
-    let body = call.body(crate::http::call::SETTING_BYTES_MAX).await?;
+    let body = call.nothing().await?;
     let once = call.once(&body)?;
     if let Some(response) = api.answered(once).await? {
         return Ok(response);

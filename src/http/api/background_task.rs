@@ -129,6 +129,8 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
 
 /// POST `/background-task/{task}/cancel`: no more is done; what is done stays done.
 pub(super) async fn cancel(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Attempt)?;
+    call.nothing().await?;
     call_off(&api, &call).await?;
     read(State(api), call).await
 }

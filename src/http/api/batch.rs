@@ -10,7 +10,7 @@ use super::event::Envelope;
 use super::{Api, part_of, unserved};
 use crate::error::{Error, Result};
 use crate::event::NewEvent;
-use crate::http::call::{Call, answer, parse};
+use crate::http::call::{Call, Reading, answer};
 use crate::key::Action;
 
 /// How many events one batch holds.
@@ -42,7 +42,7 @@ pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Respon
     let application = api.named(&call).await?;
     let body = call.body(BYTES_MAX).await?;
     let once = call.once(&body)?;
-    let batch = parse::<BatchIn>(&body)?;
+    let batch = call.parse::<BatchIn>(&body)?;
     if batch.messages.is_empty() || batch.messages.len() > EVENTS_MAX {
         return Err(Error::field(
             "messages",
@@ -53,7 +53,7 @@ pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Respon
     let mut refused = Vec::new();
     for (position, message) in batch.messages.iter().enumerate() {
         let once = once.map(|once| once.of_batch(position));
-        let draft = parse::<Envelope>(message.get().as_bytes()).and_then(|envelope| {
+        let draft = Reading::<Envelope>::of(message.get().as_bytes()).whole().and_then(|envelope| {
             unserved("url in a batch", envelope.url.is_some())?;
             unserved("application in a batch", envelope.application.is_some())?;
             envelope.draft(&api, &body, &application, once)

@@ -100,6 +100,7 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
 /// POST `/source/{source}/conflict/{conflict}/release`: it is delivered, flagged.
 pub(super) async fn release(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
+    call.nothing().await?;
     let (source, conflict) = find(&api, &call).await?;
     let released = held::release_conflict(&api, call.by(&api), &source, conflict).await?;
     Ok(answer(StatusCode::OK, &released))
@@ -108,6 +109,7 @@ pub(super) async fn release(State(api): State<Api>, call: Call) -> Result<Respon
 /// POST `/source/{source}/conflict/{conflict}/discard`
 pub(super) async fn discard(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
+    call.nothing().await?;
     let (source, conflict) = find(&api, &call).await?;
     held::discard(&api, &call, source.application, vec![Held::Conflict(conflict.id)]).await?;
     Ok(empty())

@@ -14,7 +14,7 @@ use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
 use crate::event::Once;
 use crate::handling::Handling;
-use crate::http::call::{Call, answer, parse, present};
+use crate::http::call::{Call, answer, present};
 use crate::http::page::{Asked, time};
 use crate::http::problem::text;
 use crate::id::{EndpointId, Id as _, IdText};
@@ -176,8 +176,8 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
 /// POST `/app/{app}/endpoint`
 pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::EditEndpoint)?;
-    let (input, body) = call.json::<EndpointIn>().await?;
-    let handling = handling(&body, &Handling::default())?;
+    let ((input, handling), body) = call.json_for_two::<EndpointIn, HandlingIn>().await?;
+    let handling = handling.apply(&Handling::default())?;
     let application = api.application(&call).await?;
     let once = call.once(&body)?;
     if let Some(response) = api.answered(once).await? {
@@ -185,15 +185,6 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
     }
     let endpoint = fresh(&api, &application, input, handling)?;
     make(&api, &call, &application, endpoint, once).await
-}
-
-/// How a request that gives the whole endpoint wants its deliveries made.
-fn handling(body: &[u8], usual: &Handling) -> Result<Handling> {
-    parse::<HandlingIn>(or_empty(body))?.apply(usual)
-}
-
-fn or_empty(body: &[u8]) -> &[u8] {
-    if body.is_empty() { b"{}" } else { body }
 }
 
 /// What a request describes, not yet made.
@@ -294,8 +285,8 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
 /// stay as they are.
 pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::EditEndpoint)?;
-    let (input, body) = call.json::<EndpointUpsert>().await?;
-    let handling = handling(&body, &Handling::default())?;
+    let ((input, handling), _) = call.json_for_two::<EndpointUpsert, HandlingIn>().await?;
+    let handling = handling.apply(&Handling::default())?;
     let application = api.application(&call).await?;
     let event_types = input.event_types.clone().or(input.filter_types.clone()).unwrap_or_default();
     if look(&api, &call, &application).await?.is_none() {
@@ -349,8 +340,7 @@ fn switch(endpoint: &mut Endpoint, disabled: bool) {
 /// PATCH `/app/{app}/endpoint/{ep}`
 pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::EditEndpoint)?;
-    let (input, body) = call.json::<EndpointPatch>().await?;
-    let handling = parse::<HandlingIn>(or_empty(&body))?;
+    let ((input, handling), _) = call.json_for_two::<EndpointPatch, HandlingIn>().await?;
     if let Some(url) = &input.url {
         (api.judge_url)(url.clone()).await?;
     }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::event_type::{self, EventTypeIn, EventTypeOut};
-use super::{Api, empty, not_changed};
+use super::{Api, empty, not_changed, unserved};
 use crate::brand::{Brand, Logo};
 use crate::colour::Colour;
 use crate::environment::Validation;
@@ -74,6 +74,7 @@ struct ExportOut {
 struct ImportIn {
     event_types: Option<Vec<EventTypeIn>>,
     settings: Option<SettingsPatch>,
+    connectors: Option<Vec<serde_json::Value>>,
 }
 
 /// GET `/environment`
@@ -132,6 +133,7 @@ fn patched(before: Brand, given: BrandPatch) -> Result<Brand> {
 /// POST `/environment/export`: the event types, archived ones too, and the settings.
 pub(super) async fn export(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
+    call.nothing().await?;
     let environment = call.caller.environment;
     let event_types = api.read(move |store| all(store, environment)).await?;
     let out = ExportOut {
@@ -161,6 +163,7 @@ pub(super) async fn import(State(api): State<Api>, call: Call) -> Result<Respons
     call.may(Action::Manage)?;
     let (input, body) = call.json::<ImportIn>().await?;
     let _ = call.once(&body)?; // what was imported is imported again as it was
+    unserved("connectors", input.connectors.is_some_and(|connectors| !connectors.is_empty()))?;
     let (environment, now_ms) = (call.caller.environment, api.clock.now().wall_ms);
     let given = input.event_types.unwrap_or_default();
     if given.len() > TYPES_MAX {

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::application::{self, ApplicationIn};
-use super::{Api, direct};
+use super::{Api, direct, unserved};
 use crate::application::{Application, ApplicationRef};
 use crate::count::HOUR_MS;
 use crate::error::{Error, Result};
 use crate::event::{self, Accepted, Draft, Event, Kept, NewEvent, Once};
-use crate::http::call::{Call, answer, parse};
+use crate::http::call::{Call, Reading, answer};
 use crate::http::page::{Asked, at_moment, filter, time};
 use crate::http::problem::text;
 use crate::id::{ApplicationId, EnvironmentId, EventId, Id as _, IdText, WebhookId};
@@ -90,6 +90,18 @@ struct ArrivalOut<'a> {
     first_id: Option<String>,
 }
 
+impl Raw {
+    /// Error: 501 for what else Svix's free parameters hold: it is for transformations, or says of which type the payload is.
+    fn read(text: &str) -> Result<Self> {
+        let read = Reading::<Self>::of(text.as_bytes());
+        let value = read.value.map_err(|error| Error::field("transformationsParams", error.detail))?;
+        match read.strange.first() {
+            Some(other) => unserved(&format!("transformationsParams.{}", other.path.join(".")), true).map(|()| value),
+            None => Ok(value),
+        }
+    }
+}
+
 impl Envelope<'_> {
     /// Checks what only the API knows and gives the draft of an event. `body` is the request that it was read from.
     pub(super) fn draft(
@@ -114,8 +126,8 @@ impl Envelope<'_> {
                 "must be a JSON object; for other bytes use transformationsParams.rawPayload",
             ));
         }
-        let params = self.transformations_params.map(|params| parse::<Raw>(params.get().as_bytes()));
-        let params = params.transpose().map_err(|error| Error::field("transformationsParams", error.detail))?;
+        let params = self.transformations_params.filter(|params| params.get() != "null");
+        let params = params.map(|params| Raw::read(params.get())).transpose()?;
         let payload = match params.and_then(|params| params.raw_payload) {
             Some(raw) => Bytes::from(raw),
             None => own(body, self.payload.get()),
@@ -215,7 +227,7 @@ pub(super) async fn publish(State(api): State<Api>, call: Call) -> Result<Respon
     let body = call.body(api.payload_bytes_max + ENVELOPE_BYTES_MAX).await;
     let body = body.map_err(|error| event::of_size(error, api.payload_bytes_max))?;
     let once = call.once(&body)?;
-    let mut envelope = parse::<Envelope>(&body)?;
+    let mut envelope = call.parse::<Envelope>(&body)?;
     if let Some(input) = envelope.application.take() {
         application::get_or_make(&api, &call, input).await?;
     }

@@ -31,10 +31,11 @@ pub(super) struct EventTypeIn {
     group_name: Option<String>,
 }
 
-/// What PUT takes: the name stands in the path.
+/// What PUT takes: the name stands in the path, and may stand here too.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EventTypeUpsert {
+    name: Option<String>,
     description: String,
     schemas: Option<Box<RawValue>>,
     archived: Option<bool>,
@@ -48,6 +49,7 @@ struct EventTypeUpsert {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EventTypePatch {
+    name: Option<String>,
     description: Option<String>,
     #[serde(default, deserialize_with = "present")]
     schemas: Option<Option<Box<RawValue>>>,
@@ -184,8 +186,10 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
 pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
     let (input, _) = call.json::<EventTypeUpsert>().await?;
+    keeps_name(&call, input.name.as_deref())?;
     let before = look(&api, &call).await?;
-    let EventTypeUpsert { description, schemas, archived, deprecated, feature_flag, feature_flags, group_name } = input;
+    let EventTypeUpsert { description, schemas, archived, deprecated, feature_flag, feature_flags, group_name, .. } =
+        input;
     let name = call.param("name").to_owned();
     let input =
         EventTypeIn { name, description, schemas, archived, deprecated, feature_flag, feature_flags, group_name };
@@ -200,10 +204,18 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
     .await
 }
 
+fn keeps_name(call: &Call, given: Option<&str>) -> Result<()> {
+    if given.is_some_and(|given| given != call.param("name")) {
+        return Err(Error::field("name", "is fixed; make a new event type for another name"));
+    }
+    Ok(())
+}
+
 /// PATCH `/event-type/{name}`
 pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
     let (input, _) = call.json::<EventTypePatch>().await?;
+    keeps_name(&call, input.name.as_deref())?;
     let mut event_type = look(&api, &call).await?.ok_or_else(Error::not_found)?;
     set(&mut event_type.description, input.description.as_ref());
     set(&mut event_type.archived, input.archived.as_ref());

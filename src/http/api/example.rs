@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use rand::{RngCore as _, SeedableRng as _};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{Api, endpoint, event};
 use crate::application::{Application, ApplicationRef};
@@ -20,8 +21,19 @@ use crate::providers::{self, Play, Scene};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ExampleIn {
+pub(in crate::http) struct ExampleIn {
     event_type: String,
+    /// Which of the schema's examples.
+    example_index: Option<usize>,
+    /// This, instead of an example.
+    payload: Option<Box<RawValue>>,
+}
+
+impl ExampleIn {
+    /// The first example of an event type.
+    pub(in crate::http) fn of(event_type: String) -> Self {
+        Self { event_type, example_index: None, payload: None }
+    }
 }
 
 /// POST `…/send-example`
@@ -31,7 +43,7 @@ pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response>
     let application = api.application(&call).await?;
     let endpoint = endpoint::find(&api, &call, &application).await?;
     let once = call.once(&body)?;
-    let event = NewEvent { once, ..of(&api, &call, (&application, &endpoint), input.event_type).await? };
+    let event = NewEvent { once, ..of(&api, &call, (&application, &endpoint), input).await? };
     event::accept_as(&api, event, StatusCode::OK, true).await
 }
 
@@ -40,15 +52,16 @@ pub(in crate::http) async fn of(
     api: &Api,
     call: &Call,
     (application, endpoint): (&Application, &Endpoint),
-    event_type: String,
+    asked: ExampleIn,
 ) -> Result<NewEvent> {
     if endpoint.state != EndpointState::Enabled {
         return Err(Error::new(Kind::Invalid, "generic_error", "the endpoint is disabled; enable it first"));
     }
-    let example = example(api, call, application, event_type.clone()).await?;
+    let example = example(api, call, application, &asked).await?;
+    crate::event::check_size(example.len(), api.payload_bytes_max)?;
     let draft = Draft {
         application: ApplicationRef::Id(application.id),
-        event_type,
+        event_type: asked.event_type,
         channels: None,
         uid: None,
         tags: None,
@@ -67,26 +80,33 @@ fn played(api: &Api, call: &Call, application: &Application, name: &str) -> Opti
     providers::example(application.provider, name, 0, &Play { seed, at_ms, live, as_documented: false, speed: 1 })
 }
 
-async fn example(api: &Api, call: &Call, application: &Application, name: String) -> Result<String> {
-    if name == PING {
-        return Ok(PING_EXAMPLE.to_owned());
+/// The payload: the one that is given, else an example. Error: there is no such event type, or no such example.
+async fn example(api: &Api, call: &Call, application: &Application, asked: &ExampleIn) -> Result<String> {
+    let (name, index) = (asked.event_type.clone(), asked.example_index.unwrap_or(0));
+    let given = asked.payload.as_ref().map(|payload| payload.get().to_owned());
+    if given.as_ref().is_some_and(|given| !given.starts_with('{')) {
+        return Err(Error::field("payload", "must be a JSON object"));
     }
     if providers::goes_to_a_url(application.provider, &name) {
         return Err(Error::field("eventType", format!("`{name}` goes to no endpoint; publish it with its `url`")));
     }
-    if let Some(scene) = played(api, call, application, &name) {
-        return Ok(String::from_utf8_lossy(&scene.payload).into_owned());
-    }
-    let environment = call.caller.environment;
-    let found = api.read(move |store| store.event_type(environment, &name)).await?;
-    let shown = found.filter(|event_type| event_type.is_shown_to(call.caller.feature_flags()));
-    let event_type = shown.ok_or_else(Error::not_found)?;
-    let none = || {
-        Error::new(
-            Kind::Invalid,
-            "invalid_scheme",
-            "the event type's schema has no example; give it one under schemas[\"1\"].examples[0]",
-        )
+    let ours = if name == PING {
+        Some(PING_EXAMPLE.to_owned())
+    } else {
+        played(api, call, application, &name).map(|scene| String::from_utf8_lossy(&scene.payload).into_owned())
     };
-    event_type.example().ok_or_else(none)
+    let found = if let Some(ours) = ours {
+        Some(ours).filter(|_| index == 0)
+    } else {
+        let environment = call.caller.environment;
+        let found = api.read(move |store| store.event_type(environment, &name)).await?;
+        let shown = found.filter(|event_type| event_type.is_shown_to(call.caller.feature_flags()));
+        shown.ok_or_else(Error::not_found)?.example(index)
+    };
+    let none = || {
+        let detail =
+            format!("the event type's schema has no such example; give it one under schemas[\"1\"].examples[{index}]");
+        Error::new(Kind::Invalid, "invalid_scheme", detail)
+    };
+    given.or(found).ok_or_else(none)
 }

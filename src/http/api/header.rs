@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{Api, empty, endpoint};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
 use crate::key::Action;
 
@@ -19,6 +19,9 @@ const SENSITIVE: [&str; 6] =
 #[derive(Deserialize)]
 struct HeadersIn {
     headers: BTreeMap<String, String>,
+    /// Headers whose values were withheld, and stay.
+    #[serde(default)]
+    sensitive: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -46,12 +49,21 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
     Ok(answer(StatusCode::OK, &HeadersOut { headers, sensitive: sensitive.into_keys().collect() }))
 }
 
-/// PUT `…/headers`: these and no others.
+/// PUT `…/headers`: these and no others; those named in `sensitive` stay as they are, since nobody can read them.
 pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::EditEndpoint)?;
     let (input, _) = call.json::<HeadersIn>().await?;
     endpoint::change(&api, &call, |endpoint| {
-        endpoint.headers.clone_from(&input.headers);
+        let before = std::mem::replace(&mut endpoint.headers, input.headers.clone());
+        for name in &input.sensitive {
+            let same = |(known, _): &(&String, &String)| known.eq_ignore_ascii_case(name);
+            let Some((known, value)) = before.iter().find(same) else {
+                return Err(Error::field("sensitive", format!("names `{name}`, which is not set; give its value")));
+            };
+            if !endpoint.headers.keys().any(|given| given.eq_ignore_ascii_case(name)) {
+                endpoint.headers.insert(known.clone(), value.clone());
+            }
+        }
         Ok(())
     })
     .await?;

@@ -90,6 +90,7 @@ async fn find(api: &Api, call: &Call) -> Result<(Source, (i64, Quarantined))> {
 /// POST `/source/{source}/quarantine/{sha256}/release`: its bytes are delivered as they came, flagged `unread`.
 pub(super) async fn release(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
+    call.nothing().await?;
     let (source, row) = find(&api, &call).await?;
     let mut released = held::release_quarantined(&api, call.by(&api), &source, vec![row]).await?;
     let released = released.pop().ok_or_else(|| Error::internal("an event got no answer"))??;
@@ -99,6 +100,7 @@ pub(super) async fn release(State(api): State<Api>, call: Call) -> Result<Respon
 /// POST `/source/{source}/quarantine/{sha256}/discard`
 pub(super) async fn discard(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
+    call.nothing().await?;
     let (source, (number, _)) = find(&api, &call).await?;
     held::discard(&api, &call, source.application, vec![Held::Quarantined(number)]).await?;
     Ok(empty())

@@ -25,13 +25,19 @@ pub(in crate::http) const RUNNING: &str =
 struct ReplayIn {
     since: Option<String>,
     until: Option<String>,
+    /// Only count.
+    dry_run: Option<bool>,
+}
+
+/// Which of all deliveries are wanted.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WantedIn {
     event_types: Option<Vec<String>>,
     channel: Option<String>,
     tag: Option<String>,
     status: Option<u8>,
     status_code_class: Option<u16>,
-    /// Only count.
-    dry_run: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -87,30 +93,41 @@ pub(super) fn out(replay: &Replay, ids: &IdText) -> TaskOut {
 
 /// POST `…/recover`: those whose last attempt failed.
 pub(super) async fn recover(State(api): State<Api>, call: Call) -> Result<Response> {
-    begin(&api, &call, Kind::Recover).await
+    call.may(Action::Attempt)?;
+    let (input, body) = call.json().await?;
+    begin(&api, &call, (Kind::Recover, input, Wanted::default()), &body).await
 }
 
 /// POST `…/bulk-replay`: all that fit.
 pub(super) async fn bulk(State(api): State<Api>, call: Call) -> Result<Response> {
-    begin(&api, &call, Kind::Bulk).await
+    call.may(Action::Attempt)?;
+    let ((input, wanted), body) = call.json_for_two::<ReplayIn, WantedIn>().await?;
+    begin(&api, &call, (Kind::Bulk, input, wanted.read()), &body).await
 }
 
 /// POST `…/replay-missing`: those that were never made.
 pub(super) async fn missing(State(api): State<Api>, call: Call) -> Result<Response> {
-    begin(&api, &call, Kind::Missing).await
+    call.may(Action::Attempt)?;
+    let (input, body) = call.json().await?;
+    begin(&api, &call, (Kind::Missing, input, Wanted::default()), &body).await
 }
 
 /// POST `…/send-waiting`: those that wait for a retry.
 pub(super) async fn waiting(State(api): State<Api>, call: Call) -> Result<Response> {
-    begin(&api, &call, Kind::Waiting).await
+    call.may(Action::Attempt)?;
+    let (input, body) = call.json().await?;
+    begin(&api, &call, (Kind::Waiting, input, Wanted::default()), &body).await
 }
 
-async fn begin(api: &Api, call: &Call, kind: Kind) -> Result<Response> {
-    call.may(Action::Attempt)?;
-    let (input, body) = call.json::<ReplayIn>().await?;
+async fn begin(
+    api: &Api,
+    call: &Call,
+    (kind, input, wanted): (Kind, ReplayIn, Wanted),
+    body: &[u8],
+) -> Result<Response> {
     let application = api.application(call).await?;
     let endpoint = endpoint::find(api, call, &application).await?;
-    let once = call.once(&body)?;
+    let once = call.once(body)?;
     if let Some(response) = api.answered(once).await? {
         return Ok(response);
     }
@@ -120,7 +137,6 @@ async fn begin(api: &Api, call: &Call, kind: Kind) -> Result<Response> {
         None => return Err(Error::json_at(&["body", "since"], "missing field `since`".to_owned())),
     };
     let until_ms = input.until.as_deref().map(|until| at_moment(&["body", "until"], until)).transpose()?;
-    let wanted = if kind == Kind::Bulk { input.wanted() } else { Wanted::default() };
     let mut replay = fresh(api, call, &endpoint, (kind, since_ms, until_ms, wanted))?;
     let dry_run = input.dry_run == Some(true);
     if dry_run || kind.is_of_open() {
@@ -155,12 +171,12 @@ pub(in crate::http) fn fresh(
     Ok(Replay::begin(id, call.caller.environment, endpoint, (kind, range, wanted)))
 }
 
-impl ReplayIn {
-    fn wanted(&self) -> Wanted {
+impl WantedIn {
+    fn read(self) -> Wanted {
         Wanted {
-            event_types: self.event_types.clone().unwrap_or_default(),
-            channel: self.channel.clone(),
-            tag: self.tag.clone(),
+            event_types: self.event_types.unwrap_or_default(),
+            channel: self.channel,
+            tag: self.tag,
             status: self.status,
             status_class: self.status_code_class,
         }

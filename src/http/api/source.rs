@@ -300,7 +300,7 @@ pub(super) async fn delete(State(api): State<Api>, call: Call) -> Result<Respons
 /// POST `/source/{source}/token/rotate`: a new ingestUrl; the old one works for another 24 hours.
 pub(super) async fn rotate_token(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
-    let (_, body) = call.json::<serde::de::IgnoredAny>().await?;
+    let body = call.nothing().await?;
     let once = call.once(&body)?;
     if api.answer_kept(once).await?.is_some() {
         return read(State(api), call).await; // the token is sealed at rest: none is kept with the answer

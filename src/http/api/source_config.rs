@@ -28,7 +28,7 @@ const PROOF_BYTES_MIN: usize = 4;
 
 /// Each key that is given sets; `secret` is a list of one.
 #[derive(Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ConfigIn {
     secrets: Option<Vec<String>>,
     secret: Option<String>,
@@ -64,7 +64,6 @@ pub(super) enum AuthenticationType {
 }
 
 #[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct AuthenticationIn {
     #[serde(rename = "type")]
     kind: AuthenticationType,
@@ -73,14 +72,13 @@ struct AuthenticationIn {
 }
 
 #[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct BasicIn {
     username: String,
-    password: String,
+    /// Left out, as it is where it is shown: the one that there is stays.
+    password: Option<String>,
 }
 
 #[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct BearerIn {
     token: String,
 }
@@ -168,7 +166,7 @@ impl ConfigIn {
             config.allow_ips = texts.iter().map(parse).collect::<Result<_>>()?;
         }
         if let Some(authentication) = &self.authentication {
-            config.terms.credentials = authentication.read()?;
+            config.terms.credentials = authentication.read(&config.terms.credentials)?;
         }
         if let Some(required) = self.require_signature {
             config.terms.requires_signature = required;
@@ -284,14 +282,22 @@ fn is_ours(name: &str) -> bool {
 }
 
 impl AuthenticationIn {
-    fn read(&self) -> Result<Credentials> {
+    /// What is given; as it is shown, without a secret, it is what there is. Error: neither.
+    fn read(&self, before: &Credentials) -> Result<Credentials> {
         match (self.kind, &self.basic, &self.bearer) {
             (AuthenticationType::None, None, None) => Ok(Credentials::None),
-            (AuthenticationType::Basic, Some(basic), None) if !basic.username.contains(':') => {
-                check_credential("username", &basic.username, 0)?;
-                check_credential("password", &basic.password, PROOF_BYTES_MIN)?;
-                let password = Secret::verbatim(&basic.password);
-                Ok(Credentials::Basic { username: basic.username.clone(), password })
+            (AuthenticationType::Bearer, None, None) if matches!(before, Credentials::Bearer { .. }) => {
+                Ok(before.clone())
+            }
+            (AuthenticationType::Basic, Some(BasicIn { username, password: None }), None) if matches!(before, Credentials::Basic { username: known, .. } if known == username) => {
+                Ok(before.clone())
+            }
+            (AuthenticationType::Basic, Some(BasicIn { username, password: Some(password) }), None)
+                if !username.contains(':') =>
+            {
+                check_credential("username", username, 0)?;
+                check_credential("password", password, PROOF_BYTES_MIN)?;
+                Ok(Credentials::Basic { username: username.clone(), password: Secret::verbatim(password) })
             }
             (AuthenticationType::Bearer, None, Some(bearer)) => {
                 check_credential("token", &bearer.token, PROOF_BYTES_MIN)?;

@@ -205,6 +205,7 @@ fn all(store: &dyn Store, environment: EnvironmentId) -> Result<Vec<Known>> {
 /// PUT `/stats/usage/event-types`: which event types the endpoints of each application name, as a background task.
 pub(super) async fn event_types(State(api): State<Api>, call: Call) -> Result<Response> {
     call.caller.whole_environment()?;
+    call.nothing().await?;
     background_task::begin(&api, &call, None, (None, Work::EventTypes), None).await
 }
 

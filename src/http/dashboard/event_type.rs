@@ -43,7 +43,7 @@ pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Respons
 }
 
 fn event_type(row: &EventType) -> Markup {
-    let example = row.example().map(|example| example.chars().take(EXAMPLE_CHARS_MAX).collect::<String>());
+    let example = row.example(0).map(|example| example.chars().take(EXAMPLE_CHARS_MAX).collect::<String>());
     html! {
         tr {
             td { (row.name) @if row.deprecated { span.wait { " deprecated" } } }

@@ -131,7 +131,8 @@ async fn begin(api: &Api, visit: &Visit, seen: &Seen, event_type: String) -> Res
     if seen.endpoint.handling.paused {
         return Err(Error::conflict("The webhook is paused: a test would wait with all others. Resume it first."));
     }
-    let event = example::of(api, &visit.call, (&seen.application, &seen.endpoint), event_type).await?;
+    let event =
+        example::of(api, &visit.call, (&seen.application, &seen.endpoint), example::ExampleIn::of(event_type)).await?;
     let mut answers = api.engine.accept(vec![event]).await?;
     let accepted = answers.pop().ok_or_else(|| Error::internal("an event got no answer"))??;
     let test = Test { endpoint: seen.endpoint.id, event: accepted.get().event, revision: seen.endpoint.revision };

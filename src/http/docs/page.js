@@ -14,7 +14,7 @@ const example = (schema, all, depth = 0) => {
   const kind = Array.isArray(schema.type) ? schema.type[0] : schema.type;
   if (kind === "array") return [example(schema.items, all, depth + 1)];
   if (kind === "object") {
-    const fields = Object.entries(schema.properties ?? {}).map(([name, field]) => [name, example(field, all, depth + 1)]);
+    const fields = Object.entries(schema.properties ?? {}).filter(([, field]) => !field.readOnly).map(([name, field]) => [name, example(field, all, depth + 1)]);
     return Object.fromEntries(fields);
   }
   if (kind === "string") return schema.format === "date-time" ? "2026-11-22T08:30:00Z" : "text";
