@@ -17,12 +17,27 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
 }
 
-/// Runs a script to its end; its last line says how many deliveries it verified.
-fn check(command: &mut Command, language: &str, deliveries: usize) {
+/// Runs a script to its end; its last line says what it verified.
+#[track_caller]
+fn run(command: &mut Command, verified: &str) {
     let output = command.env("NO_PROXY", "127.0.0.1").output().expect("the script starts");
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}\n{errors}");
-    assert_eq!(text.lines().last(), Some(format!("{language}: {deliveries} deliveries verified").as_str()), "{errors}");
+    assert_eq!(text.lines().last(), Some(verified), "{errors}");
+}
+
+/// Runs a script to its end; its last line says how many deliveries it verified.
+#[track_caller]
+fn check(command: &mut Command, language: &str, deliveries: usize) {
+    run(command, &format!("{language}: {deliveries} deliveries verified"));
+}
+
+#[test]
+fn every_field_of_the_python_sdks_requests_is_taken_or_answered_501() {
+    let watched = Watched::start();
+    let mut python = Command::new(installed("venv/bin/python"));
+    run(python.arg(script("models.py")).args([watched.url.as_str(), KEY]), "python: 164 fields verified");
+    watched.check(164);
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn every_route_takes_the_fields_of_the_document_and_names_them_when_another_come
 fn a_misspelt_field_is_told_with_the_one_that_was_meant_and_nothing_changes() {
     let walls = Walls::start(&[]);
     let endpoint = walls.path(&format!("endpoint/{}", walls.endpoint));
-    let source = json!({"name": "a", "type": "finix"});
+    let source = json!({"name": "a", "type": "generic-webhook"});
     let source =
         walls.world.call("POST", "/ingest/api/v1/source", source).expect(201)["id"].as_str().unwrap().to_owned();
     let source = format!("/ingest/api/v1/source/{source}");
