@@ -32,13 +32,14 @@ pub(super) async fn page(house: &House) -> String {
             h2 { "Fintoc" }
             p { "Any key: " code { "sk_test_…" } " or " code { "sk_live_…" } ". Each is a world of its own." }
             (sample(&format!("client = Fintoc(\"sk_test_mine\")\nclient._client.base_url = \"{url}/fintoc\"\nclient.webhook_endpoints.create(url=…, enabled_events=[\"account.refresh_intent.succeeded\"])")))
+            (sample(&format!("require(\"fintoc/build/main/lib/constants\").API_BASE_URL = \"{url}/fintoc\"; // before new Fintoc(…)")))
             p { "A person at the widget, and a refresh that ends in three ways:" }
             (sample(&format!("curl {url}/fintoc/sandbox/links -H 'Authorization: sk_test_mine' -d '{{\"outcomes\":[\"succeeded\",\"failed\",\"rejected\"]}}'\ncurl {url}/fintoc/v1/refresh_intents -H 'Authorization: sk_test_mine' -d '{{\"link_token\":\"…\"}}'")))
         }
         section {
             h2 { "Finix" }
             p { "Any user and password; users that begin with " code { "core_" } " are Core customers." }
-            (sample(&format!("finix.Configuration(host=\"{url}/finix\", username=\"USmine\", password=\"any\")\ncurl -u USmine:any {url}/finix/webhooks -d '{{\"url\":\"http://127.0.0.1:3000/\"}}'\ncurl -u USmine:any -X POST {url}/finix/sandbox/flows/dispute-won")))
+            (sample(&format!("finix.Configuration(environment=\"{url}/finix\", username=\"USmine\", password=\"any\")\ncurl -u USmine:any {url}/finix/webhooks -d '{{\"url\":\"http://127.0.0.1:3000/\"}}'\ncurl -u USmine:any -X POST {url}/finix/sandbox/flows/dispute-won")))
         }
         section {
             h2 { "Bridge" }

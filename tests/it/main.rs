@@ -28,6 +28,8 @@ mod play;
 mod provider;
 mod providers;
 mod publish;
+#[cfg(feature = "peers")]
+mod readme;
 mod receive;
 mod rehearse;
 mod replay;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Answer, World};
+use crate::world::{Answer, Receiver, World};
 
 fn schema() -> Value {
     json!({"1": {
@@ -145,4 +145,38 @@ fn an_openapi_document_in_yaml_is_read_and_one_that_grows_beyond_all_bounds_is_r
         assert_eq!(detail["loc"], json!(["body", field]));
         assert!(detail["msg"].as_str().unwrap().contains(why), "{detail}");
     }
+}
+
+#[test]
+fn an_example_is_the_one_that_is_asked_for_or_the_payload_that_is_given() {
+    let (world, receiver) = (World::start(), Receiver::good());
+    let (app, endpoint) = world.subscribe(&receiver.url);
+    let schemas = json!({"1": {"type": "object", "examples": [{"n": 1}, {"n": 2}]}});
+    world.call("POST", "/api/v1/event-type", json!({"name": "a.b", "description": "", "schemas": schemas})).expect(201);
+    let path = format!("/api/v1/app/{app}/endpoint/{endpoint}/send-example");
+    let send = |more: Value| {
+        let mut body = json!({"eventType": "a.b"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        world.call("POST", &path, body)
+    };
+    assert_eq!(send(json!({})).expect(200)["payload"], json!({"n": 1}));
+    assert_eq!(send(json!({"exampleIndex": 1})).expect(200)["payload"], json!({"n": 2}));
+    assert_eq!(send(json!({"payload": {"n": 3}})).expect(200)["payload"], json!({"n": 3}));
+    assert_eq!(send(json!({"exampleIndex": 2})).expect(400)["code"], "invalid_scheme");
+    assert_eq!(send(json!({"payload": [3]})).expect(422)["detail"][0]["loc"], json!(["body", "payload"]));
+    assert_eq!(send(json!({"eventType": "nobody", "payload": {}})).status, 404);
+    let mut bodies: Vec<_> = receiver.wait_for(3).into_iter().map(|received| received.body).collect();
+    bodies.sort();
+    assert_eq!(bodies, [br#"{"n":1}"#, br#"{"n":2}"#, br#"{"n":3}"#]);
+}
+
+#[test]
+fn the_provider_of_an_application_that_has_nothing_yet_is_patched_and_not_passed_over() {
+    let world = World::start();
+    world.call("POST", "/api/v1/app", json!({"name": "a", "uid": "a"})).expect(201);
+    let patched = world.call("PATCH", "/api/v1/app/a", json!({"provider": "fintoc"})).expect(200);
+    assert_eq!(patched["provider"], "fintoc");
+    world.call("POST", "/api/v1/app/a/endpoint", json!({"url": "http://127.0.0.1:1/"})).expect(201);
+    assert_eq!(world.call("PATCH", "/api/v1/app/a", json!({"provider": "bridge"})).status, 409);
+    assert_eq!(world.call("PATCH", "/api/v1/app/a", json!({"provider": "fintoc"})).status, 200);
 }
