@@ -204,7 +204,8 @@ impl Shell {
         };
         let mut command = Command::new("bash");
         let command = clean(command.current_dir(&self.dir), &self.path).args(["-c", &format!("exec {line}")]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("bash");
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("bash");
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         self.services.push(child);
         let mut said = String::new();
