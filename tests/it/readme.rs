@@ -33,7 +33,7 @@ const BLOCKS: [(&str, Hold); 14] = [
     ("call $IN/fintoc/conflict", held_back),
     ("posthaste trigger fintoc --list", run),
     ("posthaste sandbox --speed 60", run),
-    ("client = fintoc.Fintoc", python),
+    ("import finix, fintoc", python),
     ("require(\"fintoc/build/main/lib/constants\")", javascript),
     ("fintoc() {", run),
     ("EP=$API/app/acme/endpoint/ep_…", run),
@@ -144,7 +144,7 @@ fn held_back(shell: &mut Shell, block: &Block) {
 fn python(shell: &mut Shell, block: &Block) {
     assert_eq!(block.language, "python");
     let asked = "print(list(client.webhook_endpoints.list()), api.webhooks.list())";
-    shell.script("python", &["-c"], &format!("import fintoc, finix\n{}\n{asked}", block.text));
+    shell.script("python", &["-c"], &format!("{}\n{asked}", block.text));
 }
 
 fn javascript(shell: &mut Shell, block: &Block) {
