@@ -21,6 +21,17 @@ pub const OPERATIONAL: [&str; 8] = [
     "message.attempt.recovered",
     "source.conflict",
 ];
+/// What each of [`OPERATIONAL`] tells.
+const OPERATIONAL_SAYS: [&str; 8] = [
+    "An endpoint was made.",
+    "The settings of an endpoint changed.",
+    "An endpoint was deleted.",
+    "An endpoint was disabled: it failed everything for five days, or answered 410.",
+    "A delivery failed for the fourth time and is tried again.",
+    "A delivery failed, and is not tried again.",
+    "A delivery that had failed four times or more arrived.",
+    "Two inbound events of a source share an id and contradict each other.",
+];
 /// The longest schema document, in bytes.
 const SCHEMAS_BYTES_MAX: usize = 262_144;
 
@@ -47,6 +58,23 @@ pub struct EventType {
     pub created_ms: i64,
     /// When it last changed, in ms since 1970.
     pub updated_ms: i64,
+}
+
+/// The event types of what is told to operational webhooks, as those of the environment where it is told.
+pub fn operational(environment: EnvironmentId, now_ms: i64) -> Vec<EventType> {
+    let row = |(name, says): (&str, &str)| EventType {
+        environment,
+        name: name.to_owned(),
+        description: says.to_owned(),
+        schemas: None,
+        archived: false,
+        deprecated: false,
+        feature_flags: Vec::new(),
+        group_name: None,
+        created_ms: now_ms,
+        updated_ms: now_ms,
+    };
+    OPERATIONAL.into_iter().zip(OPERATIONAL_SAYS).map(row).collect()
 }
 
 impl EventType {
@@ -78,10 +106,16 @@ impl EventType {
         versions.get("1").or_else(|| versions.values().next_back()).cloned()
     }
 
-    /// An example event, as the bytes the schema's author wrote; `None` when the schema has none of this number.
-    pub fn example(&self, index: usize) -> Option<String> {
+    /// The example event at this place of the schema's list; `None` when there is none, or none that is an object.
+    pub fn example(&self, nth: usize) -> Option<String> {
         let schema = self.schema()?;
-        let example = schema.get("examples")?.get(index)?;
+        let example = schema.get("examples")?.get(nth)?;
         example.is_object().then(|| example.to_string())
+    }
+
+    /// How many examples the schema has.
+    pub fn example_count(&self) -> usize {
+        let schema = self.schema().unwrap_or_default();
+        schema.get("examples").and_then(serde_json::Value::as_array).map_or(0, Vec::len)
     }
 }

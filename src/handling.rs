@@ -8,12 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::ordering::{OrderKey, Ordering};
-use crate::retry::Ladder;
+use crate::retry::{self, Ladder};
 
-/// A retry schedule: how many waits, each of so many seconds, all of them together: 8 days.
-const WAITS_MAX: usize = 30;
-const WAIT_SECS_MAX: u32 = 86_400;
-const WAITS_SECS_MAX: u64 = 8 * 86_400;
 /// How long an attempt may take, in seconds.
 const TIMEOUT_SECS_MAX: u16 = 60;
 /// How many attempts at one time: unless it says otherwise, and at most.
@@ -26,7 +22,7 @@ const POINTER_BYTES_MAX: usize = 1_024;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Handling {
-    /// The waits before each attempt after the first, in seconds, instead of the usual ladder.
+    /// The waits before each attempt after the first, in seconds, instead of the usual ladder; none for no second one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_schedule: Option<Vec<u32>>,
     /// How long one attempt may take, in seconds.
@@ -55,18 +51,8 @@ pub struct Handling {
 impl Handling {
     /// Checks every field against its limit.
     pub fn check(&self) -> Result<()> {
-        if let Some(waits) = &self.retry_schedule {
-            let sum: u64 = waits.iter().copied().map(u64::from).sum();
-            if waits.is_empty()
-                || waits.len() > WAITS_MAX
-                || !waits.iter().all(|secs| (1..=WAIT_SECS_MAX).contains(secs))
-                || sum > WAITS_SECS_MAX
-            {
-                let message = format!(
-                    "must be 1 to {WAITS_MAX} waits of 1 to {WAIT_SECS_MAX} seconds, {WAITS_SECS_MAX} seconds together at most"
-                );
-                return Err(Error::field("retrySchedule", message));
-            }
+        if let Some(waits_secs) = &self.retry_schedule {
+            retry::check(waits_secs).map_err(|why| Error::field("retrySchedule", why))?;
         }
         within("timeoutSeconds", self.timeout_seconds, TIMEOUT_SECS_MAX)?;
         within("maxInFlight", self.max_in_flight, IN_FLIGHT_MAX)?;
@@ -98,10 +84,9 @@ impl Handling {
     }
 
     /// The ladder: its own schedule with the usual jitter, else the one given.
-    pub fn ladder(&self, usual: &'static Ladder) -> Cow<'_, Ladder> {
-        self.retry_schedule.as_ref().map_or(Cow::Borrowed(usual), |waits| {
-            Cow::Owned(Ladder { waits_secs: Cow::Owned(waits.clone()), jitter: true })
-        })
+    pub fn ladder<'a>(&self, usual: &'a Ladder) -> Cow<'a, Ladder> {
+        let own = self.retry_schedule.as_ref();
+        own.map_or(Cow::Borrowed(usual), |waits_secs| Cow::Owned(Ladder::of(waits_secs.clone())))
     }
 
     /// How long one attempt may take.

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use jiff::civil::DateTime;
 
-/// The waits before each attempt after the first, each counted from the end of the one before.
+/// The waits before each attempt after the first, each counted from the end of the one before; none when there is no
+/// second attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ladder {
     /// In seconds.
@@ -13,9 +14,20 @@ pub struct Ladder {
     pub jitter: bool,
 }
 
+impl Ladder {
+    /// Of waits that somebody chose.
+    pub fn of(waits_secs: Vec<u32>) -> Self {
+        Self { waits_secs: Cow::Owned(waits_secs), jitter: true }
+    }
+}
+
 /// Ten attempts over three days.
 pub static STANDARD: Ladder =
     Ladder { waits_secs: Cow::Borrowed(&[5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]), jitter: true };
+/// A ladder that somebody chooses: how many waits, each of so many seconds, all of them together: 8 days.
+const WAITS_MAX: usize = 30;
+const WAIT_SECS_MAX: u32 = 86_400;
+const WAITS_SECS_MAX: u64 = 8 * 86_400;
 /// A wait is stretched by up to this share, never shortened.
 const JITTER_SHARE_MAX: f64 = 0.2;
 /// The longest wait a receiver may ask for: 24 h.
@@ -34,6 +46,18 @@ pub const fn doubling<const STEPS: usize>(first_secs: u32) -> [u32; STEPS] {
         step += 1;
     }
     waits_secs
+}
+
+/// Checks the waits that somebody chooses. Error: the limits.
+pub fn check(waits_secs: &[u32]) -> Result<(), String> {
+    let sum: u64 = waits_secs.iter().copied().map(u64::from).sum();
+    let fits = |secs: &u32| (1..=WAIT_SECS_MAX).contains(secs);
+    if waits_secs.len() <= WAITS_MAX && waits_secs.iter().all(fits) && sum <= WAITS_SECS_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "must be at most {WAITS_MAX} waits of 1 to {WAIT_SECS_MAX} seconds, {WAITS_SECS_MAX} seconds together at most; none of them for no second attempt"
+    ))
 }
 
 /// When the next attempt is due, in ms; `None` when the ladder is used up.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// How a symmetric secret's text begins, a private key's, and that of the public key beside it (Standard Webhooks).
 const PREFIX: &str = "whsec_";
 const PRIVATE_PREFIX: &str = "whsk_";
-const PUBLIC_PREFIX: &str = "whpk_";
+pub(crate) const PUBLIC_PREFIX: &str = "whpk_";
 /// How long the seed of a private key is, in bytes; its text may have the public key behind it.
 const SEED_BYTES: usize = 32;
 /// How long generated keys are, and which lengths are accepted, in bytes.
@@ -28,6 +28,27 @@ pub const OLD_SECRETS_MAX: usize = 10;
 pub const GRACE_SECS: i64 = 86_400;
 /// The longest such grace: 7 days.
 pub const GRACE_SECS_MAX: i64 = 604_800;
+
+/// With what a secret signs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// HMAC-SHA256: one secret for both sides.
+    #[default]
+    Hmac,
+    /// A private key here, its public key at the receiver.
+    Ed25519,
+}
+
+impl Scheme {
+    /// Reads the word; `None` for one that is none.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "hmac" => Some(Self::Hmac),
+            "ed25519" => Some(Self::Ed25519),
+            _ => None,
+        }
+    }
+}
 
 /// One key, ready to sign. Its `Debug` never shows it; its bytes are wiped when dropped.
 #[derive(Clone)]
@@ -52,11 +73,20 @@ impl Secret {
         Self { verbatim: true, ..Self::new(text.as_bytes().to_vec()) }
     }
 
-    /// Takes 24 fresh random bytes.
-    pub fn generate(rng: &mut impl rand::RngCore) -> Self {
-        let mut bytes = vec![0; KEY_BYTES];
+    /// Takes 24 fresh random bytes, or the 32 of a private key.
+    pub fn generate(scheme: Scheme, rng: &mut impl rand::RngCore) -> Self {
+        let mut bytes = match scheme {
+            Scheme::Hmac => vec![0; KEY_BYTES],
+            Scheme::Ed25519 => vec![0; SEED_BYTES],
+        };
         rng.fill_bytes(&mut bytes);
-        Self::new(bytes)
+        match scheme {
+            Scheme::Hmac => Self::new(bytes),
+            Scheme::Ed25519 => {
+                let pair = Ed25519KeyPair::from_seed_unchecked(&bytes).expect("any 32 bytes are a seed");
+                Self::with_pair(pair, Zeroizing::new(bytes).as_slice())
+            }
+        }
     }
 
     /// Reads `whsec_` + base64, the prefix optional, or a private key's `whsk_` + base64. Error: names the form and the
@@ -92,8 +122,17 @@ impl Secret {
         if !public.is_empty() && public != pair.public_key().as_ref() {
             return Err(wrong());
         }
+        Ok(Self::with_pair(pair, seed))
+    }
+
+    fn with_pair(pair: Ed25519KeyPair, seed: &[u8]) -> Self {
         let whole = [seed, pair.public_key().as_ref()].concat();
-        Ok(Self { pair: Some(Arc::new(pair)), ..Self::new(whole) })
+        Self { pair: Some(Arc::new(pair)), ..Self::new(whole) }
+    }
+
+    /// With what it signs.
+    pub fn scheme(&self) -> Scheme {
+        if self.pair.is_some() { Scheme::Ed25519 } else { Scheme::Hmac }
     }
 
     /// The pair of keys, when it signs with ed25519.

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
 
+use super::endpoints::NO_RETRIES;
 use crate::error::{Error, Kind, Result};
 use crate::http::strict::hint;
 
@@ -46,7 +47,12 @@ pub(super) fn complete(
         };
         let variable = arg.get_env().and_then(OsStr::to_str);
         if !is_given(&arguments, &name) && !variable.is_some_and(|variable| variables.contains_key(variable)) {
-            complete.extend(values(&key, &value)?.into_iter().map(|value| OsString::from(format!("--{name}={value}"))));
+            let given = if arg.get_action().takes_values() {
+                values(&key, &value)?.into_iter().map(|value| format!("--{name}={value}")).collect()
+            } else {
+                switch(&key, &value)?.then(|| format!("--{name}")).into_iter().collect::<Vec<_>>()
+            };
+            complete.extend(given.into_iter().map(OsString::from));
         }
     }
     Ok(complete)
@@ -101,11 +107,21 @@ fn is_given(arguments: &[OsString], name: &str) -> bool {
     arguments.iter().filter_map(|word| word.to_str()).any(is_it)
 }
 
+/// A flag without a value: there or not.
+fn switch(key: &str, value: &toml::Value) -> Result<bool> {
+    let wrong = || Error::new(Kind::Invalid, "config", format!("key `{key}` must be true or false"));
+    value.as_bool().ok_or_else(wrong)
+}
+
 fn values(key: &str, value: &toml::Value) -> Result<Vec<String>> {
     match value {
         toml::Value::String(text) => Ok(vec![text.clone()]),
         toml::Value::Integer(number) => Ok(vec![number.to_string()]),
         toml::Value::Boolean(flag) => Ok(vec![flag.to_string()]),
+        // a list that is empty says something here: no second attempt
+        toml::Value::Array(list) if list.is_empty() && key.replace('_', "-") == "retry-schedule" => {
+            Ok(vec![NO_RETRIES.to_owned()])
+        }
         toml::Value::Array(list) => {
             Ok(list.iter().map(|value| values(key, value)).collect::<Result<Vec<_>>>()?.concat())
         }

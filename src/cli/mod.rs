@@ -12,6 +12,7 @@ use crate::error::{Error, Kind};
 mod bench;
 mod config;
 mod demo;
+mod endpoints;
 mod first_start;
 mod key;
 mod oidc;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
+use super::endpoints::EndpointArgs;
 use super::oidc::OidcArgs;
 use super::serve::{self, DatabaseArgs, ServeArgs};
 use crate::network::Network;
@@ -72,6 +73,7 @@ impl From<SandboxArgs> for ServeArgs {
             portal_frame_ancestors: Vec::new(),
             jwt_secret: None,
             key_rate: None,
+            endpoints: EndpointArgs::default(),
             trust_proxy: Vec::new(),
             payload_max: serve::PAYLOAD_BYTES,
             payload_days: serve::PAYLOAD_DAYS,

@@ -12,6 +12,7 @@ use rand::{RngCore as _, SeedableRng as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::endpoints::{EndpointArgs, judge_by};
 use super::first_start::{home, people, prepare};
 use super::oidc::OidcArgs;
 use crate::attempt;
@@ -27,7 +28,7 @@ use crate::http::api;
 use crate::http::auth::Admission;
 use crate::http::dashboard;
 use crate::http::doors::{Doors, Watch};
-use crate::http::state::{Api, JudgeUrl, Limits};
+use crate::http::state::{Api, Limits};
 use crate::id::IdText;
 use crate::jwt::JwtSecret;
 use crate::key::KeyText;
@@ -80,6 +81,9 @@ pub struct ServeArgs {
     /// own; more are answered 429. Unless given: as many as come.
     #[arg(long, env = "POSTHASTE_KEY_RATE", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub key_rate: Option<u32>,
+    /// What holds for endpoints that say nothing else.
+    #[command(flatten)]
+    pub endpoints: EndpointArgs,
     /// Proxies in front of this server, such as 10.0.0.5: their X-Forwarded-For tells where a request came from.
     #[arg(long, env = "POSTHASTE_TRUST_PROXY", value_delimiter = ',', value_name = "CIDR", value_parser = Network::of_senders)]
     pub trust_proxy: Vec<Network>,
@@ -139,6 +143,7 @@ impl ServeArgs {
             portal_frame_ancestors: Vec::new(),
             jwt_secret: None,
             key_rate: None,
+            endpoints: EndpointArgs::default(),
             trust_proxy: Vec::new(),
             payload_max: PAYLOAD_BYTES,
             payload_days: PAYLOAD_DAYS,
@@ -233,6 +238,7 @@ impl Server {
         let clock = Arc::new(SystemClock::start());
         let store = args.database.open()?;
         let admin = args.admin()?;
+        let endpoints = args.endpoints.rules()?;
         let admin_key = prepare(&*store, args.bootstrap_key.as_deref(), &*clock)?;
         let setup_code = people(&*store, admin, &*clock)?;
         let listener = http::listen(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
@@ -244,7 +250,8 @@ impl Server {
         let judge_url = judge_by(resolver(&guard)?);
         let seed = rand::rngs::StdRng::from_os_rng().next_u64();
         let speed = args.sandbox.map_or(1, |manner| manner.speed);
-        let parts = Parts { store: Arc::clone(&store), sender: courier, clock: Arc::clone(&clock), seed, speed };
+        let (sender, ladder) = (courier, endpoints.ladder.clone());
+        let parts = Parts { store: Arc::clone(&store), sender, clock: Arc::clone(&clock), seed, speed, ladder };
         let watch = Watch::new(&opening);
         let admission = args.admission(&opening.token_key)?;
         let (engine, end) = Engine::start(parts, opening).await?;
@@ -272,6 +279,7 @@ impl Server {
             portal_ancestors: args.portal_frame_ancestors.clone(),
             trusted_proxies: args.trust_proxy.clone(),
             setup_code: setup_code.clone(),
+            endpoints,
             oidc: args.oidc.open(&args.public_url(address))?,
         };
         let api = Api::new(engine.clone(), store, clock, judge_url, limits, admission);
@@ -323,21 +331,6 @@ impl Server {
 fn resolver(guard: &Guard) -> Result<Resolver<Dns>, Error> {
     let lookup = Dns::system().map_err(|error| Error::internal(format!("no name servers: {error}")))?;
     Ok(Resolver::new(guard.clone(), lookup))
-}
-
-/// The guard's verdict in the API's words.
-fn judge_by(resolver: Resolver<Dns>) -> JudgeUrl {
-    let resolver = Arc::new(resolver);
-    Arc::new(move |url| {
-        let resolver = Arc::clone(&resolver);
-        Box::pin(async move {
-            resolver.judge(&url).await.map_err(|refused| {
-                let mut error = Error::field("url", refused.to_string());
-                error.code = refused.code();
-                error
-            })
-        })
-    })
 }
 
 /// Runs until a signal.

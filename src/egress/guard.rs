@@ -4,7 +4,7 @@ mod special;
 mod target;
 
 use crate::network::Network;
-pub use target::{Target, URL_BYTES_MAX};
+pub use target::{Target, URL_BYTES_MAX, normal};
 
 use special::special;
 use std::fmt;

@@ -18,6 +18,7 @@ use super::rota::Rota;
 use crate::clock::Now;
 use crate::endpoint::Endpoint;
 use crate::id::{EventId, Id, IdSource, IdText};
+use crate::retry::{self, Ladder};
 
 /// How many attempts run at one time, over all endpoints.
 pub const IN_FLIGHT_MAX: usize = 4_096;
@@ -30,6 +31,8 @@ pub struct Core<R> {
     pub(super) rng: SmallRng,
     /// How many times faster waits pass than written: 1, but for the sandbox.
     pub(super) speed: i64,
+    /// When a failed delivery is tried again, where neither its endpoint nor its provider says so.
+    pub(super) ladder: Ladder,
     pub(super) directory: Directory,
     pub(super) lanes: Lanes,
     /// Lanes that may send, application by application in turn.
@@ -75,6 +78,7 @@ impl<R> Core<R> {
             text,
             rng: SmallRng::seed_from_u64(seed),
             speed: 1,
+            ladder: retry::STANDARD.clone(),
             directory: Directory::default(),
             lanes: Lanes::default(),
             rota: Rota::default(),
@@ -112,6 +116,12 @@ impl<R> Core<R> {
     #[must_use]
     pub fn at_speed(self, speed: u32) -> Self {
         Self { speed: i64::from(speed.max(1)), ..self }
+    }
+
+    /// Sets the ladder of deliveries whose endpoint and provider have none of their own.
+    #[must_use]
+    pub fn with_ladder(self, ladder: Ladder) -> Self {
+        Self { ladder, ..self }
     }
 
     /// Takes one input; what follows from it waits in [`Self::outputs`].

@@ -69,7 +69,7 @@ impl<R> Core<R> {
 
     fn next_state(&mut self, now: Now, lane: usize, flight: &Flight, outcome: Outcome) -> Delivery {
         let endpoint = &self.lanes[lane].endpoint;
-        let ladder = endpoint.handling.ladder(providers::ladder(endpoint.provider));
+        let ladder = endpoint.handling.ladder(providers::ladder(endpoint.provider, &self.ladder));
         let delivery = flight.delivery.after(outcome, &ladder, now.steady_ms, self.rng.random());
         let sooner = |due_ms| now.steady_ms + (due_ms - now.steady_ms) / self.speed;
         let delivery = Delivery { due_ms: delivery.due_ms.map(sooner), ..delivery };

@@ -17,6 +17,7 @@ use crate::clock::{Clock, Now};
 use crate::error::{Error, Result};
 use crate::event::{Accepted, NewEvent};
 use crate::id::{EndpointId, EventId, IdSource, IdText};
+use crate::retry::Ladder;
 use crate::store::{Batch, CommitFailed, Durable, Op, Setting, Store};
 
 /// How many inputs the core takes before it lets go of what gathered.
@@ -55,6 +56,8 @@ pub struct Parts<S, C> {
     pub seed: u64,
     /// How many times faster than written waits pass: 1, but for the sandbox.
     pub speed: u32,
+    /// When a failed delivery is tried again, where neither its endpoint nor its provider says so.
+    pub ladder: Ladder,
 }
 
 impl Engine {
@@ -68,7 +71,8 @@ impl Engine {
         let ids = Arc::new(IdSource::new(0, opening.last_id));
         let text = IdText::new(opening.id_key);
         let from = opening.mark;
-        let mut core = Core::recover(Arc::clone(&ids), opening, parts.seed, now).at_speed(parts.speed);
+        let mut core = Core::recover(Arc::clone(&ids), opening, parts.seed, now);
+        core = core.at_speed(parts.speed).with_ladder(parts.ladder.clone());
         find_unwritten(&mut core, &parts, from).await?;
         let (messages, inbox) = mpsc::unbounded_channel();
         let (reports, landed) = mpsc::unbounded_channel();

@@ -15,6 +15,7 @@ use crate::engine::message::NotChanged;
 use crate::engine::run::Engine;
 use crate::environment::{self, Environment};
 use crate::error::{Error, Result};
+use crate::event_type;
 use crate::id::{ApplicationId, EnvironmentId, Id as _, KeyId};
 use crate::jwt::{JwtSecret, Subject};
 use crate::key::{self, Caller, Keyring, Known};
@@ -185,12 +186,37 @@ impl Auth {
             }
         }
         let found = found.ok_or_else(|| Error::internal("an environment that was just made is not there"))?;
+        if org == environment::MANAGEMENT {
+            self.put_operational(found, now.wall_ms).await?;
+        }
         let mut orgs = self.orgs();
         if orgs.len() >= ORGS_MAX {
             orgs.clear();
         }
         orgs.insert(org.to_owned(), found);
         Ok(found)
+    }
+
+    /// Makes the event types that are missing of what is told in the management's environment: its callers look there
+    /// for what an endpoint may name.
+    async fn put_operational(&self, management: EnvironmentId, now_ms: i64) -> Result<()> {
+        let missing = self.read(move |store| {
+            let mut missing = event_type::operational(management, now_ms);
+            let known = missing.iter().map(|row| Ok(store.event_type(management, &row.name)?.is_some()));
+            let mut known = known.collect::<Result<Vec<_>>>()?.into_iter();
+            missing.retain(|_| known.next() == Some(false));
+            Ok(missing)
+        });
+        let missing = missing.await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let change = Change::Catalogue(missing);
+        match self.engine.change(Setting { by: By::server(), change, answer: None }).await {
+            Ok(_) | Err(NotChanged::Refused(Refused::Taken)) => Ok(()),
+            Err(NotChanged::Failed(error)) => Err(error),
+            Err(NotChanged::Refused(refused)) => Err(Error::internal(format!("{refused:?}"))),
+        }
     }
 
     async fn find_environment(&self, org: &str) -> Result<Option<EnvironmentId>> {

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::{Deserialize, Deserializer};
 
@@ -151,10 +151,11 @@ impl Call {
         self.body.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 
-    /// Reads the body as JSON; an empty one as `{}`. Error: 422 that names the field.
+    /// Reads the body as JSON; none as `{}`, and so `null` in a POST, which some clients send for none. Error: 422 that
+    /// names the field.
     pub(super) async fn json<T: for<'de> Deserialize<'de>>(&self) -> Result<(T, Bytes)> {
         let body = self.body(SETTING_BYTES_MAX).await?;
-        Ok((self.parse(or_empty(&body))?, body))
+        Ok((self.parse(self.or_empty(&body))?, body))
     }
 
     /// As [`Self::json`], of a body in which each of two readers takes fields of its own.
@@ -164,7 +165,7 @@ impl Call {
         U: for<'de> Deserialize<'de>,
     {
         let body = self.body(SETTING_BYTES_MAX).await?;
-        let (first, second) = (Reading::<T>::of(or_empty(&body)), Reading::<U>::of(or_empty(&body)));
+        let (first, second) = (Reading::<T>::of(self.or_empty(&body)), Reading::<U>::of(self.or_empty(&body)));
         let common = first.strange.into_iter().filter_map(|strange| {
             let other = second.strange.iter().find(|other| other.path == strange.path)?;
             Some(Strange { known: [strange.known, other.known.clone()].concat(), ..strange })
@@ -172,6 +173,11 @@ impl Call {
         let strange = self.strange(common.collect());
         let both = first.value.and_then(|first| Ok((first, second.value?)));
         Ok((Reading { value: both, strange }.whole()?, body))
+    }
+
+    fn or_empty<'a>(&self, body: &'a [u8]) -> &'a [u8] {
+        let is_none = body.is_empty() || (self.parts.method == Method::POST && body.trim_ascii() == b"null");
+        if is_none { b"{}" } else { body }
     }
 
     /// Reads the body of a request that has nothing to say. Error: 422 when it says something.
@@ -237,10 +243,6 @@ fn is_index(rest: &str) -> bool {
     rest.strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-fn or_empty(body: &[u8]) -> &[u8] {
-    if body.is_empty() { b"{}" } else { body }
 }
 
 /// A JSON object that was read, and the fields that nobody took.

@@ -14,6 +14,7 @@ use crate::id::SourceId;
 use crate::inbound::{Refusal, RefusedRequest};
 use crate::provider::Provider;
 use crate::providers;
+use crate::retry;
 use crate::source::{Source, TOKEN_CHARS, token_hash};
 use crate::store::{LAST_REFUSED_MAX, Op, Opening, Store, Turned};
 
@@ -184,7 +185,7 @@ impl Watch {
 
 /// How long a provider goes on trying, in ms.
 fn retries_ms(provider: Provider) -> i64 {
-    providers::ladder(provider).waits_secs.iter().map(|&secs| i64::from(secs) * 1_000).sum()
+    providers::ladder(provider, &retry::STANDARD).waits_secs.iter().map(|&secs| i64::from(secs) * 1_000).sum()
 }
 
 #[cfg(test)]

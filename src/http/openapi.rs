@@ -178,7 +178,11 @@ fn write(operation: &Operation, tag: &str, shared: &Shared, schemas: &mut Map<St
     });
     if let Some(schema) = &operation.takes {
         let (schema, required) = schema.strip_suffix('?').map_or((schema.as_str(), true), |schema| (schema, false));
-        let schema = if schema == "any" { of(schema) } else { of(&format!("#{schema}")) };
+        let schema = match (schema, required) {
+            ("any", _) => of(schema),
+            (name, true) => of(&format!("#{name}")),
+            (name, false) => of(&format!("#{name}?")), // null counts as no body
+        };
         written["requestBody"] = json!({ "required": required, "content": content(&schema) });
     }
     if operation.deprecated {
@@ -196,8 +200,10 @@ fn parameters(operation: &Operation, shared: &Shared) -> Vec<Value> {
         let says = &shared.path[name];
         json!({ "name": name, "in": "path", "required": true, "description": says, "schema": { "type": "string" } })
     });
-    let query = operation.query.split_whitespace().map(|name| {
-        let (schema, says) = &shared.query[name];
+    let query = operation.query.split_whitespace().map(|word| {
+        // `status:task_status`: another meaning under the same name
+        let (name, meaning) = word.split_once(':').unwrap_or((word, word));
+        let (schema, says) = &shared.query[meaning];
         json!({ "name": name, "in": "query", "description": says, "schema": of(schema) })
     });
     let key = operation.at.starts_with("POST").then(|| {

@@ -129,12 +129,48 @@ pub(super) fn moment(call: &Call, name: &str) -> Result<Option<i64>> {
 
 /// Reads a time, in ms since 1970. Error: the place of the request that holds none.
 pub(super) fn at_moment(place: &[&str], text: &str) -> Result<i64> {
-    let moment: Timestamp =
-        text.parse().map_err(|_| Error::at(place, "must be a time such as 2026-11-22T08:30:00Z"))?;
-    Ok(moment.as_millisecond())
+    read_time(text).ok_or_else(|| Error::at(place, "must be a time such as 2026-11-22T08:30:00Z"))
+}
+
+/// Reads RFC 3339, and the way in which chrono, and so Svix's Rust clients, print a time: a blank before the zone, and
+/// `UTC` for the zone.
+pub(super) fn read_time(text: &str) -> Option<i64> {
+    let written = match (text.strip_suffix("UTC"), text.rsplit_once(' ')) {
+        (Some(moment), _) => format!("{}Z", moment.strip_suffix(' ').unwrap_or(moment)),
+        (None, Some((moment, zone))) if zone.starts_with(['+', '-']) => format!("{moment}{zone}"),
+        _ => text.to_owned(),
+    };
+    written.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
 }
 
 /// A time as the API writes it: RFC 3339 in UTC with ms.
 pub(super) fn time(ms: i64) -> String {
     Timestamp::from_millisecond(ms).unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_as_rfc_3339_and_as_chrono_prints_it() {
+        for text in [
+            "2026-11-30T18:57:41Z",
+            "2026-11-30T18:57:41.000Z",
+            "2026-11-30t18:57:41z",
+            "2026-11-30 18:57:41Z",
+            "2026-11-30 18:57:41 UTC",
+            "2026-11-30 18:57:41.000000000 UTC",
+            "2026-11-30T18:57:41UTC",
+            "2026-11-30 18:57:41 +00:00",
+            "2026-11-30T19:57:41+01:00",
+            "2026-11-30 13:57:41 -05:00",
+        ] {
+            assert_eq!(read_time(text), Some(1_796_065_061_000), "{text}");
+        }
+        for text in ["", "UTC", " UTC", "2026-11-30", "2026-11-30 18:57:41", "2026-11-30 18:57:41 CET", "18:57:41 UTC"]
+        {
+            assert_eq!(read_time(text), None, "{text}");
+        }
+    }
 }

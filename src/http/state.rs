@@ -20,10 +20,27 @@ use crate::clock::Clock;
 use crate::engine::run::Engine;
 use crate::error::{Error, Result};
 use crate::network::Network;
+use crate::retry::Ladder;
+use crate::secret::Scheme;
 use crate::store::Store;
 
-/// Judges a URL as delivery will; the error says which address was refused and how to allow it.
-pub type JudgeUrl = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
+/// How the normal form of a URL begins that is called over TLS.
+const HTTPS: &str = "https://";
+
+/// Judges a URL as delivery will and gives it in its normal form, which calls the same; the error says which address was
+/// refused and how to allow it.
+pub type JudgeUrl = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<String>> + Send>> + Send + Sync>;
+
+/// What an operator decides for endpoints that say nothing else.
+#[derive(Clone, Debug)]
+pub struct EndpointRules {
+    /// With what new ones sign whose request brings no secret.
+    pub default_signature: Scheme,
+    /// Whether new and changed URLs must be https.
+    pub https_only: bool,
+    /// When a failed delivery is tried again, where neither its endpoint nor its provider says so.
+    pub ladder: Ladder,
+}
 
 /// What an operator decides about the routes.
 #[derive(Clone)]
@@ -40,6 +57,8 @@ pub struct Limits {
     pub trusted_proxies: Vec<Network>,
     /// What makes the first Admin, while there is none.
     pub setup_code: Option<String>,
+    /// What holds for endpoints that say nothing else.
+    pub endpoints: EndpointRules,
     /// The issuer by which people may come in.
     pub oidc: Option<Arc<Oidc>>,
 }
@@ -54,6 +73,7 @@ pub struct Api {
     pub(super) doors: Arc<Doors>,
     pub(super) schemas: Arc<Schemas>,
     pub(super) judge_url: JudgeUrl,
+    pub(super) rules: Arc<EndpointRules>,
     /// The largest payload of one event, in bytes.
     pub(super) payload_bytes_max: usize,
     pub(super) public_url: Arc<str>,
@@ -94,6 +114,7 @@ impl Api {
             doors,
             schemas,
             judge_url,
+            rules: Arc::new(limits.endpoints),
             payload_bytes_max: limits.payload_bytes_max,
             document: Arc::default(),
             public_url: limits.public_url.into(),
@@ -107,6 +128,20 @@ impl Api {
             viewers: Arc::default(),
             inspectors: Arc::default(),
         }
+    }
+
+    /// The URL of an endpoint as it is kept; `before` is the one that it has. Error: the guard's verdict, or http where
+    /// the operator takes https alone and the endpoint had not that URL before.
+    pub(super) async fn endpoint_url(&self, given: &str, before: Option<&str>) -> Result<String> {
+        let url = (self.judge_url)(given.to_owned()).await?;
+        let is_changed = before.is_none_or(|before| before != url && before != given);
+        if self.rules.https_only && is_changed && !url.starts_with(HTTPS) {
+            return Err(Error::field(
+                "url",
+                format!("must begin with {HTTPS}: this server takes no other (--https-only)"),
+            ));
+        }
+        Ok(url)
     }
 
     /// The OpenAPI document, made when it is asked for first.

@@ -13,8 +13,8 @@ use crate::key::{Action, Caller};
 use crate::name::Metadata;
 use crate::provider::Provider;
 use crate::quarantine::Unread;
-use crate::retry::{self, Ladder};
-use crate::secret::{OLD_SECRETS_MAX, Overlap, Secret, SecretSlot, check_text};
+use crate::retry::Ladder;
+use crate::secret::{OLD_SECRETS_MAX, Overlap, Scheme, Secret, SecretSlot, check_text};
 
 /// The files of a folder by name, as part of this program.
 macro_rules! files {
@@ -57,13 +57,13 @@ pub fn catalogue(provider: Provider) -> &'static [Row] {
     }
 }
 
-/// When a failed delivery is tried again.
-pub fn ladder(provider: Provider) -> &'static Ladder {
+/// When a failed delivery is tried again: as the provider does, or as usual where it leaves that to whoever sends.
+pub fn ladder(provider: Provider, usual: &Ladder) -> &Ladder {
     match provider {
         Provider::Fintoc => &fintoc::LADDER,
         Provider::Bridge => &bridge::LADDER,
         Provider::Finix => &finix::LADDER,
-        Provider::Standard | Provider::Svix | Provider::Generic => &retry::STANDARD,
+        Provider::Standard | Provider::Svix | Provider::Generic => usual,
     }
 }
 
@@ -77,13 +77,18 @@ pub fn overlap(provider: Provider) -> Overlap {
     }
 }
 
-/// A fresh secret in the provider's form.
+/// A fresh secret in the provider's form, for HMAC where it leaves the choice.
 pub fn generate_secret(provider: Provider, rng: &mut impl RngCore) -> Secret {
+    generate_secret_for(provider, Scheme::Hmac, rng)
+}
+
+/// A fresh secret in the provider's form; for this scheme where the provider leaves the choice.
+pub fn generate_secret_for(provider: Provider, scheme: Scheme, rng: &mut impl RngCore) -> Secret {
     match provider {
         Provider::Fintoc => fintoc::generate_secret(rng),
         Provider::Bridge => bridge::generate_secret(rng),
         Provider::Finix => finix::generate_secret(rng),
-        Provider::Standard | Provider::Svix => Secret::generate(rng),
+        Provider::Standard | Provider::Svix => Secret::generate(scheme, rng),
         Provider::Generic => generic::generate_secret(rng),
     }
 }
@@ -407,6 +412,7 @@ mod tests {
 
     #[test]
     fn the_ladders_are_those_of_the_guides() {
+        let ladder = |provider| ladder(provider, &crate::retry::STANDARD);
         let sum = |provider| ladder(provider).waits_secs.iter().sum::<u32>();
         assert_eq!(Provider::DELIVERED.map(sum), [272_105, 393_213, 122_820, 1_230]);
         assert!(Provider::DELIVERED.map(|provider| ladder(provider).jitter) == [true, false, false, false]);

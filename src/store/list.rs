@@ -84,6 +84,20 @@ impl Filter {
     }
 }
 
+/// How many living endpoints an application has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// All of them.
+    pub all: u64,
+    /// Those that are not disabled.
+    pub enabled: u64,
+    /// Those that are no throw-away receivers of Svix: whose URL does not begin with [`SVIX_PLAY`].
+    pub lasting: u64,
+}
+
+/// How the URLs begin of the throw-away receivers that Svix gives to whoever tries it.
+pub const SVIX_PLAY: &str = "https://play.svix.com/";
+
 /// A list answer.
 #[derive(Clone, Debug)]
 pub struct Listed<T> {

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::{
     Answer, AttemptRow, AttemptsOf, Backlog, Batch, Chain, CommitFailed, DeliveryRow, DueSlice, Durable, Filter,
-    Listed, Opening, Page, Receipt, ReplayCount, Replayable, Store, Unwritten, uid_hash,
+    Listed, Opening, Page, Reach, Receipt, ReplayCount, Replayable, Store, Unwritten, uid_hash,
 };
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
@@ -151,6 +151,10 @@ impl Store for Memory {
         let living =
             tables.endpoints.values().filter(|row| row.application == application && row.state != State::Deleted);
         Ok(list::page(living, &page, |row| row.id))
+    }
+
+    fn reach(&self, application: ApplicationId) -> Result<Reach> {
+        Ok(read::reach(&self.tables(), application))
     }
 
     fn event_type(&self, environment: EnvironmentId, name: &str) -> Result<Option<EventType>> {

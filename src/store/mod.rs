@@ -41,7 +41,10 @@ pub use across::{
 pub use background::{Background, Erased};
 pub use counted::COUNT_MINUTES;
 pub use inbox::{Inbox, REASONS_MAX};
-pub use list::{AttemptRow, AttemptsOf, Chain, DeliveryRow, Filter, LOOKED_UP_ROWS_MAX, Listed, Page, SCAN_ROWS_MAX};
+pub use list::{
+    AttemptRow, AttemptsOf, Chain, DeliveryRow, Filter, LOOKED_UP_ROWS_MAX, Listed, Page, Reach, SCAN_ROWS_MAX,
+    SVIX_PLAY,
+};
 pub use people::{People, PeopleChange};
 pub use trail::Audit;
 pub use write::{
@@ -211,6 +214,8 @@ pub trait Store: Across + Audit + Background + Inbox + People + Send + Sync + 's
     fn endpoint_by_uid(&self, application: ApplicationId, uid: &str) -> Result<Option<Endpoint>>;
     /// Living endpoints.
     fn endpoints(&self, application: ApplicationId, page: Page<EndpointId>) -> Result<Listed<Endpoint>>;
+    /// How many living endpoints an application has, and of which kind.
+    fn reach(&self, application: ApplicationId) -> Result<Reach>;
     /// An event type.
     fn event_type(&self, environment: EnvironmentId, name: &str) -> Result<Option<EventType>>;
     /// Event types by name; archived ones when asked for.

@@ -1,9 +1,11 @@
 //! The whole API: what Svix's SDKs ask beyond publishing, told as stories.
 
 mod access;
+mod clients;
 mod dialect;
 mod environment;
 mod erased;
+mod kept;
 pub mod openapi;
 mod operational;
 mod paging;

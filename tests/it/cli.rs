@@ -98,6 +98,44 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
     check(&["--payload-max=3000"], &variable, 3_000);
 }
 
+/// Each of the flags for endpoints, as the file and the variables say it: seen in the first answers.
+#[test]
+fn flags_for_endpoints_are_keys_and_variables_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("posthaste.toml");
+    std::fs::write(&file, "https_only = true\ndefault-signature = \"ed25519\"\nretry_schedule = []\n").unwrap();
+    let file = file.to_str().unwrap();
+    let check = |name: &str, arguments: &[&str], variables: &[(&str, &str)], https_only: bool, key: &str| {
+        let variables = [variables, &[("POSTHASTE_BOOTSTRAP_KEY", KEY)]].concat();
+        let server =
+            Server::start(&dir.path().join(name), &[&["--listen", "127.0.0.1:0"], arguments].concat(), &variables);
+        server.ask(KEY, "POST /api/v1/app", r#"{"name":"a","uid":"a"}"#).expect(201);
+        let make =
+            |url: &str| server.ask(KEY, "POST /api/v1/app/a/endpoint", &format!(r#"{{"url":"{url}","uid":"e"}}"#));
+        if https_only {
+            make("http://1.1.1.1/").expect(422);
+        }
+        make(if https_only { "https://1.1.1.1/" } else { "http://1.1.1.1/" }).expect(201);
+        let secret = server.ask(KEY, "GET /api/v1/app/a/endpoint/e/secret", "").expect(200)["key"].to_string();
+        assert!(secret.starts_with(key), "{name} {secret}");
+    };
+    check("file", &["--config", file], &[], true, "\"whpk_");
+    check("none", &[], &[], false, "\"whsec_");
+    check("flags", &["--https-only", "--default-signature=hmac", "--config", file], &[], true, "\"whsec_");
+    let variables = [
+        ("POSTHASTE_HTTPS_ONLY", "true"),
+        ("POSTHASTE_DEFAULT_SIGNATURE", "ed25519"),
+        ("POSTHASTE_RETRY_SCHEDULE", "1,2"),
+    ];
+    check("variables", &[], &variables, true, "\"whpk_");
+    check("off", &["--config", file], &[("POSTHASTE_HTTPS_ONLY", "false")], false, "\"whpk_");
+    let help = run(&["serve", "--help"], &[]).stdout;
+    let help = String::from_utf8(help).unwrap();
+    for flag in ["--https-only", "--default-signature", "--retry-schedule", "POSTHASTE_RETRY_SCHEDULE"] {
+        assert!(help.contains(flag), "{flag}");
+    }
+}
+
 #[test]
 fn what_is_unknown_is_an_error_that_says_what_would_be_right() {
     let dir = tempfile::tempdir().unwrap();
@@ -112,6 +150,8 @@ fn what_is_unknown_is_an_error_that_says_what_would_be_right() {
     config("[serve]\nlisten = \"127.0.0.1:0\"", &["unknown key `serve`"]);
     config("config = \"other.toml\"", &["unknown key `config`"]);
     config("payload_max = { bytes = 1 }", &["key `payload_max`", "a text, a number"]);
+    config("https_only = \"yes\"", &["key `https_only` must be true or false"]);
+    config("retry_schedule = [5, 0]", &["--retry-schedule must be at most 30 waits"]);
     config("payload_max = 0", &["--payload-max", "'0'"]);
     config("listen = \"here\"\n# later", &["--listen", "'here'"]);
     config("listen 127.0.0.1", &["--config", "TOML"]);
@@ -162,6 +202,9 @@ fn serve_refuses_what_it_cannot_do_in_a_sentence() {
     check("--payload-max", "0", &["--payload-max", "1..=67108864"]);
     check("--payload-max", "1MB", &["--payload-max", "1MB"]);
     check("--bootstrap-key", "sk_prod_x", &["--bootstrap-key", "sk_test_ or sk_live_"]);
+    check("--default-signature", "rsa", &["--default-signature", "use hmac or ed25519"]);
+    check("--retry-schedule", "5,soon", &["--retry-schedule 5,soon", "5,300,1800", "`none`"]);
+    check("--retry-schedule", "5,0", &["--retry-schedule must be at most 30 waits of 1 to 86400 seconds"]);
     check("--seal-key", "c2hvcnQ=", &["32 random bytes", "openssl rand -base64 32"]);
 }
 

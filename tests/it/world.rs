@@ -106,6 +106,12 @@ impl World {
         (self.server, self.url, self.said) = launch(&mut self.command());
     }
 
+    /// Starts a server on the same database, with these flags beside those that it had.
+    pub fn restart_with(&mut self, flags: &[&str]) {
+        self.flags.extend(flags.iter().map(|&flag| flag.to_owned()));
+        self.restart();
+    }
+
     /// The server's command line, to be started on the same database.
     pub fn command(&self) -> Command {
         command(self.verb, &database(self.dir.path()), &self.flags, &self.wrapper)

@@ -99,6 +99,15 @@ impl Target {
     }
 }
 
+/// The normal form of a URL (WHATWG): scheme and host in lower case, no port that is the scheme's own, a path without
+/// dots. What is called by it is what was called by the text.
+///
+/// # Errors
+/// A text that no URL is read from.
+pub fn normal(text: &str) -> Result<String, Refused> {
+    parse(text).map(String::from)
+}
+
 /// Reads the URL once, and refuses every text that two parsers could read in two ways.
 fn parse(text: &str) -> Result<Url, Refused> {
     if text.len() > URL_BYTES_MAX {
@@ -181,6 +190,27 @@ mod tests {
         check("https://a.example:80/?", "a.example", 80, "a.example:80", "/?");
         check("https://[2606:4700::1]:8443/a", "2606:4700::1", 8443, "[2606:4700::1]:8443", "/a");
         check("http://16843009/", "1.1.1.1", 80, "1.1.1.1", "/");
+    }
+
+    #[test]
+    fn the_normal_form_calls_what_the_text_calls_and_is_its_own() {
+        for (text, form) in [
+            ("https://a.example", "https://a.example/"),
+            ("HTTPS://A.Example:443/Hook", "https://a.example/Hook"),
+            ("hTTp://a.example:80?X=1", "http://a.example/?X=1"),
+            ("https://a.example:8443/a/../b/./c", "https://a.example:8443/b/c"),
+            ("https://a.example/%7euser/%2e%2e/x?q=%7e", "https://a.example/x?q=%7e"),
+            ("https://a.example./x#part", "https://a.example./x#part"),
+            ("http://16843009/\"x\"", "http://1.1.1.1/%22x%22"),
+            ("https:a.example/x", "https://a.example/x"),
+            ("https://[2606:4700:0::1]:443", "https://[2606:4700::1]/"),
+            ("https://xn--bcher-kva.example/b%C3%BCcher?a=b+c&d", "https://xn--bcher-kva.example/b%C3%BCcher?a=b+c&d"),
+        ] {
+            assert_eq!(normal(text).as_deref(), Ok(form), "{text}");
+            assert_eq!(normal(form).as_deref(), Ok(form), "{text}");
+            assert_eq!(Target::parse(text), Target::parse(form), "{text}");
+        }
+        assert!(normal("http://b\u{fc}cher.example/").is_err() && normal("ftp://a.example").is_err());
     }
 
     #[test]

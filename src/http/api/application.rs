@@ -14,11 +14,11 @@ use crate::error::{Error, Result};
 use crate::http::call::{Call, answer, present};
 use crate::http::page::{Asked, time};
 use crate::http::problem::text;
-use crate::id::{Id as _, IdText};
+use crate::id::{ApplicationId, EnvironmentId, Id as _, IdText};
 use crate::key::Action;
 use crate::name::Metadata;
 use crate::provider::Provider;
-use crate::store::{Change, Refused};
+use crate::store::{Change, LOOKED_UP_ROWS_MAX, Listed, Page, Reach, Refused, Store};
 
 const UID_TAKEN: &str = "an application with this uid exists already; choose another";
 
@@ -85,10 +85,67 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
     call.caller.whole_environment()?;
     let ids = api.engine.text();
     let asked = Asked::read(&call, false, |text| ids.parse(text))?;
-    let (environment, page) = (call.caller.environment, asked.page);
-    let listed = api.read(move |store| store.applications(environment, page)).await?;
+    let (environment, page, spared) = (call.caller.environment, asked.page, Spared::read(&call)?);
+    let listed = api.read(move |store| kept(store, environment, page, spared)).await?;
     let list = asked.answer_ids(listed, ids, |application| application.id, |application| out(application, ids));
     Ok(answer(StatusCode::OK, &list))
+}
+
+/// Which applications a list leaves out, by their endpoints.
+#[derive(Clone, Copy)]
+struct Spared {
+    /// Those that have none.
+    without: bool,
+    /// Those that have some, all of them disabled.
+    disabled: bool,
+    /// Those that have some, all of them throw-away receivers of Svix.
+    play: bool,
+}
+
+impl Spared {
+    fn read(call: &Call) -> Result<Self> {
+        Ok(Self {
+            without: call.query_flag("exclude_apps_with_no_endpoints", false)?,
+            disabled: call.query_flag("exclude_apps_with_disabled_endpoints", false)?,
+            play: call.query_flag("exclude_apps_with_svix_play_endpoints", false)?,
+        })
+    }
+
+    fn leaves_out(self, Reach { all, enabled, lasting }: Reach) -> bool {
+        match all {
+            0 => self.without,
+            _ => self.disabled && enabled == 0 || self.play && lasting == 0,
+        }
+    }
+}
+
+/// The applications that are not left out; goes on until the page is full, or [`LOOKED_UP_ROWS_MAX`] were looked at.
+fn kept(
+    store: &dyn Store,
+    environment: EnvironmentId,
+    page: Page<ApplicationId>,
+    spared: Spared,
+) -> Result<Listed<Application>> {
+    if !(spared.without || spared.disabled || spared.play) {
+        return store.applications(environment, page);
+    }
+    let (mut rows, mut looked_at, mut next) = (Vec::new(), 0, page);
+    loop {
+        let listed = store.applications(environment, next)?;
+        looked_at += listed.rows.len();
+        next.after = listed.rows.last().map(|application| application.id);
+        for application in listed.rows {
+            if !spared.leaves_out(store.reach(application.id)?) {
+                rows.push(application);
+            }
+        }
+        if rows.len() > page.limit || listed.done {
+            return Ok(Listed::cut(rows, page.limit));
+        }
+        if looked_at >= LOOKED_UP_ROWS_MAX || rows.len() == page.limit {
+            return Ok(Listed { rows, done: false, stopped_at: next.after.map(ApplicationId::value) });
+        }
+    }
 }
 
 /// POST `/app`: 201, or 200 with the one that has the uid when `get_if_exists`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use http::header::USER_AGENT;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -19,6 +20,9 @@ use crate::http::page::{Asked, filter, time};
 use crate::id::{ApplicationId, AttemptId, EndpointId, EventId, Id, IdText};
 use crate::key::Action;
 use crate::store::{AttemptRow, AttemptsOf, Change, Filter, Listed, Page, Store};
+
+/// How the SDKs of Svix say who they are.
+const SVIX_SDK: &str = "svix-libs/";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,7 +83,7 @@ async fn list(api: &Api, call: &Call, application: &Application, of: AttemptsOf)
     let (page, mut filter) = (asked.page, filter(call, api.clock.now().wall_ms)?);
     let with_content = call.query_flag("with_content", true)?;
     let with_event = call.query_flag("with_msg", false)?;
-    call.query_flag("expanded_statuses", true)?;
+    expanded(call)?; // an attempt is never canceled
     let status = status(call)?;
     filter.succeeded = status.map(|status| status == Status::Success as u8);
     filter.status_class = match call.query_one("status_code_class")?.map(|text| text.parse::<u16>()) {
@@ -107,6 +111,12 @@ async fn list(api: &Api, call: &Call, application: &Application, of: AttemptsOf)
         ..out(&row, ids, with_content)
     };
     Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, |row| row.attempt.id, shape)))
+}
+
+/// Whether the caller knows the status 4 (canceled), which is 0 (success) to all others, as at Svix. Those of its SDKs that
+/// know it say so; their forebears fail on a number that is new to them.
+pub(super) fn expanded(call: &Call) -> Result<bool> {
+    call.query_flag("expanded_statuses", !call.header(USER_AGENT).starts_with(SVIX_SDK))
 }
 
 /// The number of a status in the query.
@@ -147,6 +157,7 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
     let event = event::find(&api, &call, &application).await?;
     let row = find(&api, &call, &event).await?;
     let with_content = call.query_flag("with_content", true)?;
+    expanded(&call)?;
     Ok(answer(StatusCode::OK, &out(&row, api.engine.text(), with_content)))
 }
 

@@ -13,11 +13,27 @@ use crate::event::Once;
 use crate::http::call::{Call, answer};
 use crate::http::page::{Asked, time};
 use crate::http::problem::text;
-use crate::id::{Id as _, IdText, TaskId};
+use crate::id::{EnvironmentId, Id as _, IdText, TaskId};
 use crate::key::Action;
 use crate::replay::{Replay, State as ReplayState};
-use crate::store::{Change, Listed, Page};
+use crate::store::{Change, Listed, Page, SCAN_ROWS_MAX, Store};
 use crate::task::{Task, Work};
+
+/// The statuses of Svix's tasks, and their types, of which this server has some.
+const STATUSES: [&str; 3] = ["running", "finished", "failed"];
+const TASKS: [&str; 8] = [
+    "application.purge_content",
+    "application.stats",
+    "endpoint.bulk-replay",
+    "endpoint.recover",
+    "endpoint.replay",
+    "event-type.aggregate",
+    "message.broadcast",
+    "sdk.generate",
+];
+
+/// How many tasks a narrowed list looks at in one go.
+const LOOKED_AT_TOGETHER: usize = 250;
 
 /// Either kind.
 enum Either {
@@ -35,6 +51,13 @@ struct TaskOut {
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     unresolved_app_ids: Option<Vec<String>>,
+}
+
+/// What a list of tasks is narrowed to, in the words of the answers.
+#[derive(Default)]
+struct Wanted {
+    status: Option<&'static str>,
+    task: Option<&'static str>,
 }
 
 /// What a task has come to.
@@ -88,6 +111,14 @@ impl Either {
         }
     }
 
+    fn fits(&self, wanted: &Wanted) -> bool {
+        let (status, task) = match self {
+            Self::Replay(replay) => (replay.state.name(), replay.kind.name()),
+            Self::Task(task) => (task.state.name(), task.work.name()),
+        };
+        wanted.status.is_none_or(|wanted| wanted == status) && wanted.task.is_none_or(|wanted| wanted == task)
+    }
+
     fn out(&self, ids: &IdText) -> Box<RawValue> {
         let body = match self {
             Self::Replay(replay) => text(&replay::out(replay, ids)),
@@ -104,11 +135,43 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
     let ids = api.engine.text();
     let environment = call.caller.environment;
     let asked = Asked::read(&call, true, |text| ids.parse::<TaskId>(text))?;
-    let page = asked.page;
-    let read = api.read(move |store| Ok((store.replays(environment, page)?, store.tasks(environment, page)?)));
-    let (replays, tasks) = read.await?;
-    let listed = merge(replays, tasks, page);
+    let (page, wanted) = (asked.page, wanted(&call)?);
+    let listed = api.read(move |store| fitting(store, environment, page, &wanted)).await?;
     Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, Either::id, |found| found.out(ids))))
+}
+
+/// Reads `status` and `task`. Error: a word that Svix's API has not.
+fn wanted(call: &Call) -> Result<Wanted> {
+    let one_of = |name: &str, words: &[&'static str]| {
+        let wrong = || Error::at(&["query", name], format!("must be one of {}", words.join(", ")));
+        let given = call.query_one(name)?;
+        given.map(|given| words.iter().find(|word| **word == given).copied().ok_or_else(wrong)).transpose()
+    };
+    Ok(Wanted { status: one_of("status", &STATUSES)?, task: one_of("task", &TASKS)? })
+}
+
+/// Those that are wanted; goes on until the page is full, or [`SCAN_ROWS_MAX`] were looked at.
+fn fitting(
+    store: &dyn Store,
+    environment: EnvironmentId,
+    page: Page<TaskId>,
+    wanted: &Wanted,
+) -> Result<Listed<Either>> {
+    let all = wanted.status.is_none() && wanted.task.is_none();
+    let limit = if all { page.limit } else { page.limit.max(LOOKED_AT_TOGETHER) };
+    let (mut rows, mut looked_at, mut next) = (Vec::new(), 0, Page { limit, ..page });
+    loop {
+        let listed = merge(store.replays(environment, next)?, store.tasks(environment, next)?, next);
+        looked_at += listed.rows.len();
+        next.after = listed.rows.last().map(Either::id);
+        rows.extend(listed.rows.into_iter().filter(|found| found.fits(wanted)));
+        if rows.len() > page.limit || listed.done {
+            return Ok(Listed::cut(rows, page.limit));
+        }
+        if looked_at >= SCAN_ROWS_MAX || rows.len() == page.limit {
+            return Ok(Listed { rows, done: false, stopped_at: next.after.map(TaskId::value) });
+        }
+    }
 }
 
 /// One list of two, in the page's order.

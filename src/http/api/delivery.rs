@@ -37,6 +37,16 @@ struct StandingOut {
     next_attempt: Option<String>,
 }
 
+impl StandingOut {
+    /// As it is told to a caller who may not know that there is more than success, pending, fail and sending.
+    fn to(self, expanded: bool) -> Self {
+        if expanded || self.status != Status::Canceled as u8 {
+            return self;
+        }
+        Self { status: Status::Success as u8, status_text: "success", ..self }
+    }
+}
+
 /// Where a delivery stands; one without a row is in memory, about to be tried for the first time.
 fn standing(delivery: Option<&Delivery>) -> StandingOut {
     let Some(delivery) = delivery else {
@@ -64,7 +74,7 @@ pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Re
     let endpoint = api.endpoint_lately(&call, &application).await?.id;
     let application = application.id;
     let with_content = call.query_flag("with_content", true)?;
-    call.query_flag("expanded_statuses", true)?;
+    let expanded = attempt::expanded(&call)?;
     let asked = event::asked(&api, &call, application, true).await?;
     let now_ms = api.clock.now().wall_ms;
     let (page, mut filter) = (asked.page, filter(&call, now_ms)?);
@@ -79,7 +89,7 @@ pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Re
         .await?;
     let shape = |row: DeliveryRow| {
         let event = event::out(&row.event, ids, with_content, now_ms);
-        joined(&event, &text(&standing(Some(&row.delivery))))
+        joined(&event, &text(&standing(Some(&row.delivery)).to(expanded)))
     };
     Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, |row| row.event.id, shape)))
 }

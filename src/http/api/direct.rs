@@ -19,14 +19,21 @@ pub(super) async fn endpoint(api: &Api, call: &Call, event_type: &str, url: &str
     if !providers::goes_to_a_url(application.provider, event_type) {
         return Err(Error::field("url", format!("`{event_type}` goes to the endpoints that want it; leave `url` out")));
     }
-    let id = application.id;
-    let uid = Endpoint::uid_of_url(url);
-    let known = uid.clone();
-    if let Some(endpoint) = api.read(move |store| store.endpoint_by_uid(id, &known)).await? {
-        return Ok(endpoint.id);
+    if let Some(known) = known(api, &application, url).await? {
+        return Ok(known);
     }
-    (api.judge_url)(url.to_owned()).await?;
-    make(api, call, &application, uid, url).await
+    let url = api.endpoint_url(url, None).await?;
+    match known(api, &application, &url).await? {
+        Some(known) => Ok(known),
+        None => make(api, call, &application, Endpoint::uid_of_url(&url), &url).await,
+    }
+}
+
+/// The endpoint of this very URL.
+async fn known(api: &Api, application: &Application, url: &str) -> Result<Option<EndpointId>> {
+    let (id, uid) = (application.id, Endpoint::uid_of_url(url));
+    let found = api.read(move |store| store.endpoint_by_uid(id, &uid)).await?;
+    Ok(found.map(|endpoint| endpoint.id))
 }
 
 async fn make(api: &Api, call: &Call, application: &Application, uid: String, url: &str) -> Result<EndpointId> {

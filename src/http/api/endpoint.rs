@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::handling::{HandlingIn, HandlingOut};
@@ -91,7 +92,7 @@ pub(super) struct EndpointOut {
     metadata: Metadata,
     #[serde(flatten)]
     handling: HandlingOut,
-    version: u8,
+    version: u16,
     created_at: String,
     updated_at: String,
 }
@@ -109,7 +110,7 @@ pub(super) fn out(endpoint: Endpoint, ids: &IdText) -> EndpointOut {
         channels: some(endpoint.channels),
         metadata: endpoint.metadata,
         handling: endpoint.handling.into(),
-        version: 1,
+        version: u16::try_from(endpoint.revision).unwrap_or(u16::MAX),
         created_at: time(endpoint.id.time_ms()),
         updated_at: time(endpoint.updated_ms),
     }
@@ -193,7 +194,7 @@ fn fresh(api: &Api, application: &Application, input: EndpointIn, handling: Hand
     let provider = application.provider;
     let secret = match input.secret.as_deref() {
         Some(text) => providers::parse_secret(provider, text)?,
-        None => providers::generate_secret(provider, &mut rand::rngs::StdRng::from_os_rng()),
+        None => providers::generate_secret_for(provider, api.rules.default_signature, &mut StdRng::from_os_rng()),
     };
     Ok(Endpoint {
         id: api.engine.ids().next(now_ms),
@@ -221,26 +222,27 @@ async fn make(
     api: &Api,
     call: &Call,
     application: &Application,
-    endpoint: Endpoint,
+    mut endpoint: Endpoint,
     once: Option<Once>,
 ) -> Result<Response> {
-    check(api, call, application, &endpoint).await?;
+    endpoint.url = check(api, call, application, &endpoint, None).await?;
     let body = text(&out(endpoint.clone(), api.engine.text()));
     api.change(call, once, Change::Endpoint(endpoint), (StatusCode::CREATED, body))
         .await
         .map_err(|error| not_changed(error, UID_TAKEN))
 }
 
-/// Checks an endpoint that is not made yet. Error: the field.
+/// Checks an endpoint as it is wanted, whose URL was `before`; gives its URL as it is kept. Error: the field.
 pub(in crate::http) async fn check(
     api: &Api,
     call: &Call,
     application: &Application,
     endpoint: &Endpoint,
-) -> Result<()> {
+    before: Option<&str>,
+) -> Result<String> {
     endpoint.check()?;
     check_event_types(api, call, application, &endpoint.event_types).await?;
-    (api.judge_url)(endpoint.url.clone()).await
+    api.endpoint_url(&endpoint.url, before).await
 }
 
 /// Every type an endpoint names must exist, and go to endpoints: a typing error would otherwise lose its events silently.
@@ -289,7 +291,7 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
     let handling = handling.apply(&Handling::default())?;
     let application = api.application(&call).await?;
     let event_types = input.event_types.clone().or(input.filter_types.clone()).unwrap_or_default();
-    if look(&api, &call, &application).await?.is_none() {
+    let Some(before) = look(&api, &call, &application).await? else {
         let uid = call.param("ep").to_owned();
         if uid.starts_with(EndpointId::PREFIX) {
             return Err(Error::not_found());
@@ -312,11 +314,11 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
         };
         let endpoint = fresh(&api, &application, input, handling)?;
         return make(&api, &call, &application, endpoint, None).await;
-    }
-    (api.judge_url)(input.url.clone()).await?;
+    };
+    let url = api.endpoint_url(&input.url, Some(&before.url)).await?;
     check_event_types(&api, &call, &application, &event_types).await?;
     let endpoint = change(&api, &call, |endpoint| {
-        endpoint.url.clone_from(&input.url);
+        endpoint.url.clone_from(&url);
         endpoint.uid = input.uid.clone().or(endpoint.uid.take());
         endpoint.description = input.description.clone().unwrap_or_default();
         endpoint.metadata = input.metadata.clone().unwrap_or_default();
@@ -341,18 +343,19 @@ fn switch(endpoint: &mut Endpoint, disabled: bool) {
 pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::EditEndpoint)?;
     let ((input, handling), _) = call.json_for_two::<EndpointPatch, HandlingIn>().await?;
-    if let Some(url) = &input.url {
-        (api.judge_url)(url.clone()).await?;
-    }
     let event_types = input.event_types.clone().or_else(|| input.filter_types.clone());
     let application = api.application(&call).await?;
+    let url = match &input.url {
+        Some(url) => Some(api.endpoint_url(url, Some(&find(&api, &call, &application).await?.url)).await?),
+        None => None,
+    };
     if let Some(Some(names)) = &event_types {
         check_event_types(&api, &call, &application, names).await?;
     }
     let secret = input.secret.as_deref().map(|text| providers::parse_secret(application.provider, text)).transpose()?;
     let now_ms = api.clock.now().wall_ms;
     let endpoint = change(&api, &call, |endpoint| {
-        set(&mut endpoint.url, input.url.as_ref());
+        set(&mut endpoint.url, url.as_ref());
         set(&mut endpoint.uid, input.uid.as_ref());
         set(&mut endpoint.description, input.description.as_ref());
         set(&mut endpoint.metadata, input.metadata.as_ref());

@@ -16,6 +16,7 @@ use crate::http::problem::text;
 use crate::http::schemas::Schema;
 use crate::id::EnvironmentId;
 use crate::key::Action;
+use crate::name;
 use crate::store::{Change, Listed, Page, Store};
 
 #[derive(Deserialize)]
@@ -124,7 +125,8 @@ fn check(event_type: &EventType) -> Result<()> {
 pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
     let archived = call.query_flag("include_archived", false)?;
     let with_content = call.query_flag("with_content", false)?;
-    let asked = Asked::read(&call, false, |text| Some(text.to_owned()))?;
+    let asked =
+        Asked::read(&call, false, |text| name::check_event_type("iterator", text).ok().map(|()| text.to_owned()))?;
     let (environment, page) = (call.caller.environment, asked.page.clone());
     let flags = call.caller.feature_flags().map(<[String]>::to_vec);
     let listed = api.read(move |store| shown(store, environment, &page, archived, flags.as_deref())).await?;

@@ -23,8 +23,8 @@ use crate::providers::{self, Play, Scene};
 #[serde(rename_all = "camelCase")]
 pub(in crate::http) struct ExampleIn {
     event_type: String,
-    /// Which of the schema's examples.
-    example_index: Option<usize>,
+    /// Which of the type's examples; the first one unless given.
+    example_index: Option<u64>,
     /// This, instead of an example.
     payload: Option<Box<RawValue>>,
 }
@@ -47,7 +47,8 @@ pub(super) async fn send(State(api): State<Api>, call: Call) -> Result<Response>
     event::accept_as(&api, event, StatusCode::OK, true).await
 }
 
-/// The example of an event type for this endpoint alone. Error: the endpoint is disabled, there is no example.
+/// An example of an event type, by its place among them, for this endpoint alone. Error: the endpoint is disabled, there
+/// is no example, or none at that place.
 pub(in crate::http) async fn of(
     api: &Api,
     call: &Call,
@@ -74,15 +75,15 @@ pub(in crate::http) async fn of(
 }
 
 /// The event as its provider would send it, made up anew; `None` for what is in no catalogue.
-fn played(api: &Api, call: &Call, application: &Application, name: &str) -> Option<Scene> {
+fn played(api: &Api, call: &Call, application: &Application, (name, nth): (&str, u64)) -> Option<Scene> {
     let live = environment::is_live(call.caller.environment);
     let (seed, at_ms) = (rand::rngs::StdRng::from_os_rng().next_u64(), api.clock.now().wall_ms);
-    providers::example(application.provider, name, 0, &Play { seed, at_ms, live, as_documented: false, speed: 1 })
+    providers::example(application.provider, name, nth, &Play { seed, at_ms, live, as_documented: false, speed: 1 })
 }
 
 /// The payload: the one that is given, else an example. Error: there is no such event type, or no such example.
 async fn example(api: &Api, call: &Call, application: &Application, asked: &ExampleIn) -> Result<String> {
-    let (name, index) = (asked.event_type.clone(), asked.example_index.unwrap_or(0));
+    let (name, nth) = (asked.event_type.clone(), asked.example_index.unwrap_or(0));
     let given = asked.payload.as_ref().map(|payload| payload.get().to_owned());
     if given.as_ref().is_some_and(|given| !given.starts_with('{')) {
         return Err(Error::field("payload", "must be a JSON object"));
@@ -93,20 +94,25 @@ async fn example(api: &Api, call: &Call, application: &Application, asked: &Exam
     let ours = if name == PING {
         Some(PING_EXAMPLE.to_owned())
     } else {
-        played(api, call, application, &name).map(|scene| String::from_utf8_lossy(&scene.payload).into_owned())
+        played(api, call, application, (&name, nth)).map(|scene| String::from_utf8_lossy(&scene.payload).into_owned())
     };
-    let found = if let Some(ours) = ours {
-        Some(ours).filter(|_| index == 0)
-    } else {
-        let environment = call.caller.environment;
-        let found = api.read(move |store| store.event_type(environment, &name)).await?;
-        let shown = found.filter(|event_type| event_type.is_shown_to(call.caller.feature_flags()));
-        shown.ok_or_else(Error::not_found)?.example(index)
-    };
-    let none = || {
-        let detail =
-            format!("the event type's schema has no such example; give it one under schemas[\"1\"].examples[{index}]");
+    if let Some(ours) = ours {
+        return Ok(given.unwrap_or(ours));
+    }
+    let environment = call.caller.environment;
+    let found = api.read(move |store| store.event_type(environment, &name)).await?;
+    let shown = found.filter(|event_type| event_type.is_shown_to(call.caller.feature_flags()));
+    let event_type = shown.ok_or_else(Error::not_found)?;
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let (count, nth) = (event_type.example_count(), usize::try_from(nth).unwrap_or(usize::MAX));
+    if count > 0 && nth >= count {
+        let message = format!("is too high: there are {count} examples, the first one is 0");
+        return Err(Error::field("exampleIndex", message));
+    }
+    event_type.example(nth).ok_or_else(|| {
+        let detail = "the event type's schema has no example; give it one under schemas[\"1\"].examples[0]";
         Error::new(Kind::Invalid, "invalid_scheme", detail)
-    };
-    given.or(found).ok_or_else(none)
+    })
 }

@@ -1,5 +1,7 @@
 //! How an endpoint's deliveries are made: plain fields of an endpoint beside Svix's own.
 
+use std::num::NonZeroU16;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -30,6 +32,9 @@ pub(super) struct HandlingIn {
     ordering: Option<Ordering>,
     #[serde(default, deserialize_with = "present")]
     ordering_key: Option<Option<String>>,
+    /// Svix's callers may give it; it is checked as there, and counted here.
+    #[serde(rename = "version")]
+    _version: Option<NonZeroU16>,
 }
 
 #[derive(Serialize)]

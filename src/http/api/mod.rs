@@ -48,7 +48,7 @@ mod precheck;
 pub(super) mod quarantine;
 mod refusal;
 pub(super) mod replay;
-mod secret;
+pub(super) mod secret;
 pub(super) mod send_waiting;
 mod source;
 mod source_config;
@@ -160,6 +160,7 @@ fn environment_routes() -> Router<Api> {
         .route("/api/v1/background-task/{task}/cancel", post(background_task::cancel))
         .route("/api/v1/stats/usage/app", post(stats::usage))
         .route("/api/v1/stats/usage/event-types", put(stats::event_types))
+        .route("/api/v1/operational-webhook/event-type", get(operational::event_types))
         .route(OPERATIONAL, get(endpoint::list).post(endpoint::create))
         .route(&below(""), get(endpoint::read).put(endpoint::replace).patch(endpoint::patch).delete(endpoint::delete))
         .route(&below("/headers"), get(header::read).put(header::replace).patch(header::merge))

@@ -1,17 +1,49 @@
 //! `/operational-webhook/endpoint`: endpoints that hear what happens to endpoints and attempts. They are those of an
 //! application in the management's environment that no list shows; what is below it is the same as below any.
 
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+
 use super::{Api, not_changed};
 use crate::application::{Application, ApplicationRef, Wire};
 use crate::engine::message::NotChanged;
 use crate::environment::{self, Environment};
 use crate::error::{Error, Result};
-use crate::event_type::OPERATIONAL;
-use crate::http::call::Call;
+use crate::event_type::{self, OPERATIONAL};
+use crate::http::call::{Call, answer};
 use crate::id::{EnvironmentId, Id as _};
+use crate::key::Action;
 use crate::name::Metadata;
 use crate::provider::Provider;
 use crate::store::{Change, Refused, Store};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToldOut {
+    name: String,
+    description: String,
+}
+
+/// As any list, of which nothing is left to read.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AllOut {
+    data: Vec<ToldOut>,
+    done: bool,
+    iterator: Option<String>,
+    prev_iterator: Option<String>,
+}
+
+/// GET `/operational-webhook/event-type`: what an endpoint there may name.
+pub(super) async fn event_types(State(api): State<Api>, call: Call) -> Result<Response> {
+    call.may(Action::Read)?;
+    call.caller.whole_environment()?;
+    let rows = event_type::operational(call.caller.environment, api.clock.now().wall_ms);
+    let data = rows.into_iter().map(|row| ToldOut { name: row.name, description: row.description }).collect();
+    Ok(answer(StatusCode::OK, &AllOut { data, done: true, iterator: None, prev_iterator: None }))
+}
 
 /// The application that hears what happens in the caller's environment, made when it is asked for first.
 pub(super) async fn application(api: &Api, call: &Call) -> Result<Application> {

@@ -3,14 +3,13 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Api, event, not_changed};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
-use crate::http::page::filter;
+use crate::http::page::{at_moment, filter};
 use crate::id::{ApplicationId, EventId, Id as _, floor_at};
 use crate::key::Action;
 use crate::store::{Change, Consumer, Filter, Page};
@@ -73,10 +72,9 @@ pub(super) async fn seek(State(api): State<Api>, call: Call) -> Result<Response>
     call.may(Action::Publish)?;
     let (sink, name) = (sink(&call)?, named(&call, "consumer")?);
     let (input, _) = call.json::<SeekIn>().await?;
-    let after: Timestamp =
-        input.after.parse().map_err(|_| Error::field("after", "must be a time such as 2026-11-22T08:30:00Z"))?;
+    let after_ms = at_moment(&["body", "after"], &input.after)?;
     let application = api.application(&call).await?.id;
-    let place = before(after.as_millisecond() + 1);
+    let place = before(after_ms + 1);
     move_to(&api, &call, Consumer { application, sink, name, place, commits: false }).await?;
     Ok(answer(StatusCode::OK, &SeekOut { iterator: api.engine.text().of(place) }))
 }

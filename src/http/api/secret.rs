@@ -13,8 +13,9 @@ use super::{Api, endpoint};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
 use crate::key::Action;
+use crate::provider::Provider;
 use crate::providers;
-use crate::secret::{self, GRACE_SECS, GRACE_SECS_MAX, Secret};
+use crate::secret::{self, GRACE_SECS, GRACE_SECS_MAX, Scheme, Secret, SecretSlot};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -83,15 +84,21 @@ pub(super) async fn rotate(State(api): State<Api>, call: Call) -> Result<Respons
     if !(0..=GRACE_SECS_MAX).contains(&grace_secs) {
         return Err(Error::field("gracePeriodSeconds", format!("must be 0 to {GRACE_SECS_MAX} (7 days)")));
     }
-    let fresh = |provider| match input.key.as_deref() {
+    let fresh = |provider, slots: &[SecretSlot]| match input.key.as_deref() {
         Some(text) => providers::parse_secret(provider, text).map_err(|error| Error::field("key", error.detail)),
-        None => Ok(providers::generate_secret(provider, &mut rand::rngs::StdRng::from_os_rng())),
+        None => Ok(successor(provider, slots)),
     };
     let now_ms = api.clock.now().wall_ms;
     endpoint::change_once(&api, &call, once, |endpoint| {
-        let (overlap, secret) = (providers::overlap(endpoint.provider), fresh(endpoint.provider)?);
+        let (overlap, secret) = (providers::overlap(endpoint.provider), fresh(endpoint.provider, &endpoint.secrets)?);
         secret::rotate(&mut endpoint.secrets, secret, overlap, grace_secs, now_ms)
     })
     .await?;
     show(&api, &call).await // the same request may have come twice at once, and the other one rotated
+}
+
+/// A fresh secret in place of the current one: of its kind, whatever new endpoints get, for the receiver verifies that.
+pub(in crate::http) fn successor(provider: Provider, slots: &[SecretSlot]) -> Secret {
+    let scheme = slots.first().map_or(Scheme::default(), |current| current.secret.scheme());
+    providers::generate_secret_for(provider, scheme, &mut rand::rngs::StdRng::from_os_rng())
 }

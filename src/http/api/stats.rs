@@ -10,7 +10,7 @@ use crate::application::ApplicationRef;
 use crate::count::{Counts, HOUR_MS, hour};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
-use crate::http::page::moment;
+use crate::http::page::{at_moment, moment};
 use crate::http::problem::text;
 use crate::id::{ApplicationId, EnvironmentId, Id as _, IdText};
 use crate::store::{COUNT_HOURS, Page, Store};
@@ -123,7 +123,8 @@ pub(super) async fn usage(State(api): State<Api>, call: Call) -> Result<Response
     if let Some(response) = api.answered(once).await? {
         return Ok(response);
     }
-    let hours = span(instant("since", &input.since)?, instant("until", &input.until)?, &["body", "since"])?;
+    let at = |field: &str, text: &str| at_moment(&["body", field], text);
+    let hours = span(at("since", &input.since)?, at("until", &input.until)?, &["body", "since"])?;
     let environment = call.caller.environment;
     let named = input.app_ids.filter(|named| !named.is_empty());
     let named: Option<Named> =
@@ -233,10 +234,4 @@ fn subscribed(store: &dyn Store, application: ApplicationId) -> Result<(Vec<Stri
             return Ok((names.into_iter().collect(), takes_all));
         }
     }
-}
-
-fn instant(field: &str, text: &str) -> Result<i64> {
-    let moment: jiff::Timestamp =
-        text.parse().map_err(|_| Error::field(field, "must be a time such as 2026-11-22T08:30:00Z"))?;
-    Ok(moment.as_millisecond())
 }

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
-use rand::SeedableRng as _;
 
 use super::copy::{Look, copied};
 use super::failure;
@@ -11,6 +10,7 @@ use super::frame::Failure;
 use super::health;
 use super::note::Note;
 use super::replay;
+use super::retries;
 use super::seen::{Seen, answer, seen};
 use super::test;
 use super::time::moment;
@@ -19,6 +19,7 @@ use crate::count::{Counts, hour};
 use crate::endpoint::{Endpoint, State as EndpointState};
 use crate::error::Result;
 use crate::http::api::endpoint;
+use crate::http::api::secret::successor;
 use crate::http::state::Api;
 use crate::id::AttemptId;
 use crate::key::Action;
@@ -72,6 +73,8 @@ fn facts(api: &Api, visit: &Visit, seen: &Seen, counts: &Counts) -> Markup {
             @if !endpoint.description.is_empty() { div { dt { "Name" } dd { (endpoint.description) } } }
             @if !visit.is_customer() { div { dt { "Application" } dd { a href=(app) { (seen.application.name) } } } }
             div { dt { "Events" } dd { @if endpoint.event_types.is_empty() { "every event" } @else { (endpoint.event_types.join(", ")) } } }
+            div { dt { "Retries" } dd { (retries::shown(endpoint, &api.rules.ladder)) } }
+            @if let Some(scheme) = retries::signature(endpoint) { div { dt { "Signed with" } dd { (scheme) } } }
             div { dt { "Changed" } dd { (moment(endpoint.updated_ms)) } }
             div { dt { "Id" } dd { (copied("id", &api.engine.text().of(endpoint.id), "Copy id", Look::Link)) } }
         }
@@ -166,7 +169,7 @@ pub(super) async fn rotate(State(api): State<Api>, visit: Visit) -> Result<Respo
     visit.call.may(Action::RotateSecret)?;
     let seen = seen(&api, &visit).await?;
     let provider = seen.endpoint.provider;
-    let fresh = providers::generate_secret(provider, &mut rand::rngs::StdRng::from_os_rng());
+    let fresh = successor(provider, &seen.endpoint.secrets);
     let now_ms = api.clock.now().wall_ms;
     let changed = endpoint::change(&api, &visit.call, |endpoint| {
         secret::rotate(&mut endpoint.secrets, fresh.clone(), providers::overlap(provider), GRACE_SECS, now_ms)

@@ -8,9 +8,10 @@ use super::catalogue::group;
 use super::frame::Failure;
 use super::visit::Visit;
 use crate::error::Result;
-use crate::event_type::EventType;
+use crate::event_type::{self, EventType};
 use crate::http::api::event_type::shown;
 use crate::http::state::Api;
+use crate::id::EnvironmentId;
 use crate::store::Page;
 
 /// How many event types a page shows.
@@ -38,8 +39,22 @@ pub(super) async fn list(State(api): State<Api>, visit: Visit) -> Result<Respons
             }
         }
         @if let Some(next) = next { p { a href={ "?after=" (next) } rel="next" { "More" } } }
+        @if !visit.is_customer() { (operational(environment)) }
     };
     Ok(visit.show(&api, visit.page("Event types", "event-type"), &content))
+}
+
+/// What endpoints may name that hear what happens here.
+fn operational(environment: EnvironmentId) -> Markup {
+    html! {
+        details {
+            summary { "What operational webhooks are told" }
+            p { "Endpoints below " code { "/api/v1/operational-webhook/endpoint" } " hear what happens to all others, and may name these:" }
+            dl.facts {
+                @for row in event_type::operational(environment, 0) { div { dt { (row.name) } dd { (row.description) } } }
+            }
+        }
+    }
 }
 
 fn event_type(row: &EventType) -> Markup {

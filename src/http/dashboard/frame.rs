@@ -17,6 +17,7 @@ use super::front::Front;
 use super::note::Note;
 use crate::error::{Error, Kind};
 use crate::http::problem;
+use crate::secret::PUBLIC_PREFIX;
 
 /// Nothing but our own stylesheet and forms, no script; nobody may frame a page.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -191,7 +192,10 @@ impl<'a> Page<'a> {
                 }
             },
             Some(Note::Refused(text)) => alert(text),
-            Some(Note::Secret(text)) => secret("The secret", "Keep it where your receiver verifies signatures.", text),
+            Some(Note::Secret(text)) => {
+                let title = if text.starts_with(PUBLIC_PREFIX) { "The public key" } else { "The secret" };
+                secret(title, "Keep it where your receiver verifies signatures.", text)
+            }
             Some(Note::Key(text)) => secret("The key", "Keep it where your program reads its secrets.", text),
             Some(Note::Link(url)) => html! {
                 section.secret aria-labelledby="link-title" {

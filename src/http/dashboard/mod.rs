@@ -55,6 +55,7 @@ pub mod password;
 mod picture;
 mod portal;
 mod replay;
+mod retries;
 mod search;
 mod seen;
 mod setup;

@@ -19,6 +19,7 @@ use crate::delivery::{Delivery, Status};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::http::api::event::meant;
+use crate::http::page::read_time;
 use crate::http::state::Api;
 use crate::id::{ApplicationId, EndpointId, EventId, Id, floor_at};
 use crate::key::Action;
@@ -132,8 +133,11 @@ impl Wanted {
     }
 }
 
-/// Reads a minute of UTC as browsers send it, in ms since 1970.
+/// Reads a minute of UTC as browsers send it, or a time as the API reads it, in ms since 1970.
 fn at_minute(name: &str, text: &str) -> Result<i64> {
+    if let Some(ms) = read_time(text) {
+        return Ok(ms);
+    }
     let wrong = |_| Error::field(name, "must be a time such as 2026-11-25T08:30");
     let at: DateTime = text.parse().map_err(wrong)?;
     Ok(at.to_zoned(TimeZone::UTC).map_err(wrong)?.timestamp().as_millisecond())

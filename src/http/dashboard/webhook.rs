@@ -69,7 +69,8 @@ async fn show(
         form.stack.wide method="post" action=(path) {
             // what Enter in a field presses: the first button
             button.unseen type="submit" tabindex="-1" aria-hidden="true" { (button) }
-            label { "Callback URL" input name="url" type="url" required placeholder="https://example.com/webhooks" value=(form.one("url")); }
+            label { "Callback URL" input name="url" type="url" required placeholder="https://example.com/webhooks" value=(form.one("url")) aria-describedby=[api.rules.https_only.then_some("url-hint")]; }
+            @if api.rules.https_only { p.hint #url-hint { "It must begin with https://." } }
             label { "Name" input name="description" maxlength="100" value=(form.one("description")) aria-describedby="name-hint"; }
             p.hint #name-hint { "Optional, for people." }
             (events(&types, form, &path))
@@ -169,16 +170,16 @@ pub(super) async fn save(State(api): State<Api>, visit: Visit) -> Result<Respons
 
 async fn change(api: &Api, visit: &Visit, seen: &Seen, form: &Form) -> Result<()> {
     let event_types = chosen(form)?;
-    let set = |endpoint: &mut Endpoint| {
-        form.one("url").trim().clone_into(&mut endpoint.url);
+    let set = |endpoint: &mut Endpoint, url: &str| {
+        url.clone_into(&mut endpoint.url);
         form.one("description").clone_into(&mut endpoint.description);
         endpoint.event_types.clone_from(&event_types);
     };
     let mut wanted = seen.endpoint.clone();
-    set(&mut wanted);
-    endpoint::check(api, &visit.call, &seen.application, &wanted).await?;
+    set(&mut wanted, form.one("url").trim());
+    let url = endpoint::check(api, &visit.call, &seen.application, &wanted, Some(&seen.endpoint.url)).await?;
     let changed = endpoint::change(api, &visit.call, |endpoint| {
-        set(endpoint);
+        set(endpoint, &url);
         Ok(())
     });
     changed.await.map(|_| ())
@@ -196,15 +197,16 @@ fn chosen(form: &Form) -> Result<Vec<String>> {
 async fn make(api: &Api, visit: &Visit, application: &Application, form: &Form) -> Result<(EndpointId, String)> {
     let event_types = chosen(form)?;
     let now_ms = api.clock.now().wall_ms;
-    let secret = providers::generate_secret(application.provider, &mut rand::rngs::StdRng::from_os_rng());
+    let (provider, scheme) = (application.provider, api.rules.default_signature);
+    let secret = providers::generate_secret_for(provider, scheme, &mut rand::rngs::StdRng::from_os_rng());
     let shown = secret.shown();
     let id = api.engine.ids().next(now_ms);
-    let endpoint = Endpoint {
+    let mut endpoint = Endpoint {
         description: form.one("description").to_owned(),
         event_types,
         ..Endpoint::new(id, application, form.one("url").trim(), secret, now_ms)
     };
-    endpoint::check(api, &visit.call, application, &endpoint).await?;
+    endpoint.url = endpoint::check(api, &visit.call, application, &endpoint, None).await?;
     let made = visit.change(api, Change::Endpoint(endpoint)).await;
     made.map_err(|error| not_changed(error, endpoint::UID_TAKEN))?;
     Ok((id, shown))

@@ -8,7 +8,7 @@ use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::fan_out;
 use crate::id::{self, ApplicationId, EndpointId, EventId, Id};
-use crate::store::{BRIEF_KEY_MS, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged};
+use crate::store::{BRIEF_KEY_MS, DueSlice, Opening, RECENT_KEYS_MAX, Reach, SVIX_PLAY, Unwritten, damaged};
 
 pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
     let highest = [
@@ -109,4 +109,14 @@ pub(super) fn payload(tables: &Tables, event: EventId) -> Option<Payload> {
     let event = &tables.events.get(&event)?.event;
     let payload = || Payload { body: event.body.clone(), arrival: event.arrival.clone() };
     (digest::sha256(&event.body) == event.sha256).then(payload)
+}
+
+/// How many living endpoints an application has.
+pub(super) fn reach(tables: &Tables, application: ApplicationId) -> Reach {
+    let living = tables.endpoints.values().filter(|row| row.application == application && row.state != State::Deleted);
+    living.fold(Reach::default(), |sum, row| Reach {
+        all: sum.all + 1,
+        enabled: sum.enabled + u64::from(row.state == State::Enabled),
+        lasting: sum.lasting + u64::from(!row.url.starts_with(SVIX_PLAY)),
+    })
 }

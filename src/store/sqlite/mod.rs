@@ -13,7 +13,7 @@ use super::counted::Counted;
 use super::tally::Tally;
 use super::{
     Answer, AttemptRow, AttemptsOf, Backlog, Batch, Chain, DeliveryRow, DueSlice, Durable, Filter, Listed, Opening,
-    Page, Receipt, ReplayCount, Replayable, Store, Unwritten,
+    Page, Reach, Receipt, ReplayCount, Replayable, Store, Unwritten,
 };
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
@@ -228,6 +228,10 @@ impl Store for Sqlite {
 
     fn endpoints(&self, application: ApplicationId, page: Page<EndpointId>) -> Result<Listed<Endpoint>> {
         self.read(|db| list::endpoints(db, &self.sealer, application, page))
+    }
+
+    fn reach(&self, application: ApplicationId) -> Result<Reach> {
+        self.read(|db| read::reach(db, application))
     }
 
     fn event_type(&self, environment: EnvironmentId, name: &str) -> Result<Option<EventType>> {

@@ -20,7 +20,9 @@ use crate::ordering::OrderKey;
 use crate::provider::Provider;
 use crate::secret::Sealer;
 use crate::source::{Source, SourceRef, SourceStats};
-use crate::store::{BRIEF_KEY_MS, Backlog, DueSlice, Opening, RECENT_KEYS_MAX, Unwritten, damaged, uid_hash};
+use crate::store::{
+    BRIEF_KEY_MS, Backlog, DueSlice, Opening, RECENT_KEYS_MAX, Reach, SVIX_PLAY, Unwritten, damaged, uid_hash,
+};
 
 type Sql<T> = rusqlite::Result<T>;
 
@@ -265,6 +267,15 @@ pub(super) fn endpoint_by_uid(
         .prepare_cached(&sql)?
         .query_row(params![application.value(), uid], |row| rows::endpoint(row, sealer))
         .optional()?)
+}
+
+pub(super) fn reach(db: &Connection, application: ApplicationId) -> Result<Reach> {
+    let mut sql = db.prepare_cached(
+        "select count(*), count(*) filter (where state = 0), count(*) filter (where not starts)
+         from (select state, substr(url, 1, ?3) = ?2 as starts from endpoint where application = ?1 and state < 4)",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| Ok(Reach { all: row.get(0)?, enabled: row.get(1)?, lasting: row.get(2)? });
+    Ok(sql.query_row((application.value(), SVIX_PLAY, SVIX_PLAY.len()), read)?)
 }
 
 pub(super) fn event_type(db: &Connection, environment: EnvironmentId, name: &str) -> Result<Option<EventType>> {

@@ -66,6 +66,36 @@ fn operational_webhooks_are_where_svix_server_has_them() {
     assert_eq!(own["data"][0]["url"], hearer.url, "both are the same");
 }
 
+/// Where svix-server has them: an endpoint may name them without anybody having made them.
+#[test]
+fn the_managements_environment_has_the_event_types_of_what_is_told() {
+    let mut world = start();
+    let management = of_org("org_00000000000SvixManagement00");
+    let get =
+        |world: &World, key: &str, path: &str| world.call_as(key, "GET", &format!("/api/v1/event-type{path}"), &[], "");
+    for name in ["message.attempt.failing", "message.attempt.exhausted", "endpoint.created", "endpoint.disabled"] {
+        assert_eq!(get(&world, &management, &format!("/{name}")).expect(200)["name"], name);
+    }
+    assert_eq!(get(&world, &management, "").expect(200)["data"].as_array().unwrap().len(), 8);
+    assert_eq!(get(&world, &of_org(ORG), "").expect(200)["data"], json!([]), "no other environment has them");
+    let manage = |world: &World, method: &str, path: &str, body: Value| {
+        world.call_as(&management, method, &format!("/api/v1{path}"), &[], &body.to_string())
+    };
+    manage(&world, "POST", "/app", json!({"name": "ops", "uid": ORG})).expect(201);
+    let body = json!({"url": "http://127.0.0.1:1/", "eventTypes": ["endpoint.disabled"]});
+    manage(&world, "POST", &format!("/app/{ORG}/endpoint"), body).expect(201);
+    assert_eq!(manage(&world, "DELETE", "/event-type/endpoint.updated?expunge=true", json!({})).status, 204);
+    let said = json!({"description": "ours"});
+    manage(&world, "PATCH", "/event-type/endpoint.created", said).expect(200);
+    world.kill_and_restart();
+    assert_eq!(
+        get(&world, &management, "").expect(200)["data"].as_array().unwrap().len(),
+        8,
+        "what is missing comes back"
+    );
+    assert_eq!(get(&world, &management, "/endpoint.created").expect(200)["description"], "ours", "what is there stays");
+}
+
 #[test]
 fn a_token_of_an_application_is_limited_to_it() {
     let world = start();

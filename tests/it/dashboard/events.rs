@@ -37,6 +37,8 @@ fn events_are_found_by_what_they_hold_and_came_to() {
         ("from=2020-01-01T00:00", (true, true)),
         ("from=2020-01-01T00:00&until=2020-01-02T00:00", (false, false)),
         ("until=2020-01-01T00:00", (false, false)),
+        ("from=2020-01-01+00:00:00+UTC", (true, true)),
+        ("until=2020-01-01T00:00:00Z", (false, false)),
         ("text=hidden+words", (false, true)),
     ] {
         assert_eq!(list(&ana, query), expected, "{query}");

@@ -275,3 +275,57 @@ mod browser {
         tell("settings.mjs", "audit", &world, &[ADMIN, PASSWORD]);
     }
 }
+
+/// What the flags decide is said where webhooks are made and looked at, to operators and to customers.
+#[test]
+fn the_pages_say_and_obey_what_the_server_decides_for_webhooks() {
+    let flags = ["--https-only", "--default-signature", "ed25519", "--retry-schedule", "5,300,7200"];
+    let people = ["--allow-network", "127.0.0.0/8", "--admin-email", ADMIN, "--admin-password", PASSWORD];
+    let world = World::start_with(&[&people[..], &flags].concat());
+    let app = world.call("POST", "/api/v1/app", r#"{"name":"Acme"}"#).expect(201)["id"].as_str().unwrap().to_owned();
+    let token = super::portal::link(&world, &app, &serde_json::json!({}));
+    for (mut person, base) in
+        [(Person::login(&world, ADMIN), "/test"), (super::portal::open(&world, &token), "/portal")]
+    {
+        let form = format!("{base}/app/{app}/endpoint/new");
+        assert!(person.get(&form).body.contains("It must begin with https://."), "{base}");
+        let refused = person.post(&form, &[("url", "http://1.1.1.1/"), ("every", "yes")]);
+        assert_eq!(refused.status, 422);
+        assert!(alert(&refused).contains("must begin with https://"), "{}", alert(&refused));
+        let page = person.follow(&form, &[("url", "HTTPS://1.1.1.1"), ("every", "yes")]).body;
+        let key = whole(&page).expect("it is shown").to_owned();
+        assert!(key.starts_with("whpk_") && page.contains("The public key"), "{page}");
+        for shown in ["https://1.1.1.1/", "3, after 5 s, 5 min, 2 h", "ed25519"] {
+            assert!(page.contains(shown), "{base} {shown}: {page}");
+        }
+        let id = page.split("id=\"id\"").nth(1).unwrap().split("</code>").next().unwrap();
+        let id = id.rsplit('>').next().unwrap();
+        let here = format!("{base}/app/{app}/endpoint/{id}");
+        let rotated = person.follow(&format!("{here}/rotate"), &[]).body;
+        let rotated = whole(&rotated).expect("it is shown");
+        assert!(rotated.starts_with("whpk_") && rotated != key, "{rotated}");
+        let saved = person.follow(&format!("{here}/edit"), &[("url", "HTTPS://1.0.0.1:443/x/../y"), ("every", "yes")]);
+        assert!(saved.body.contains("https://1.0.0.1/y"), "{}", saved.body);
+        let refused = person.post(&format!("{here}/edit"), &[("url", "http://1.0.0.1/y"), ("every", "yes")]);
+        assert_eq!(refused.status, 422);
+        let path = format!("/api/v1/app/{app}/endpoint/{id}");
+        world.call("PATCH", &path, serde_json::json!({"retrySchedule": []})).expect(200);
+        assert!(person.get(&here).body.contains("none: a delivery has one attempt"), "{base}");
+        world.call("PATCH", &path, serde_json::json!({"retrySchedule": [90]})).expect(200);
+        assert!(person.get(&here).body.contains("1, after 90 s"), "{base}");
+    }
+}
+
+#[test]
+fn what_operational_webhooks_are_told_stands_beside_the_event_types() {
+    let world = world();
+    let ana = Person::login(&world, ADMIN);
+    let page = ana.get("/test/event-type").body;
+    assert!(
+        page.contains("What operational webhooks are told") && page.contains("message.attempt.exhausted"),
+        "{page}"
+    );
+    let app = world.call("POST", "/api/v1/app", r#"{"name":"Acme"}"#).expect(201)["id"].as_str().unwrap().to_owned();
+    let cleo = super::portal::open(&world, &super::portal::link(&world, &app, &serde_json::json!({})));
+    assert!(!cleo.get("/portal/event-type").body.contains("operational"), "customers have none");
+}

@@ -42,7 +42,7 @@ const COUNT: &str = r#"{"since":"2099-01-01T00:00:00Z","dryRun":true}"#;
 const BELOW_SOURCE: &str = "/ingest/api/v1/source/{source}/endpoint/{ep}";
 
 /// All routes that take a key, in an order in which an admin can use them all.
-pub const ROUTES: [Route; 113] = [
+pub const ROUTES: [Route; 114] = [
     route("GET", "/api/v1/app", "", Needs::Viewer, 200),
     route("POST", "/api/v1/app", r#"{"name":"a"}"#, Needs::Admin, 201),
     route("GET", APP, "", Needs::Viewer, 200),
@@ -124,6 +124,7 @@ pub const ROUTES: [Route; 113] = [
     route("DELETE", "/api/v1/event-type/{name}", "", Needs::Admin, 204),
     route("GET", OPERATIONAL, "", Needs::Viewer, 200),
     route("POST", OPERATIONAL, r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 201),
+    route("GET", "/api/v1/operational-webhook/event-type", "", Needs::Viewer, 200),
     route("GET", BELOW_OPERATIONAL, "", Needs::Viewer, 200),
     route("PUT", BELOW_OPERATIONAL, r#"{"url":"http://127.0.0.1:1/"}"#, Needs::Admin, 200),
     route("PATCH", BELOW_OPERATIONAL, "{}", Needs::Admin, 200),

@@ -22,7 +22,7 @@ fn gaps(world: &World, provider: Provider, patience: Duration) -> Vec<Duration> 
     let row = providers::catalogue(provider).iter().find(|row| row.needs.is_none() && !row.to_url).unwrap();
     let event = json!({ "eventType": row.event_type, "payload": { "id": "x" } });
     world.call("POST", "/api/v1/app/a/msg", event).expect(202);
-    let attempts = providers::ladder(provider).waits_secs.len() + 1;
+    let attempts = providers::ladder(provider, &posthaste::retry::STANDARD).waits_secs.len() + 1;
     let received = loop {
         let received = receiver.received();
         if received.len() >= attempts {
@@ -40,7 +40,7 @@ fn gaps(world: &World, provider: Provider, patience: Duration) -> Vec<Duration> 
 /// Holds the gaps of a provider's attempts against its ladder, so many times as fast.
 fn check(provider: Provider, speed: u32) {
     let world = World::sandbox(&["--speed", &format!("{speed}x")]);
-    let waits = providers::ladder(provider).waits_secs.to_vec();
+    let waits = providers::ladder(provider, &posthaste::retry::STANDARD).waits_secs.to_vec();
     let patience = Duration::from_secs(u64::from(waits.iter().sum::<u32>() / speed) + 30);
     for (gap, wait_secs) in gaps(&world, provider, patience).into_iter().zip(waits) {
         let wait = Duration::from_secs(wait_secs.into()) / speed;

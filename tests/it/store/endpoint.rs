@@ -6,7 +6,7 @@ use posthaste::application::Application;
 use posthaste::endpoint::{Endpoint, Health, State};
 use posthaste::provider::Provider;
 use posthaste::secret::{Secret, SecretSlot};
-use posthaste::store::{Change, Op, Refused};
+use posthaste::store::{Change, Op, Reach, Refused};
 
 use super::subject::{NOON_MS, Subject, set};
 
@@ -15,6 +15,7 @@ ask! {
     a_deleted_endpoint_is_gone_and_its_uid_free,
     a_full_application_takes_no_more,
     a_uid_is_taken_in_its_application_while_its_endpoint_lives,
+    an_applications_endpoints_are_counted_by_kind,
     an_endpoint_is_found_in_its_own_application_alone,
     an_endpoint_has_its_applications_provider,
     an_endpoint_reads_back_whole,
@@ -213,4 +214,26 @@ fn a_full_application_takes_no_more(subject: &Subject) {
     assert_eq!(put(subject, &Endpoint { state: State::Deleted, ..next(&living[1]) }), None);
     let both = subject.commit([new(false), new(false)].map(|row| set(Change::Endpoint(row))).into());
     assert_eq!(both, [(1, Refused::Full(10))]);
+}
+
+fn an_applications_endpoints_are_counted_by_kind(subject: &Subject) {
+    let application = subject.make_application();
+    let other = subject.new_application(application.environment, None);
+    subject.done(set(Change::Application(other.clone())));
+    assert_eq!(subject.reach(application.id).unwrap(), Reach::default());
+    for (state, url, direct) in [
+        (State::Enabled, "https://a.example/", false),
+        (State::Disabled, "https://play.svix.com/in/e_x/", false),
+        (State::Enabled, "https://play.svix.com.example/", true),
+        (State::Deleted, "https://b.example/", false),
+    ] {
+        let endpoint =
+            Endpoint { state: State::Enabled, url: url.to_owned(), direct, ..subject.new_endpoint(&application, None) };
+        assert_eq!(put(subject, &endpoint), None);
+        if state != State::Enabled {
+            assert_eq!(put(subject, &Endpoint { state, ..next(&endpoint) }), None);
+        }
+    }
+    assert_eq!(subject.reach(application.id).unwrap(), Reach { all: 3, enabled: 2, lasting: 2 });
+    assert_eq!(subject.reach(other.id).unwrap(), Reach::default());
 }
