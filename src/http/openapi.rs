@@ -99,7 +99,7 @@ pub(super) fn document(url: &str) -> String {
         "info": {
             "title": "Posthaste",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Webhooks for money. The API speaks the Svix dialect: official Svix SDKs work with `serverUrl` set.",
+            "description": "Webhooks for money. The API speaks the Svix dialect: official Svix SDKs work with `serverUrl` set. Times are RFC 3339; `2026-11-30 18:57:41 UTC` is read, too.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": url }],

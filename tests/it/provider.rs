@@ -140,12 +140,16 @@ fn link_created_goes_to_the_url_it_is_published_with_and_to_nobody_else() {
     for _ in 0..2 {
         message("link.created", Some(&given.url)).expect(202);
     }
+    message("link.created", Some(&given.url.replace("http://", "HTTP://"))).expect(202);
     message("refund.succeeded", None).expect(202);
-    given.wait_for(2);
+    given.wait_for(3);
     everything.wait_for(1);
     std::thread::sleep(crate::receive::A_WHILE);
-    assert_eq!((given.received().len(), everything.received().len()), (2, 1));
-    let endpoint = world.call("GET", &endpoints, "").expect(200)["data"][0]["id"].clone();
+    assert_eq!((given.received().len(), everything.received().len()), (3, 1));
+    let listed = world.call("GET", &endpoints, "").expect(200);
+    let one = |url: &str| listed["data"].as_array().unwrap().iter().filter(|row| row["url"] == url).count() == 1;
+    assert!(one(&given.url) && one(&everything.url), "one URL, however it is spelled: {listed}");
+    let endpoint = listed["data"][0]["id"].clone();
     let example = format!("{endpoints}/{}/send-example", text(&endpoint));
     world.call("POST", &example, r#"{"eventType":"link.created"}"#).expect(422);
 }

@@ -178,7 +178,10 @@ async function erased(svix, app, event) {
   await svix.message.expungeContent(app.id, event.id);
   assert.deepEqual((await svix.message.get(app.id, event.id, { withContent: true })).payload, { expired: true });
   assert.deepEqual((await svix.message.bulkExpungeContent(app.id, { ids: ["nobody"] })).results, { nobody: "not-found" });
-  await svix.message.expungeAllContents(app.id);
+  const erased = await svix.message.expungeAllContents(app.id);
+  const tasks = async (how) => (await svix.backgroundTask.list(how)).data.map((task) => task.id);
+  assert.equal((await tasks({ task: "application.purge_content" }))[0], erased.id);
+  assert.deepEqual(await tasks({ task: "sdk.generate" }), []);
   const once = new Svix(key, { serverUrl: url, retryScheduleInMs: [] });
   const unserved = await refused(501, () => once.integration.list(app.id)); // the SDK leaves it as text
   assert.equal(JSON.parse(unserved).code, "not_implemented");

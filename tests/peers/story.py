@@ -21,6 +21,7 @@ from svix.api import (
     ApplicationListOptions,
     ApplicationPatch,
     ApplicationTokenExpireIn,
+    BackgroundTaskListOptions,
     BulkExpungeContentsIn,
     EndpointHeadersIn,
     EndpointHeadersPatchIn,
@@ -55,6 +56,8 @@ from svix.api import (
 from svix.exceptions import HttpError, HTTPValidationError
 from svix.models import (
     AppPortalCapability,
+    BackgroundTaskStatus,
+    BackgroundTaskType,
     MessageStatus,
     MessageStatusText,
     Ordering,
@@ -314,6 +317,9 @@ def erased(svix, quick, app, event):
     task = svix.message.expunge_all_contents(app.id)
     assert task.task == "application.purge_content"
     eventually(lambda: svix.background_task.get(task.id).status == "finished")
+    tasks = lambda **how: [one.id for one in svix.background_task.list(BackgroundTaskListOptions(**how)).data]
+    assert tasks(task=BackgroundTaskType.APPLICATION_PURGE_CONTENT, status=BackgroundTaskStatus.FINISHED)[0] == task.id
+    assert tasks(task=BackgroundTaskType.SDK_GENERATE) == tasks(status=BackgroundTaskStatus.FAILED) == []
     shown = svix.message.list(app.id, MessageListOptions(with_content=True)).data
     assert {json.dumps(row.payload) for row in shown} == {'{"expired": true}'}
     assert refused(501, lambda: quick.integration.list(app.id)).code == "not_implemented"
@@ -324,7 +330,8 @@ def secrets(svix, app, endpoint, receiver):
     old = svix.endpoint.get_secret(app.id, endpoint.id).key
     rotated = svix.endpoint.rotate_secret(app.id, endpoint.id, EndpointSecretRotateIn())
     assert rotated.key == svix.endpoint.get_secret(app.id, endpoint.id).key != old
-    assert svix.endpoint.send_example(app.id, endpoint.id, EventExampleIn(event_type="payment.succeeded")).event_type == "payment.succeeded"
+    example = EventExampleIn(event_type="payment.succeeded", example_index=0)
+    assert svix.endpoint.send_example(app.id, endpoint.id, example).event_type == "payment.succeeded"
     _, sent, body = receiver.wait_for("/all", 5)[4]
     assert body == b'{"amount":42}' and sent["x-more"] == "1" and sent["authorization"] == "Bearer t", sent
     for secret in (old, rotated.key):
@@ -355,6 +362,8 @@ def pages(svix, app, endpoint):
     for number in range(3):
         svix.application.create(ApplicationIn(name=f"App {number}"))
     assert len(walk(ApplicationListOptions, svix.application.list)) == 5
+    busy = svix.application.list(ApplicationListOptions(exclude_apps_with_no_endpoints=True)).data
+    assert app.id in [row.id for row in busy] and not any(row.name.startswith("App ") for row in busy), busy
     assert len(walk(EndpointListOptions, lambda options: svix.endpoint.list(app.id, options))) == 2
     newest_first = walk(MessageListOptions, lambda options: svix.message.list(app.id, options))
     assert newest_first == sorted(newest_first, reverse=True) and len(newest_first) == 4

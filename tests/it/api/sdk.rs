@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 use svix::api::{
-    ApplicationListOptions, EndpointListOptions, MessageAttemptListByEndpointOptions, MessageCreateOptions,
-    MessageListOptions, Svix, SvixOptions,
+    ApplicationListOptions, BackgroundTaskListOptions, EndpointListOptions, MessageAttemptListByEndpointOptions,
+    MessageCreateOptions, MessageListOptions, Svix, SvixOptions,
 };
 use svix::error::{Error, Result};
 use svix::models::{
-    AppPortalAccessIn, ApplicationIn, ApplicationPatch, EndpointHeadersIn, EndpointHeadersPatchIn, EndpointIn,
-    EndpointPatch, EndpointSecretRotateIn, EventExampleIn, EventTypeIn, EventTypePatch, MessageIn, MessagePrecheckIn,
-    MessageStatus, OperationalWebhookEndpointIn, RecoverIn, ReplayIn,
+    AppPortalAccessIn, ApplicationIn, ApplicationPatch, BackgroundTaskType, EndpointHeadersIn, EndpointHeadersPatchIn,
+    EndpointIn, EndpointPatch, EndpointSecretRotateIn, EventExampleIn, EventTypeIn, EventTypePatch, MessageIn,
+    MessagePrecheckIn, MessageStatus, OperationalWebhookEndpointIn, RecoverIn, ReplayIn,
 };
 use svix::webhooks::Webhook;
 
@@ -154,7 +154,8 @@ async fn attempts(svix: &Svix, [everything, failed]: &[String; 2], event: &str) 
     assert_eq!(attempt.list_attempted_messages(app(), everything.clone(), None).await?.data.len(), 2);
     assert_eq!(attempt.list_attempted_destinations(app(), event(), None).await?.data.len(), 2);
     attempt.resend(app(), event(), failed.clone(), None).await?;
-    let example = EventExampleIn::new("payment.succeeded".to_owned());
+    let mut example = EventExampleIn::new("payment.succeeded".to_owned());
+    example.example_index = Some(0);
     svix.endpoint().send_example(app(), failed.clone(), example, None).await?;
     attempt.expunge_content(app(), event(), here[0].id.clone()).await
 }
@@ -166,6 +167,10 @@ async fn beyond(svix: &Svix, [everything, failed]: &[String; 2], event: &str) ->
     let task = endpoint.replay_missing(APP.to_owned(), everything.clone(), ReplayIn::new(recent), None).await?;
     assert_eq!(svix.background_task().get(task.id.clone()).await?.id, task.id);
     assert!(svix.background_task().list(None).await?.data.iter().any(|one| one.id == task.id));
+    let of = |task| BackgroundTaskListOptions { task: Some(task), ..BackgroundTaskListOptions::default() };
+    let replays = svix.background_task().list(Some(of(BackgroundTaskType::EndpointReplay))).await?.data;
+    assert_eq!(replays.iter().map(|one| &one.id).collect::<Vec<_>>(), [&task.id]);
+    assert_eq!(svix.background_task().list(Some(of(BackgroundTaskType::SdkGenerate))).await?.data.len(), 0);
     let old = endpoint.recover(APP.to_owned(), everything.clone(), RecoverIn::new(since.into()), None).await;
     assert_eq!(refusal(old).0, StatusCode::UNPROCESSABLE_ENTITY);
     let access = svix.authentication().app_portal_access(APP.to_owned(), AppPortalAccessIn::new(), None).await?;
