@@ -74,6 +74,11 @@ impl Call {
         super::auth::bearer(&self.parts.headers)
     }
 
+    /// The headers of the request.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
     /// A header of the request; empty when it is not there, or no text.
     pub(super) fn header(&self, name: http::HeaderName) -> &str {
         self.parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -165,14 +170,21 @@ impl Call {
         U: for<'de> Deserialize<'de>,
     {
         let body = self.body(SETTING_BYTES_MAX).await?;
-        let (first, second) = (Reading::<T>::of(self.or_empty(&body)), Reading::<U>::of(self.or_empty(&body)));
-        let common = first.strange.into_iter().filter_map(|strange| {
-            let other = second.strange.iter().find(|other| other.path == strange.path)?;
-            Some(Strange { known: [strange.known, other.known.clone()].concat(), ..strange })
-        });
-        let strange = self.strange(common.collect());
-        let both = first.value.and_then(|first| Ok((first, second.value?)));
-        Ok((Reading { value: both, strange }.whole()?, body))
+        let json = self.or_empty(&body);
+        Ok((self.whole(Reading::of(json).and(Reading::of(json)))?, body))
+    }
+
+    /// As [`Self::json_for_two`], for three.
+    pub(super) async fn json_for_three<T, U, V>(&self) -> Result<((T, U, V), Bytes)>
+    where
+        T: for<'de> Deserialize<'de>,
+        U: for<'de> Deserialize<'de>,
+        V: for<'de> Deserialize<'de>,
+    {
+        let body = self.body(SETTING_BYTES_MAX).await?;
+        let json = self.or_empty(&body);
+        let ((first, second), third) = self.whole(Reading::of(json).and(Reading::of(json)).and(Reading::of(json)))?;
+        Ok(((first, second, third), body))
     }
 
     fn or_empty<'a>(&self, body: &'a [u8]) -> &'a [u8] {
@@ -189,17 +201,16 @@ impl Call {
 
     /// Reads a JSON object. Error: 422 that names the field: one that is wrong, or one that nobody takes.
     pub(super) fn parse<'de, T: Deserialize<'de>>(&self, body: &'de [u8]) -> Result<T> {
-        let Reading { value, strange } = Reading::of(body);
-        Reading { value, strange: self.strange(strange) }.whole()
+        self.whole(Reading::of(body))
     }
 
-    /// Without what an answer of ours shows and a client sends back.
-    fn strange(&self, mut strange: Vec<Strange>) -> Vec<Strange> {
-        if let Some(template) = self.parts.extensions.get::<MatchedPath>().filter(|_| !strange.is_empty()) {
+    /// What was read, when nobody minds that an answer of ours shows it and a client sends it back.
+    fn whole<T>(&self, mut reading: Reading<T>) -> Result<T> {
+        if let Some(template) = self.parts.extensions.get::<MatchedPath>().filter(|_| !reading.strange.is_empty()) {
             let (method, template) = (self.parts.method.as_str(), template.as_str());
-            strange.retain(|strange| !openapi::comes_back(method, template, &strange.path));
+            reading.strange.retain(|strange| !openapi::comes_back(method, template, &strange.path));
         }
-        strange
+        reading.whole()
     }
 
     /// What makes a retry of this request the same request; `None` without a key.
@@ -274,6 +285,16 @@ impl<'de, T: Deserialize<'de>> Reading<T> {
 }
 
 impl<T> Reading<T> {
+    /// Both; strange is what neither takes.
+    fn and<U>(self, other: Reading<U>) -> Reading<(T, U)> {
+        let common = self.strange.into_iter().filter_map(|strange| {
+            let theirs = other.strange.iter().find(|theirs| theirs.path == strange.path)?;
+            Some(Strange { known: [strange.known, theirs.known.clone()].concat(), ..strange })
+        });
+        let strange = common.collect();
+        Reading { value: self.value.and_then(|value| Ok((value, other.value?))), strange }
+    }
+
     /// The value. Error: 422 that names what nobody takes, and then what is wrong.
     pub(super) fn whole(self) -> Result<T> {
         let told = self.strange.iter().take(STRANGE_TOLD_MAX).map(|strange| {

@@ -37,6 +37,7 @@ mod pace;
 mod page;
 mod problem;
 mod schemas;
+mod sdk;
 pub mod state;
 pub(crate) mod strict;
 pub mod upkeep;

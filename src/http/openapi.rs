@@ -42,6 +42,7 @@ const REFUSALS: [(&str, &str); 11] = [
 struct Shared {
     path: BTreeMap<String, String>,
     query: BTreeMap<String, (String, String)>,
+    header: BTreeMap<String, (String, String)>,
     answer: BTreeMap<String, Fields>,
 }
 
@@ -62,6 +63,8 @@ struct Operation {
     says: String,
     #[serde(default)]
     query: String,
+    #[serde(default)]
+    header: String,
     takes: Option<String>,
     gives: String,
     #[serde(default)]
@@ -206,12 +209,16 @@ fn parameters(operation: &Operation, shared: &Shared) -> Vec<Value> {
         let (schema, says) = &shared.query[meaning];
         json!({ "name": name, "in": "query", "description": says, "schema": of(schema) })
     });
+    let header = operation.header.split_whitespace().map(|name| {
+        let (schema, says) = &shared.header[name];
+        json!({ "name": name, "in": "header", "description": says, "schema": of(schema) })
+    });
     let key = operation.at.starts_with("POST").then(|| {
         let says = "Makes a repetition of the same request the same request, for 24 hours.";
         let schema = json!({ "type": "string", "minLength": 1, "maxLength": 256 });
         json!({ "name": "idempotency-key", "in": "header", "description": says, "schema": schema })
     });
-    path.chain(query).chain(key).collect()
+    path.chain(query).chain(header).chain(key).collect()
 }
 
 /// The schema of an answer: `Name`, or `list Name`, whose shape is written down once.
@@ -267,6 +274,11 @@ fn of(words: &str) -> Value {
     if let Some(name) = words.strip_prefix('#') {
         return json!({ "$ref": format!("#/components/schemas/{name}") });
     }
+    if let Some(words) = words.strip_suffix('+') {
+        let mut schema = of(words);
+        schema["minItems"] = 1.into();
+        return schema;
+    }
     if let Some(item) = words.strip_prefix('[').and_then(|words| words.strip_suffix(']')) {
         return json!({ "type": "array", "items": of(item) });
     }
@@ -305,6 +317,7 @@ mod tests {
         for (words, schema) in [
             ("text 1..256?", json!({ "type": ["string", "null"], "minLength": 1, "maxLength": 256 })),
             ("[int 0..4]", json!({ "type": "array", "items": { "type": "integer", "minimum": 0, "maximum": 4 } })),
+            ("[text]+?", json!({ "type": ["array", "null"], "items": { "type": "string" }, "minItems": 1 })),
             ("{text?}", json!({ "type": "object", "additionalProperties": { "type": ["string", "null"] } })),
             ("a|b-c?", json!({ "type": ["string", "null"], "enum": ["a", "b-c", null] })),
             ("#X?", json!({ "anyOf": [{ "$ref": "#/components/schemas/X" }, { "type": "null" }] })),

@@ -177,13 +177,13 @@ fn types_that_not_every_customer_is_sent_need_the_metadata_that_switches_them_on
 fn a_provider_is_fixed_once_there_is_something_in_its_form() {
     let world = World::start();
     let put = |uid: &str, provider: &str| {
-        world.call("PUT", &format!("/api/v1/app/{uid}"), json!({"name": "n", "provider": provider}))
+        world.call("PUT", &format!("/api/v1/app/{uid}"), json!({"name": "n", "uid": uid, "provider": provider}))
     };
     assert_eq!(put("acme", "fintoc").expect(201)["uid"], json!("acme"));
     assert_eq!(put("acme", "finix").expect(200)["provider"], json!("finix"));
     publish(&world, "acme", "transfer.created", "{}");
     assert_eq!(put("acme", "finix").status, 200);
-    let unaware = world.call("PUT", "/api/v1/app/acme", r#"{"name":"new name"}"#).expect(200);
+    let unaware = world.call("PUT", "/api/v1/app/acme", r#"{"name":"new name","uid":"acme"}"#).expect(200);
     assert_eq!((&unaware["provider"], &unaware["name"]), (&json!("finix"), &json!("new name")));
     assert_eq!(put("acme", "bridge").expect(409)["code"], json!("conflict"));
     assert_eq!(put("other", "standard").status, 201);
@@ -206,7 +206,7 @@ fn a_bridge_secret_is_a_uuid_two_sign_for_a_day_and_the_one_before_ends_at_once(
     let app = application(&world, "bridge", &json!({}));
     let endpoint = world.endpoint(&app, &json!({"url": receiver.url}));
     let rotate =
-        || world.call("POST", &format!("/api/v1/app/{app}/endpoint/{endpoint}/secret/rotate"), "{}").expect(200);
+        || world.call("POST", &format!("/api/v1/app/{app}/endpoint/{endpoint}/secret/rotate"), "{}").expect(204);
     let first = secret(&world, &app, &endpoint);
     rotate();
     let second = secret(&world, &app, &endpoint);

@@ -20,7 +20,7 @@ function Endpoint({ id }) {
   const { svix, appId } = useSvix()
   const secret = useEndpointSecret(id)
   // the hook for changes calls what version 2 of the SDK calls by another name
-  const save = () => svix.endpoint.upsert(appId, id, { url: RECEIVER, description: 'Saved by a page', eventTypes: [] })
+  const save = () => svix.endpoint.upsert(appId, id, { url: RECEIVER, description: 'Saved by a page' })
   return (
     <>
       <Rows title="Attempts" of={attempts} row={each => `${each.msgId} ${each.responseStatusCode}`} />

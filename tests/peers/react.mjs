@@ -37,7 +37,7 @@ const stories = {
     await endpoints.getByRole('listitem').nth(1).waitFor()
     assert.equal(await endpoints.getByRole('listitem').count(), 2)
     await endpoints.getByRole('button', { name: 'Next Endpoints' }).click()
-    await endpoints.getByText('third').waitFor()
+    await endpoints.getByText('first').waitFor() // the newest came first
     assert.equal(await endpoints.getByRole('listitem').count(), 1)
     await attempts.getByText(`${event} 200`).waitFor()
     await page.getByRole('region', { name: 'Event types' }).getByText('order.paid').waitFor()

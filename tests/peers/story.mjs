@@ -59,17 +59,19 @@ async function endpoints(svix, app, receiver) {
   return { all, failed };
 }
 
-/** What SDKs before 2.0 and `svix-react` send: `filterTypes`, and `[]` for all. */
+/** What SDKs before 2.0 and `svix-react` send: `filterTypes`, and in a new endpoint `[]` for all. */
 async function olderClient(svix, app, receiver) {
   const path = `${url}/api/v1/app/${app.id}/endpoint`;
   const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
   const post = (body) => fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
   const typed = await (await post({ url: `${receiver.url}/older`, version: 1, filterTypes: ["refund.failed"] })).json();
   assert.deepEqual([typed.filterTypes, typed.version], [["refund.failed"], 1]);
-  const body = JSON.stringify({ filterTypes: [] });
-  const every = await (await fetch(`${path}/${typed.id}`, { method: "PATCH", headers, body })).json();
+  const patch = (body) => fetch(`${path}/${typed.id}`, { method: "PATCH", headers, body: JSON.stringify(body) });
+  assert.equal((await patch({ filterTypes: [] })).status, 422, "it would get everything");
+  assert.equal((await (await patch({ filterTypes: null })).json()).filterTypes, null);
+  const every = await (await post({ url: `${receiver.url}/every`, disabled: true, filterTypes: [] })).json();
   assert.equal(every.filterTypes, null);
-  await svix.endpoint.delete(app.id, typed.id);
+  for (const { id } of [typed, every]) await svix.endpoint.delete(app.id, id);
 }
 
 async function events(svix, app, receiver) {
@@ -136,8 +138,9 @@ async function upserts(svix, app, receiver) {
   await svix.eventType.delete("refund.made", { expunge: true });
   const put = { url: `${receiver.url}/put`, channels: ["nowhere"] };
   const endpoint = await svix.endpoint.upsert(app.id, "put", { ...put, description: "put" });
-  assert.equal((await svix.endpoint.upsert(app.id, "put", put)).id, endpoint.id);
-  await svix.endpoint.delete(app.id, "put");
+  const again = await svix.endpoint.upsert(app.id, "put", put);
+  assert.deepEqual([endpoint.uid, again.id, again.uid], ["put", endpoint.id, null], "a uid that is not given is gone");
+  await svix.endpoint.delete(app.id, endpoint.id);
   const spec = { openapi: "3.1.0", webhooks: { "import.made": { post: { description: "Imported" } } } };
   assert.deepEqual((await svix.eventType.importOpenapi({ spec, dryRun: true })).data.modified, ["import.made"]);
   const exported = await svix.environment.export();

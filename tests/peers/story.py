@@ -233,8 +233,9 @@ def upserts(svix, app, receiver):
     made = svix.application.upsert("put-py", ApplicationIn(name="One", throttle_rate=9))
     assert (made.uid, made.throttle_rate) == ("put-py", 9)
     assert svix.application.patch("put-py", ApplicationPatch(name="Two")).name == "Two"
-    assert svix.application.upsert("put-py", ApplicationIn(name="Three")).throttle_rate is None
-    svix.application.delete("put-py")
+    again = svix.application.upsert("put-py", ApplicationIn(name="Three"))
+    assert (again.id, again.throttle_rate, again.uid) == (made.id, None, None), "a uid that is not given is gone"
+    svix.application.delete(made.id)
     upsert = EventTypeUpsertIn(description="Later", feature_flags=["beta"], group_name="refund")
     made = svix.event_type.upsert("refund.made", upsert)
     assert (made.feature_flags, made.group_name) == (["beta"], "refund")
@@ -246,8 +247,8 @@ def upserts(svix, app, receiver):
     put = EndpointUpsertIn(url=f"{receiver.url}/put", channels=["nowhere"], description="put")
     made = svix.endpoint.upsert(app.id, "put", put)
     again = svix.endpoint.upsert(app.id, "put", EndpointUpsertIn(url=f"{receiver.url}/put", channels=["nowhere"]))
-    assert (made.uid, again.id, again.description) == ("put", made.id, "")
-    svix.endpoint.delete(app.id, "put")
+    assert (made.uid, again.id, again.description, again.uid) == ("put", made.id, "", None)
+    svix.endpoint.delete(app.id, made.id)
 
 
 def environment(svix):
@@ -286,7 +287,7 @@ def operational(svix, app, receiver):
     hearer = OperationalWebhookEndpointIn(url=f"{receiver.url}/ops", uid="ops", event_types=["endpoint.created"])
     hearer = svix.operational_webhook.endpoint.create(hearer)
     assert svix.operational_webhook.endpoint.list().data == [hearer] == [svix.operational_webhook.endpoint.get("ops")]
-    put = OperationalWebhookEndpointUpsertIn(url=f"{receiver.url}/ops", event_types=["endpoint.created"], description="x")
+    put = OperationalWebhookEndpointUpsertIn(url=f"{receiver.url}/ops", uid="ops", event_types=["endpoint.created"], description="x")
     assert svix.operational_webhook.endpoint.upsert("ops", put).description == "x"
     headers = OperationalWebhookEndpointHeadersIn(headers={"X-Ops": "1"})
     svix.operational_webhook.endpoint.set_headers("ops", headers)

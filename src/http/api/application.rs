@@ -191,7 +191,7 @@ pub(super) fn fresh(api: &Api, call: &Call, input: ApplicationIn) -> Result<Appl
     })
 }
 
-/// PUT `/app/{app}`: 200 changed, or 201 made when the path is a uid that nobody has.
+/// PUT `/app/{app}`: 200 changed, or 201 made when the path is a uid that nobody has; a uid that is not given is gone.
 pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
     let (input, _) = call.json::<ApplicationIn>().await?;
@@ -206,7 +206,7 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
             let given = fresh(&api, &call, input)?;
             let given = Application { source: found.source, provider: provider.unwrap_or(given.provider), ..given };
             let given = Application { wire: wire.unwrap_or(given.wire), ..given };
-            (StatusCode::OK, Application { id: found.id, uid: given.uid.clone().or(found.uid), ..given })
+            (StatusCode::OK, Application { id: found.id, ..given })
         }
         (None, ApplicationRef::Uid(uid)) => {
             let given = fresh(&api, &call, input)?;

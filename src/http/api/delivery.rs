@@ -94,12 +94,12 @@ pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Re
     Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, |row| row.event.id, shape)))
 }
 
-/// GET `/app/{app}/msg/{msg}/endpoint`: the endpoints that the event goes or went to.
+/// GET `/app/{app}/msg/{msg}/endpoint`: the endpoints that the event goes or went to, the newest first.
 pub(super) async fn of_event(State(api): State<Api>, call: Call) -> Result<Response> {
     let ids = api.engine.text();
     let application = api.application_lately(&call).await?;
     let event = event::find(&api, &call, &application).await?.id;
-    let asked = Asked::<EndpointId>::read(&call, false, |text| ids.parse(text))?;
+    let asked = Asked::<EndpointId>::read(&call, true, |text| ids.parse(text))?;
     let (application, page) = (application.id, asked.page);
     let shown_ms = api.clock.now().wall_ms - SHOWN_MS;
     let listed = api

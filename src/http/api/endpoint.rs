@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::handling::{HandlingIn, HandlingOut};
+use super::subscription::SubscriptionIn;
 use super::{Api, empty, not_changed, operational};
 use crate::application::Application;
 use crate::endpoint::{Endpoint, Health, State as EndpointState};
@@ -37,9 +38,6 @@ struct EndpointIn {
     uid: Option<String>,
     description: Option<String>,
     disabled: Option<bool>,
-    event_types: Option<Vec<String>>,
-    filter_types: Option<Vec<String>>,
-    channels: Option<Vec<String>>,
     headers: Option<std::collections::BTreeMap<String, String>>,
     metadata: Option<Metadata>,
     secret: Option<String>,
@@ -53,9 +51,6 @@ struct EndpointUpsert {
     uid: Option<String>,
     description: Option<String>,
     disabled: Option<bool>,
-    event_types: Option<Vec<String>>,
-    filter_types: Option<Vec<String>>,
-    channels: Option<Vec<String>>,
     metadata: Option<Metadata>,
 }
 
@@ -68,12 +63,6 @@ struct EndpointPatch {
     uid: Option<Option<String>>,
     description: Option<String>,
     disabled: Option<bool>,
-    #[serde(default, deserialize_with = "present")]
-    event_types: Option<Option<Vec<String>>>,
-    #[serde(default, deserialize_with = "present")]
-    filter_types: Option<Option<Vec<String>>>,
-    #[serde(default, deserialize_with = "present")]
-    channels: Option<Option<Vec<String>>>,
     metadata: Option<Metadata>,
     secret: Option<String>,
 }
@@ -163,11 +152,11 @@ pub(super) async fn change_once(
     Err(Error::conflict("it keeps changing at the same time; try again"))
 }
 
-/// GET `/app/{app}/endpoint`
+/// GET `/app/{app}/endpoint`: the newest first unless `order` says otherwise, as svix-server lists them.
 pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response> {
     let ids = api.engine.text();
     let application = api.application(&call).await?.id;
-    let asked = Asked::read(&call, false, |text| ids.parse(text))?;
+    let asked = Asked::read(&call, true, |text| ids.parse(text))?;
     let page = asked.page;
     let listed = api.read(move |store| store.endpoints(application, page)).await?;
     let list = asked.answer_ids(listed, ids, |endpoint| endpoint.id, |endpoint| out(endpoint, ids));
@@ -177,26 +166,33 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
 /// POST `/app/{app}/endpoint`
 pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::EditEndpoint)?;
-    let ((input, handling), body) = call.json_for_two::<EndpointIn, HandlingIn>().await?;
-    let handling = handling.apply(&Handling::default())?;
+    let ((input, subscription, handling), body) =
+        call.json_for_three::<EndpointIn, SubscriptionIn, HandlingIn>().await?;
+    let (subscription, handling) = (subscription.made()?, handling.apply(&Handling::default())?);
     let application = api.application(&call).await?;
     let once = call.once(&body)?;
     if let Some(response) = api.answered(once).await? {
         return Ok(response);
     }
-    let endpoint = fresh(&api, &application, input, handling)?;
+    let endpoint = fresh(&api, &application, input, &subscription, handling)?;
     make(&api, &call, &application, endpoint, once).await
 }
 
 /// What a request describes, not yet made.
-fn fresh(api: &Api, application: &Application, input: EndpointIn, handling: Handling) -> Result<Endpoint> {
+fn fresh(
+    api: &Api,
+    application: &Application,
+    input: EndpointIn,
+    subscription: &SubscriptionIn,
+    handling: Handling,
+) -> Result<Endpoint> {
     let now_ms = api.clock.now().wall_ms;
     let provider = application.provider;
     let secret = match input.secret.as_deref() {
         Some(text) => providers::parse_secret(provider, text)?,
         None => providers::generate_secret_for(provider, api.rules.default_signature, &mut StdRng::from_os_rng()),
     };
-    Ok(Endpoint {
+    let mut endpoint = Endpoint {
         id: api.engine.ids().next(now_ms),
         application: application.id,
         provider,
@@ -206,8 +202,8 @@ fn fresh(api: &Api, application: &Application, input: EndpointIn, handling: Hand
         url: input.url,
         description: input.description.unwrap_or_default(),
         state: if input.disabled == Some(true) { EndpointState::Disabled } else { EndpointState::Enabled },
-        event_types: input.event_types.or(input.filter_types).unwrap_or_default(),
-        channels: input.channels.unwrap_or_default(),
+        event_types: Vec::new(),
+        channels: Vec::new(),
         headers: input.headers.unwrap_or_default(),
         handling: Box::new(handling),
         metadata: input.metadata.unwrap_or_default(),
@@ -215,7 +211,9 @@ fn fresh(api: &Api, application: &Application, input: EndpointIn, handling: Hand
         health: Health::default(),
         updated_ms: now_ms,
         revision: 1,
-    })
+    };
+    subscription.replace(&mut endpoint);
+    Ok(endpoint)
 }
 
 async fn make(
@@ -283,47 +281,34 @@ pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response>
     Ok(answer(StatusCode::OK, &out(endpoint, api.engine.text())))
 }
 
-/// PUT `/app/{app}/endpoint/{ep}`: 200 changed, or 201 made when the path is a uid that nobody has. Secrets and headers
-/// stay as they are.
+/// PUT `/app/{app}/endpoint/{ep}`: 200 changed, or 201 made when the path is a uid that nobody has; a uid that is not
+/// given is gone. Secrets and headers stay as they are.
 pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::EditEndpoint)?;
-    let ((input, handling), _) = call.json_for_two::<EndpointUpsert, HandlingIn>().await?;
-    let handling = handling.apply(&Handling::default())?;
+    let ((input, subscription, handling), _) =
+        call.json_for_three::<EndpointUpsert, SubscriptionIn, HandlingIn>().await?;
+    let (subscription, handling) = (subscription.changed()?, handling.apply(&Handling::default())?);
     let application = api.application(&call).await?;
-    let event_types = input.event_types.clone().or(input.filter_types.clone()).unwrap_or_default();
     let Some(before) = look(&api, &call, &application).await? else {
         let uid = call.param("ep").to_owned();
         if uid.starts_with(EndpointId::PREFIX) {
             return Err(Error::not_found());
         }
-        let EndpointUpsert { url, description, disabled, channels, metadata, .. } = input;
-        let (secret, headers, filter_types) = Default::default();
-        let event_types = Some(event_types);
+        let EndpointUpsert { url, description, disabled, metadata, .. } = input;
+        let (headers, secret) = Default::default();
         let uid = input.uid.or(Some(uid));
-        let input = EndpointIn {
-            url,
-            uid,
-            description,
-            disabled,
-            event_types,
-            filter_types,
-            channels,
-            headers,
-            metadata,
-            secret,
-        };
-        let endpoint = fresh(&api, &application, input, handling)?;
+        let input = EndpointIn { url, uid, description, disabled, headers, metadata, secret };
+        let endpoint = fresh(&api, &application, input, &subscription, handling)?;
         return make(&api, &call, &application, endpoint, None).await;
     };
     let url = api.endpoint_url(&input.url, Some(&before.url)).await?;
-    check_event_types(&api, &call, &application, &event_types).await?;
+    check_event_types(&api, &call, &application, &subscription.event_types().unwrap_or_default()).await?;
     let endpoint = change(&api, &call, |endpoint| {
         endpoint.url.clone_from(&url);
-        endpoint.uid = input.uid.clone().or(endpoint.uid.take());
+        endpoint.uid.clone_from(&input.uid);
         endpoint.description = input.description.clone().unwrap_or_default();
         endpoint.metadata = input.metadata.clone().unwrap_or_default();
-        endpoint.event_types.clone_from(&event_types);
-        endpoint.channels = input.channels.clone().unwrap_or_default();
+        subscription.replace(endpoint);
         *endpoint.handling = handling.clone();
         switch(endpoint, input.disabled.unwrap_or(false));
         Ok(())
@@ -342,16 +327,15 @@ fn switch(endpoint: &mut Endpoint, disabled: bool) {
 /// PATCH `/app/{app}/endpoint/{ep}`
 pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::EditEndpoint)?;
-    let ((input, handling), _) = call.json_for_two::<EndpointPatch, HandlingIn>().await?;
-    let event_types = input.event_types.clone().or_else(|| input.filter_types.clone());
+    let ((input, subscription, handling), _) =
+        call.json_for_three::<EndpointPatch, SubscriptionIn, HandlingIn>().await?;
+    let subscription = subscription.changed()?;
     let application = api.application(&call).await?;
     let url = match &input.url {
         Some(url) => Some(api.endpoint_url(url, Some(&find(&api, &call, &application).await?.url)).await?),
         None => None,
     };
-    if let Some(Some(names)) = &event_types {
-        check_event_types(&api, &call, &application, names).await?;
-    }
+    check_event_types(&api, &call, &application, &subscription.event_types().unwrap_or_default()).await?;
     let secret = input.secret.as_deref().map(|text| providers::parse_secret(application.provider, text)).transpose()?;
     let now_ms = api.clock.now().wall_ms;
     let endpoint = change(&api, &call, |endpoint| {
@@ -359,8 +343,7 @@ pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response
         set(&mut endpoint.uid, input.uid.as_ref());
         set(&mut endpoint.description, input.description.as_ref());
         set(&mut endpoint.metadata, input.metadata.as_ref());
-        set(&mut endpoint.event_types, event_types.clone().map(Option::unwrap_or_default).as_ref());
-        set(&mut endpoint.channels, input.channels.clone().map(Option::unwrap_or_default).as_ref());
+        subscription.apply(endpoint);
         *endpoint.handling = handling.apply(&endpoint.handling)?;
         if let Some(disabled) = input.disabled {
             switch(endpoint, disabled);

@@ -55,11 +55,12 @@ mod source_config;
 mod source_shown;
 mod source_stats;
 pub(super) mod stats;
+mod subscription;
 mod unserved;
 
-/// Where the endpoints are that hear of operations.
 /// For so long, in ms, is what a deleted application or endpoint left still shown: a day.
 const SHOWN_MS: i64 = 86_400_000;
+/// Where the endpoints are that hear of operations.
 const OPERATIONAL: &str = "/api/v1/operational-webhook/endpoint";
 
 /// All routes.

@@ -9,13 +9,21 @@ use http::StatusCode;
 use rand::SeedableRng as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Api, endpoint};
+use super::{Api, empty, endpoint};
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
+use crate::http::sdk;
 use crate::key::Action;
 use crate::provider::Provider;
 use crate::providers;
 use crate::secret::{self, GRACE_SECS, GRACE_SECS_MAX, Scheme, Secret, SecretSlot};
+
+/// From this version on Svix's SDKs read the key that a rotation of an application's endpoint answers with. Those before
+/// it take 204 for an answer without a body, and in Java, Kotlin and C# fail at any other after the rotation is made;
+/// those from it on still do at the endpoints of sources and operational webhooks.
+const READS_KEY: (u32, u32) = (2, 7);
+/// What somebody asks for who wants the key (RFC 7240).
+const PREFERS_KEY: &str = "return=representation";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,13 +80,13 @@ pub(super) async fn public_keys(State(api): State<Api>, call: Call) -> Result<Re
     Ok(answer(StatusCode::OK, &KeysOut { keys }))
 }
 
-/// POST `…/secret/rotate`: the old one signs on until its grace ends.
+/// POST `…/secret/rotate`: the old one signs on until its grace ends. 200 with the key for whoever reads it, else 204.
 pub(super) async fn rotate(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::RotateSecret)?;
     let (input, body) = call.json::<RotateIn>().await?;
     let once = call.once(&body)?;
     if api.answered(once).await?.is_some() {
-        return show(&api, &call).await; // secrets are sealed at rest: none is kept with the answer
+        return rotated(&api, &call).await; // secrets are sealed at rest: none is kept with the answer
     }
     let grace_secs = input.grace_period_seconds.unwrap_or(GRACE_SECS);
     if !(0..=GRACE_SECS_MAX).contains(&grace_secs) {
@@ -94,7 +102,19 @@ pub(super) async fn rotate(State(api): State<Api>, call: Call) -> Result<Respons
         secret::rotate(&mut endpoint.secrets, secret, overlap, grace_secs, now_ms)
     })
     .await?;
-    show(&api, &call).await // the same request may have come twice at once, and the other one rotated
+    rotated(&api, &call).await // the same request may have come twice at once, and the other one rotated
+}
+
+async fn rotated(api: &Api, call: &Call) -> Result<Response> {
+    if reads_key(call) { show(api, call).await } else { Ok(empty()) }
+}
+
+fn reads_key(call: &Call) -> bool {
+    let preferences = call.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = preferences.flat_map(|value| value.split([',', ';']));
+    let prefers = preferences.any(|one| one.trim().replace('"', "").eq_ignore_ascii_case(PREFERS_KEY));
+    let is_of_application = !call.is_operational() && call.param("source").is_empty();
+    prefers || (is_of_application && sdk::version(call.headers()).is_some_and(|version| version >= READS_KEY))
 }
 
 /// A fresh secret in place of the current one: of its kind, whatever new endpoints get, for the receiver verifies that.

@@ -278,7 +278,7 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
     let changed = change(&api, &call, |source| {
         keeps_type(source, Some(&input.kind))?;
         source.name.clone_from(&input.name);
-        source.uid = input.uid.clone().or(source.uid.take());
+        source.uid.clone_from(&input.uid);
         source.metadata = input.metadata.clone().unwrap_or_default();
         source.config = source_config::keeping_secrets(source.provider, &source.config);
         input.config.apply(source.provider, &mut source.config)

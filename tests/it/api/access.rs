@@ -52,10 +52,10 @@ fn a_token_does_in_its_application_what_its_capabilities_say() {
     let ep = house.own(&format!("/endpoint/{}", house.endpoint));
     let url = json!({"url": "http://127.0.0.1:1/"});
     let rows: [(Value, [u16; 6]); 5] = [
-        (json!({}), [200, 200, 200, 201, 200, 200]),
+        (json!({}), [200, 200, 204, 201, 200, 200]),
         (json!({"readOnly": true}), [200, 403, 403, 403, 403, 403]),
         (json!({"capabilities": ["ViewBase", "ViewEndpointSecret"]}), [200, 200, 403, 403, 403, 403]),
-        (json!({"capabilities": ["ViewBase", "ManageEndpointSecret"]}), [200, 200, 200, 403, 403, 403]),
+        (json!({"capabilities": ["ViewBase", "ManageEndpointSecret"]}), [200, 200, 204, 403, 403, 403]),
         (json!({"capabilities": ["ViewBase", "CreateAttempts"]}), [200, 403, 403, 403, 403, 200]),
     ];
     for (grant, expected) in rows {

@@ -14,7 +14,8 @@ use svix::error::{Error, Result};
 use svix::models::{
     AppPortalAccessIn, ApplicationIn, ApplicationPatch, BackgroundTaskType, EndpointHeadersIn, EndpointHeadersPatchIn,
     EndpointIn, EndpointPatch, EndpointSecretRotateIn, EventExampleIn, EventTypeIn, EventTypePatch, MessageIn,
-    MessagePrecheckIn, MessageStatus, OperationalWebhookEndpointIn, RecoverIn, ReplayIn,
+    MessagePrecheckIn, MessageStatus, OperationalWebhookEndpointIn, OperationalWebhookEndpointSecretIn, RecoverIn,
+    ReplayIn,
 };
 use svix::webhooks::Webhook;
 
@@ -103,11 +104,12 @@ async fn endpoints(svix: &Svix, url: &str) -> Result<[String; 2]> {
     endpoint.patch_headers(named().0, named().1, patch).await?;
     assert_eq!(endpoint.get_headers(named().0, named().1).await?.headers, headers("red"));
     let before = endpoint.get_secret(named().0, named().1).await?.key;
-    endpoint.rotate_secret(named().0, named().1, EndpointSecretRotateIn::default(), None).await?;
-    assert_ne!(endpoint.get_secret(named().0, named().1).await?.key, before);
+    let rotated = endpoint.rotate_secret(named().0, named().1, EndpointSecretRotateIn::default(), None).await?.key;
+    assert_ne!(rotated, before);
+    assert_eq!(endpoint.get_secret(named().0, named().1).await?.key, rotated);
     let short = EndpointListOptions { limit: Some(1), ..EndpointListOptions::default() };
     let page = endpoint.list(APP.to_owned(), Some(short)).await?;
-    assert_eq!((page.data[0].id.as_str(), page.done), (everything.as_str(), false));
+    assert_eq!((&page.data[0].id, page.done), (&failed.id, false), "the newest first");
     let wrong = endpoint.create(APP.to_owned(), EndpointIn::new("no url".to_owned()), None).await;
     assert_eq!(refusal(wrong), (StatusCode::UNPROCESSABLE_ENTITY, "body.url".to_owned()));
     Ok([everything, failed.id])
@@ -181,6 +183,7 @@ async fn beyond(svix: &Svix, [everything, failed]: &[String; 2], event: &str) ->
     let hearer = svix.operational_webhook().endpoint();
     let made = hearer.create(OperationalWebhookEndpointIn::new("http://127.0.0.1:1/".to_owned()), None).await?;
     assert!(hearer.get_secret(made.id.clone()).await?.key.starts_with("whsec_"));
+    hearer.rotate_secret(made.id.clone(), OperationalWebhookEndpointSecretIn::default(), None).await?;
     hearer.delete(made.id).await?;
     svix.message().expunge_content(APP.to_owned(), event.to_owned()).await?;
     svix.statistics().aggregate_event_types().await?;

@@ -83,15 +83,15 @@ fn an_events_endpoints_are_listed_whatever_became_of_them() {
     let event = world.publish(&app, "{}");
     world.attempts(&app, &event, 1);
     let list = || world.call("GET", &format!("/api/v1/app/{app}/msg/{event}/endpoint"), "").expect(200);
-    assert_eq!(ids(&list()), [endpoint.clone(), other.clone()]);
+    assert_eq!(ids(&list()), [other.clone(), endpoint.clone()], "the newest first");
     let rows = list()["data"].clone();
-    assert_eq!((&rows[0]["statusText"], &rows[0]["url"]), (&json!("success"), &json!(good.url)));
-    assert!(["sending", "pending"].contains(&rows[1]["statusText"].as_str().unwrap()), "{rows}");
+    assert_eq!((&rows[1]["statusText"], &rows[1]["url"]), (&json!("success"), &json!(good.url)));
+    assert!(["sending", "pending"].contains(&rows[0]["statusText"].as_str().unwrap()), "{rows}");
     let first = world.call("GET", &format!("/api/v1/app/{app}/msg/{event}/endpoint?limit=1"), "").expect(200);
-    assert_eq!((ids(&first), &first["done"]), (vec![endpoint], &json!(false)));
+    assert_eq!((ids(&first), &first["done"]), (vec![other], &json!(false)));
     let rest =
         format!("/api/v1/app/{app}/msg/{event}/endpoint?limit=1&iterator={}", first["iterator"].as_str().unwrap());
-    assert_eq!(ids(&world.call("GET", &rest, "").expect(200)), [other]);
+    assert_eq!(ids(&world.call("GET", &rest, "").expect(200)), [endpoint]);
     let active = |event_type: &str| {
         let body = json!({ "eventType": event_type });
         world.call("POST", &format!("/api/v1/app/{app}/msg/precheck/active"), body).expect(200)["active"].clone()
@@ -137,12 +137,12 @@ fn put_makes_or_replaces_and_patch_changes_what_it_names() {
         (&patched["name"], &patched["throttleRate"], &patched["metadata"]["k"]),
         (&json!("one"), &Value::Null, &json!("v"))
     );
-    let at = |url: &str| json!({"url": url, "description": "d", "channels": ["eu"], "filterTypes": []});
+    let at = |url: &str| json!({"url": url, "description": "d", "channels": ["eu"], "filterTypes": null});
     let made = world.call("PUT", "/api/v1/app/a/endpoint/e", at("http://127.0.0.1:1/one")).expect(201);
     assert_eq!((&made["uid"], &made["channels"], &made["filterTypes"]), (&json!("e"), &json!(["eu"]), &Value::Null));
     let secret = world.call("GET", "/api/v1/app/a/endpoint/e/secret", "").expect(200);
     world.call("PUT", "/api/v1/app/a/endpoint/e/headers", r#"{"headers":{"X-A":"b"}}"#).expect(204);
-    let bare = json!({"url": "http://127.0.0.1:1/two", "disabled": true});
+    let bare = json!({"url": "http://127.0.0.1:1/two", "disabled": true, "uid": "e"});
     let replaced = world.call("PUT", "/api/v1/app/a/endpoint/e", bare).expect(200);
     assert_eq!(
         (&replaced["id"], &replaced["channels"], &replaced["description"]),

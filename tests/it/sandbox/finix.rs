@@ -150,7 +150,7 @@ fn a_webhook_is_an_endpoint_of_the_users_application_and_nothing_beside() {
     let expected =
         json!([{"entity": "fee", "types": ["created", "updated"]}, {"entity": "file", "types": ["updated"]}]);
     assert_eq!(read["enabled_events"], expected, "what was changed on one side shows on the other");
-    world.call("POST", &format!("{path}/secret/rotate"), "{}").expect(200);
+    world.call("POST", &format!("{path}/secret/rotate"), "{}").expect(204);
     assert!(user.get(&format!("/webhooks/{id}"))["previous_secret_expires_at"].is_string());
 }
 

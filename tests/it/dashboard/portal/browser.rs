@@ -97,15 +97,15 @@ fn svix_hooks_for_react_ask_from_a_page_of_another_origin() {
     let origin = page.trim_end_matches("/hook");
     let world = World::start_with(&["--allow-network", "127.0.0.0/8", "--portal-frame-ancestors", origin]);
     let receiver = Receiver::good();
-    let (app, _) = world.subscribe(&receiver.url);
-    world.endpoint(&app, &json!({"url": receiver.url, "description": "second"}));
-    let third = world.endpoint(&app, &json!({"url": receiver.url, "description": "third"}));
+    let app = world.call("POST", "/api/v1/app", r#"{"name":"acme"}"#).expect(201)["id"].as_str().unwrap().to_owned();
+    let [first, ..] = ["first", "second", "third"]
+        .map(|name| world.endpoint(&app, &json!({"url": receiver.url, "description": name})));
     world.call("POST", "/api/v1/event-type", r#"{"name":"order.paid","description":"Paid"}"#).expect(201);
     let event = world.publish(&app, "{}");
     receiver.wait_for(3);
     world.attempts(&app, &event, 3);
     let link = url(&world, &app, &json!({}));
-    tell("react.mjs", "hooks", &world, &[&page, &link, &app, &third, &receiver.url, &event]);
-    let saved = world.call("GET", &format!("/api/v1/app/{app}/endpoint/{third}"), "").expect(200);
+    tell("react.mjs", "hooks", &world, &[&page, &link, &app, &first, &receiver.url, &event]);
+    let saved = world.call("GET", &format!("/api/v1/app/{app}/endpoint/{first}"), "").expect(200);
     assert_eq!((&saved["description"], &saved["eventTypes"]), (&json!("Saved by a page"), &json!(null)), "{saved}");
 }
