@@ -102,13 +102,11 @@ impl<K: Id> Asked<K> {
     }
 }
 
-/// Reads `before`, `after`, `event_types`, `channel`; the window is 90 days back unless an iterator walks on.
+/// Reads `before`, `after`, `event_types`, `channel`, `tag`. The window lies between the two times, 90 days back where no
+/// `after` is given; an iterator walks on whatever they say.
 pub(super) fn filter(call: &Call, now_ms: i64) -> Result<Filter> {
     let walking = call.query_one("iterator")?.is_some_and(|text| !text.is_empty());
     let (before, after) = (moment(call, "before")?, moment(call, "after")?);
-    if before.is_some() && after.is_some() && !walking {
-        return Err(Error::at(&["query", "before"], "cannot be given together with `after`; give one"));
-    }
     let mut filter = Filter { channel: call.query_one("channel")?, tag: call.query_one("tag")?, ..Filter::default() };
     for list in call.query("event_types") {
         filter.event_types.extend(list.split(',').filter(|name| !name.is_empty()).map(str::to_owned));

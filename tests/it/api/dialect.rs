@@ -61,16 +61,9 @@ fn refusals_have_the_codes_and_texts_that_clients_know() {
     );
     let example = format!("{APP}/endpoint/e/send-example");
     refuses(&world, ("POST", &example, json!({"eventType": "a.b"})), 400, &[("/code", "invalid_scheme")]);
-    let both = "before=2026-01-02T00:00:00Z&after=2026-01-01T00:00:00Z";
-    refuses(
-        &world,
-        ("GET", &list(both), Value::Null),
-        422,
-        &[("/detail/0/loc/0", "query"), ("/detail/0/loc/1", "before")],
-    );
     let rotate = format!("{APP}/endpoint/e/secret/rotate");
     for _ in 0..10 {
-        world.call("POST", &rotate, "{}").expect(200);
+        world.call("POST", &rotate, "{}").expect(204);
     }
     refuses(&world, ("POST", &rotate, json!({})), 400, &[("/code", "limit_reached")]);
 }
