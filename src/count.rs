@@ -1,6 +1,6 @@
 //! Counts: what deliveries and attempts came to, so that nobody has to go through them to know.
 
-use crate::delivery::Status;
+use crate::delivery::Standing;
 use crate::histogram::Histogram;
 
 /// An hour, in ms: counts are kept by the hour.
@@ -30,6 +30,8 @@ pub struct Counts {
     pub failed: i64,
     /// Those that ended because their endpoint or their payload is gone.
     pub canceled: i64,
+    /// Those that were tried and wait for their next attempt.
+    pub retrying: i64,
     /// Attempts that a 2xx answered, by their own hour.
     pub attempts_succeeded: i64,
     /// Attempts that it did not.
@@ -38,22 +40,23 @@ pub struct Counts {
 
 impl Counts {
     /// Deliveries that wait for an attempt.
-    pub fn pending(&self) -> i64 {
+    pub fn waiting(&self) -> i64 {
         (self.accepted - self.succeeded - self.failed - self.canceled).max(0)
     }
 
-    /// One delivery went from one status to another.
-    pub fn moved(&mut self, from: Status, to: Status) {
+    /// One delivery stood so and stands otherwise now.
+    pub fn moved(&mut self, from: Standing, to: Standing) {
         self.of(from, -1);
         self.of(to, 1);
     }
 
-    fn of(&mut self, status: Status, change: i64) {
-        match status {
-            Status::Success => self.succeeded += change,
-            Status::Failed => self.failed += change,
-            Status::Canceled => self.canceled += change,
-            Status::Pending => {}
+    fn of(&mut self, standing: Standing, change: i64) {
+        match standing {
+            Standing::Success => self.succeeded += change,
+            Standing::Failed => self.failed += change,
+            Standing::Canceled => self.canceled += change,
+            Standing::Sending => self.retrying += change,
+            Standing::Pending => {}
         }
     }
 
@@ -72,6 +75,7 @@ impl Counts {
         self.succeeded += other.succeeded;
         self.failed += other.failed;
         self.canceled += other.canceled;
+        self.retrying += other.retrying;
         self.attempts_succeeded += other.attempts_succeeded;
         self.attempts_failed += other.attempts_failed;
     }
@@ -98,9 +102,9 @@ pub struct Minute {
 }
 
 impl Minute {
-    /// One of its deliveries went from one status to another.
-    pub fn moved(&mut self, from: Status, to: Status) {
-        self.waiting += i64::from(to == Status::Pending) - i64::from(from == Status::Pending);
+    /// One of its deliveries stood so and stands otherwise now.
+    pub fn moved(&mut self, from: Standing, to: Standing) {
+        self.waiting += i64::from(to.waits()) - i64::from(from.waits());
     }
 
     /// Adds what was counted elsewhere.

@@ -9,7 +9,7 @@ use crate::retry::{self, Ladder};
 /// far enough from the end of numbers to be added to.
 pub const BLOCKED_MS: i64 = i64::MAX / 2;
 
-/// Where a delivery stands; the numbers are the API's.
+/// Where a delivery stands; the numbers are the store's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Status {
@@ -24,14 +24,66 @@ pub enum Status {
 }
 
 impl Status {
-    /// Where a delivery stands; one that has no row yet waits for its first attempt.
-    pub fn of(delivery: Option<Delivery>) -> Self {
-        delivery.map_or(Self::Pending, |delivery| delivery.status)
-    }
-
     /// Reads the number; `None` for one that is no status.
     pub fn from_number(number: i64) -> Option<Self> {
         [Self::Success, Self::Pending, Self::Failed, Self::Canceled].into_iter().find(|status| *status as i64 == number)
+    }
+}
+
+/// Where a delivery stands as callers are told: what waits for its first attempt is told from what waits for another. The
+/// numbers are Svix's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Standing {
+    /// A 2xx came.
+    Success = 0,
+    /// It waits for its first attempt.
+    Pending = 1,
+    /// The ladder is used up.
+    Failed = 2,
+    /// It was tried, and waits for its next attempt.
+    Sending = 3,
+    /// The endpoint was deleted first, the payload erased, or somebody skipped it.
+    Canceled = 4,
+}
+
+impl Standing {
+    /// Where a delivery of this status stands after so many attempts.
+    pub fn new(status: Status, attempts: u32) -> Self {
+        match status {
+            Status::Success => Self::Success,
+            Status::Pending if attempts > 0 => Self::Sending,
+            Status::Pending => Self::Pending,
+            Status::Failed => Self::Failed,
+            Status::Canceled => Self::Canceled,
+        }
+    }
+
+    /// Where a delivery stands; one that has no row yet waits for its first attempt.
+    pub fn of(delivery: Option<Delivery>) -> Self {
+        delivery.map_or(Self::Pending, |delivery| delivery.standing())
+    }
+
+    /// Reads the number; `None` for one that is none.
+    pub fn from_number(number: u8) -> Option<Self> {
+        let all = [Self::Success, Self::Pending, Self::Failed, Self::Sending, Self::Canceled];
+        all.into_iter().find(|standing| *standing as u8 == number)
+    }
+
+    /// Svix's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Pending => "pending",
+            Self::Failed => "fail",
+            Self::Sending => "sending",
+            Self::Canceled => "canceled",
+        }
+    }
+
+    /// Whether an attempt is to come.
+    pub fn waits(self) -> bool {
+        matches!(self, Self::Pending | Self::Sending)
     }
 }
 
@@ -54,6 +106,11 @@ impl Delivery {
     /// Born with its event: due at once, nothing tried.
     pub fn fresh(now_ms: i64) -> Self {
         Self { status: Status::Pending, attempts: 0, step: 0, due_ms: Some(now_ms), trigger: Trigger::Scheduled }
+    }
+
+    /// Where it stands as callers are told.
+    pub fn standing(&self) -> Standing {
+        Standing::new(self.status, self.attempts)
     }
 
     /// It is not tried again; one that has ended stays as it is.
@@ -111,6 +168,22 @@ mod tests {
     use super::*;
 
     const RETRY: Outcome = Outcome::Retry { asked_secs: None };
+
+    #[test]
+    fn what_was_tried_and_waits_is_told_from_what_nobody_tried() {
+        let fresh = Delivery::fresh(0);
+        let tried = fresh.after(RETRY, &retry::STANDARD, 0, 0.0);
+        assert_eq!(
+            (Standing::of(None), fresh.standing(), tried.standing()),
+            (Standing::Pending, Standing::Pending, Standing::Sending)
+        );
+        let mut canceled = tried;
+        canceled.cancel();
+        assert_eq!((canceled.standing(), tried.standing().waits()), (Standing::Canceled, true));
+        for number in 0..=5 {
+            assert_eq!(Standing::from_number(number).map(|found| found as u8), (number < 5).then_some(number));
+        }
+    }
 
     #[test]
     fn the_ladder_ends_in_a_visible_state() {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::Status;
+use crate::delivery::Standing;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::id::{ApplicationId, EndpointId, EnvironmentId, EventId, Id as _, TaskId, floor_at};
@@ -84,7 +84,7 @@ pub struct Wanted {
     pub channel: Option<String>,
     /// Events with this tag.
     pub tag: Option<String>,
-    /// Deliveries that came to this.
+    /// Deliveries that stand so, by its number.
     pub status: Option<u8>,
     /// Deliveries whose last attempt was answered in this hundred (200 for 2xx, 0 for no answer).
     pub status_class: Option<u16>,
@@ -98,10 +98,9 @@ impl Wanted {
             && self.tag.as_ref().is_none_or(|tag| tags.contains(tag))
     }
 
-    /// Whether a delivery that was tried and stands so is meant; one that waits for a retry is `3` in the API's words.
-    pub fn fits_delivery(&self, status: Status, last_code: u16) -> bool {
-        let shown = if status == Status::Pending { 3 } else { status as u8 };
-        self.status.is_none_or(|wanted| wanted == shown)
+    /// Whether a delivery that was tried and stands so is meant.
+    pub fn fits_delivery(&self, standing: Standing, last_code: u16) -> bool {
+        self.status.is_none_or(|wanted| wanted == standing as u8)
             && self.status_class.is_none_or(|class| last_code / 100 == class / 100)
     }
 }
@@ -140,6 +139,12 @@ pub struct Replay {
 }
 
 impl Replay {
+    /// Whether it means only what was not delivered: one that is delivered between being found and being made stays so.
+    pub fn spares_delivered(&self) -> bool {
+        let not_delivered = [Standing::Failed, Standing::Sending].map(|standing| Some(standing as u8));
+        self.kind.is_of_open() || not_delivered.contains(&self.wanted.status)
+    }
+
     /// One that begins now, with what it means: which deliveries, from the first event to the one before the last,
     /// narrowed to what. Its id says when it was asked for.
     pub fn begin(

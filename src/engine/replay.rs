@@ -85,8 +85,16 @@ impl<R> Core<R> {
         for &(event, _) in &events {
             self.lanes[lane].settle(event); // a read on its way may show the line that it has now
         }
-        let (kind, due_ms) = (replay.kind, now.steady_ms);
-        let replayed = Replayed { replay: replay.id, endpoint: replay.endpoint, kind, events, position, done, due_ms };
+        let replayed = Replayed {
+            replay: replay.id,
+            endpoint: replay.endpoint,
+            kind: replay.kind,
+            events,
+            position,
+            done,
+            due_ms: now.steady_ms,
+            spares_delivered: replay.spares_delivered(),
+        };
         self.groups.push(now, Op::Replay(Box::new(replayed)));
         if some {
             self.groups.line(lane, now.steady_ms);

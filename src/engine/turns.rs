@@ -136,9 +136,9 @@ impl<R> Core<R> {
             }
             Op::Resend { event, endpoint, .. } => self.lanes.settled(*endpoint, *event),
             Op::Replay(replayed) => {
-                for (event, key) in &replayed.events {
-                    self.lanes.settled(replayed.endpoint, *event);
-                    self.wrote(replayed.endpoint, *key);
+                for &(event, key) in &replayed.events {
+                    self.lanes.settled(replayed.endpoint, event);
+                    self.wrote(replayed.endpoint, key);
                 }
             }
             Op::Setting(setting) => {

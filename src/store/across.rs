@@ -69,7 +69,7 @@ pub struct Overview {
 /// Which events are looked for across an environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Search {
-    /// By type, channel, tag and time; with a status: those with a delivery that stands so, one that nobody tried yet
+    /// By type, channel, tag and time; with a standing: those with a delivery that stands so, one that nobody tried yet
     /// waits.
     pub filter: Filter,
     /// This application's alone.
@@ -82,7 +82,7 @@ impl Search {
     /// Whether so many events, with so many bytes of payload, were enough to look at before there is an answer.
     pub(super) fn ends(&self, events: usize, bytes: usize) -> bool {
         // whether an event's deliveries stand so is a look at each of them
-        let quick = self.text.is_some() && self.filter.status.is_none();
+        let quick = self.text.is_some() && self.filter.standing.is_empty();
         events >= if quick { SEARCHED_ROWS_MAX } else { SCAN_ROWS_MAX } || bytes >= SEARCHED_BYTES_MAX
     }
 }

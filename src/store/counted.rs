@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::count::{Counts, Minute, hour, minute};
-use crate::delivery::Status;
+use crate::delivery::Standing;
 use crate::fan_out;
 use crate::id::{EndpointId, EventId, Id as _};
 use crate::store::{NewRow, Tried};
@@ -48,8 +48,8 @@ impl Counted {
         self.minute_of(endpoint, event.time_ms()).waiting += 1;
     }
 
-    /// A delivery went from one status to another.
-    pub(super) fn moved(&mut self, event: EventId, endpoint: EndpointId, from: Status, to: Status) {
+    /// A delivery stood so and stands otherwise now.
+    pub(super) fn moved(&mut self, event: EventId, endpoint: EndpointId, from: Standing, to: Standing) {
         if from != to {
             self.hour_of(endpoint, event.time_ms()).moved(from, to);
             self.minute_of(endpoint, event.time_ms()).moved(from, to);
@@ -57,8 +57,8 @@ impl Counted {
     }
 
     /// An attempt ended; its delivery stood so before, and took its time from `since_ms` on, where that counts.
-    pub(super) fn tried(&mut self, tried: &Tried, before: Status, since_ms: Option<i64>) {
-        let (endpoint, attempt, after) = (tried.endpoint, &tried.attempt, tried.delivery.status);
+    pub(super) fn tried(&mut self, tried: &Tried, before: Standing, since_ms: Option<i64>) {
+        let (endpoint, attempt, after) = (tried.endpoint, &tried.attempt, tried.delivery.standing());
         self.hour_of(endpoint, attempt.id.time_ms()).tried(attempt.succeeded());
         if before == after {
             return;
@@ -66,9 +66,9 @@ impl Counted {
         self.moved(tried.event, endpoint, before, after);
         let minute = self.minute_of(endpoint, attempt.id.time_ms());
         match after {
-            Status::Success => minute.delivered += 1,
-            Status::Failed => minute.failed += 1,
-            Status::Pending | Status::Canceled => {}
+            Standing::Success => minute.delivered += 1,
+            Standing::Failed => minute.failed += 1,
+            Standing::Pending | Standing::Sending | Standing::Canceled => {}
         }
         if let Some(since_ms) = since_ms {
             let took_ms = attempt.started_ms + i64::from(attempt.duration_ms) - since_ms;
@@ -94,9 +94,9 @@ pub(super) fn oldest_minute(wall_ms: i64) -> i64 {
 
 /// Whether it counts how long a delivery took that stood so before: it was delivered now, by its ladder alone. A replay
 /// begins the ladder anew, a resend uses none of its steps.
-pub(super) fn is_timed(tried: &Tried, before: Status) -> bool {
+pub(super) fn is_timed(tried: &Tried, before: Standing) -> bool {
     let delivery = &tried.delivery;
-    before != Status::Success && delivery.status == Status::Success && delivery.step == delivery.attempts
+    before != Standing::Success && delivery.standing() == Standing::Success && delivery.step == delivery.attempts
 }
 
 /// Whether a delivery was in memory alone until its first attempt ended: then it is one that its event was accepted

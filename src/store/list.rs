@@ -1,7 +1,7 @@
 //! Lists: what part of one is asked for, what it is narrowed to, and what is answered.
 
 use crate::attempt::Attempt;
-use crate::delivery::{Delivery, Status};
+use crate::delivery::{Delivery, Standing};
 use crate::error::Result;
 use crate::event::Event;
 use crate::id::{AttemptId, EndpointId, EventId, Id, IdText, WebhookId};
@@ -68,14 +68,19 @@ pub struct Filter {
     pub endpoint: Option<EndpointId>,
     /// Events with this tag.
     pub tag: Option<String>,
-    /// Deliveries that stand so.
-    pub status: Option<Status>,
+    /// Deliveries that stand in one of these ways; empty for all.
+    pub standing: Vec<Standing>,
 }
 
 impl Filter {
     /// Whether it asks for something of events.
     pub fn is_of_events(&self) -> bool {
         !self.event_types.is_empty() || self.channel.is_some() || self.tag.is_some()
+    }
+
+    /// Whether a delivery that stands so is asked for.
+    pub fn stands(&self, standing: Standing) -> bool {
+        self.standing.is_empty() || self.standing.contains(&standing)
     }
 
     /// How many rows of attempts or deliveries are looked at.

@@ -9,7 +9,7 @@ use crate::application::Application;
 use crate::attempt::Attempt;
 use crate::audit::By;
 use crate::conflict::{First, Held};
-use crate::delivery::{Delivery, Due, Status};
+use crate::delivery::{Delivery, Due, Standing, Status};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::{Environment, Validation};
 use crate::event::{Event, Once, Release};
@@ -174,8 +174,8 @@ pub struct Tried {
 impl Tried {
     /// As it is written down when the delivery stood so before: one that was canceled while the attempt was on its way
     /// is not tried again.
-    pub(super) fn after(&self, before: Status) -> Cow<'_, Self> {
-        if before == Status::Canceled && self.delivery.status == Status::Pending {
+    pub(super) fn after(&self, before: Standing) -> Cow<'_, Self> {
+        if before == Standing::Canceled && self.delivery.status == Status::Pending {
             let delivery = Delivery { status: Status::Canceled, due_ms: None, ..self.delivery };
             return Cow::Owned(Self { delivery, ..self.clone() });
         }
@@ -200,6 +200,8 @@ pub struct Replayed {
     pub done: bool,
     /// When they are due: now, on the steady scale.
     pub due_ms: i64,
+    /// Whether what was delivered meanwhile stays so.
+    pub spares_delivered: bool,
 }
 
 /// A change of settings, whose it is, and the answer that a retry of its request will get. The audit log tells of it in

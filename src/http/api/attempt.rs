@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{Api, empty, endpoint, event, not_changed};
 use crate::application::Application;
-use crate::delivery::Status;
+use crate::delivery::Standing;
 use crate::endpoint::{Endpoint, State as EndpointState};
 use crate::error::{Error, Kind, Result};
 use crate::event::Event;
@@ -45,8 +45,8 @@ struct AttemptOut {
 
 fn out(row: &AttemptRow, ids: &IdText, with_content: bool) -> AttemptOut {
     let attempt = &row.attempt;
-    let (status, status_text) =
-        if attempt.succeeded() { (Status::Success, "success") } else { (Status::Failed, "fail") };
+    // an attempt has ended, and its delivery may go on, as in svix-server
+    let status = if attempt.succeeded() { Standing::Success } else { Standing::Failed };
     AttemptOut {
         id: ids.of(attempt.id),
         msg_id: row.called(ids),
@@ -56,7 +56,7 @@ fn out(row: &AttemptRow, ids: &IdText, with_content: bool) -> AttemptOut {
         response_status_code: attempt.status_code,
         response_duration_ms: attempt.duration_ms,
         status: status as u8,
-        status_text,
+        status_text: status.name(),
         trigger_type: attempt.trigger as u8,
         timestamp: time(attempt.started_ms),
         msg: None,
@@ -85,7 +85,7 @@ async fn list(api: &Api, call: &Call, application: &Application, of: AttemptsOf)
     let with_event = call.query_flag("with_msg", false)?;
     expanded(call)?; // an attempt is never canceled
     let status = status(call)?;
-    filter.succeeded = status.map(|status| status == Status::Success as u8);
+    filter.succeeded = status.map(|status| status == Standing::Success);
     filter.status_class = match call.query_one("status_code_class")?.map(|text| text.parse::<u16>()) {
         None => None,
         Some(Ok(class)) if class % 100 == 0 && class <= 500 => Some(class),
@@ -97,7 +97,7 @@ async fn list(api: &Api, call: &Call, application: &Application, of: AttemptsOf)
         .read(move |store| {
             let listed = match status {
                 // an attempt has ended: it stands in no other way
-                Some(other) if other != Status::Success as u8 && other != Status::Failed as u8 => Listed::empty(),
+                Some(Standing::Pending | Standing::Sending | Standing::Canceled) => Listed::empty(),
                 _ => store.attempts(of, page, &filter)?,
             };
             let events = if with_event { events(store, application, &listed.rows)? } else { BTreeMap::new() };
@@ -119,12 +119,12 @@ pub(super) fn expanded(call: &Call) -> Result<bool> {
     call.query_flag("expanded_statuses", !call.header(USER_AGENT).starts_with(SVIX_SDK))
 }
 
-/// The number of a status in the query.
-pub(super) fn status(call: &Call) -> Result<Option<u8>> {
+/// The status in the query.
+pub(super) fn status(call: &Call) -> Result<Option<Standing>> {
     let wrong =
         || Error::at(&["query", "status"], "must be 0 (success), 1 (pending), 2 (fail), 3 (sending) or 4 (canceled)");
     let text = call.query_one("status")?;
-    text.map(|text| text.parse::<u8>().ok().filter(|status| *status <= 4).ok_or_else(wrong)).transpose()
+    text.map(|text| text.parse().ok().and_then(Standing::from_number).ok_or_else(wrong)).transpose()
 }
 
 async fn wanted_endpoint(api: &Api, call: &Call, application: ApplicationId) -> Result<Option<EndpointId>> {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::endpoint::EndpointOut;
 use super::{Api, SHOWN_MS, attempt, endpoint, event};
-use crate::delivery::{Delivery, Status};
+use crate::delivery::{Delivery, Standing};
 use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::http::call::{Call, answer};
@@ -16,9 +16,6 @@ use crate::http::page::{Asked, filter, time};
 use crate::http::problem::text;
 use crate::id::EndpointId;
 use crate::store::{DeliveryRow, Listed};
-
-/// The number and the word of an attempt that is on its way.
-const SENDING: u8 = 3;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,25 +37,18 @@ struct StandingOut {
 impl StandingOut {
     /// As it is told to a caller who may not know that there is more than success, pending, fail and sending.
     fn to(self, expanded: bool) -> Self {
-        if expanded || self.status != Status::Canceled as u8 {
+        if expanded || self.status != Standing::Canceled as u8 {
             return self;
         }
-        Self { status: Status::Success as u8, status_text: "success", ..self }
+        Self { status: Standing::Success as u8, status_text: "success", ..self }
     }
 }
 
 /// Where a delivery stands; one without a row is in memory, about to be tried for the first time.
-fn standing(delivery: Option<&Delivery>) -> StandingOut {
-    let Some(delivery) = delivery else {
-        return StandingOut { status: SENDING, status_text: "sending", next_attempt: None };
-    };
-    let status_text = match delivery.status {
-        Status::Success => "success",
-        Status::Pending => "pending",
-        Status::Failed => "fail",
-        Status::Canceled => "canceled",
-    };
-    StandingOut { status: delivery.status as u8, status_text, next_attempt: delivery.next_ms().map(time) }
+fn standing(delivery: Option<Delivery>) -> StandingOut {
+    let standing = Standing::of(delivery);
+    let next_attempt = delivery.and_then(|delivery| delivery.next_ms()).map(time);
+    StandingOut { status: standing as u8, status_text: standing.name(), next_attempt }
 }
 
 /// Two JSON objects as one; a payload in them stays as it was written.
@@ -78,18 +68,11 @@ pub(super) async fn of_endpoint(State(api): State<Api>, call: Call) -> Result<Re
     let asked = event::asked(&api, &call, application, true).await?;
     let now_ms = api.clock.now().wall_ms;
     let (page, mut filter) = (asked.page, filter(&call, now_ms)?);
-    let status = attempt::status(&call)?;
-    filter.status = status.and_then(|status| Status::from_number(status.into()));
-    let listed = api
-        .read(move |store| match status {
-            // what is on its way for the first time was not attempted yet
-            Some(SENDING) => Ok(Listed::empty()),
-            _ => store.attempted(endpoint, page, &filter, with_content),
-        })
-        .await?;
+    filter.standing.extend(attempt::status(&call)?);
+    let listed = api.read(move |store| store.attempted(endpoint, page, &filter, with_content)).await?;
     let shape = |row: DeliveryRow| {
         let event = event::out(&row.event, ids, with_content, now_ms);
-        joined(&event, &text(&standing(Some(&row.delivery)).to(expanded)))
+        joined(&event, &text(&standing(Some(row.delivery)).to(expanded)))
     };
     Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, |row| row.event.id, shape)))
 }
@@ -116,7 +99,7 @@ pub(super) async fn of_event(State(api): State<Api>, call: Call) -> Result<Respo
         .await?;
     let shape = |(endpoint, delivery): (Endpoint, Option<Delivery>)| DestinationOut {
         endpoint: endpoint::out(endpoint, ids),
-        standing: standing(delivery.as_ref()),
+        standing: standing(delivery),
     };
     Ok(answer(StatusCode::OK, &asked.answer_ids(listed, ids, |(endpoint, _)| endpoint.id, shape)))
 }

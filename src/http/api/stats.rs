@@ -78,8 +78,9 @@ struct AppTypesOut {
 /// GET `…/stats`: deliveries by the time of their events.
 pub(super) async fn deliveries(State(api): State<Api>, call: Call) -> Result<Response> {
     let counts = counts(&api, &call).await?;
-    let Counts { succeeded, failed, canceled, .. } = counts;
-    let stats = StatsOut { success: succeeded, pending: counts.pending(), sending: 0, fail: failed, canceled };
+    let Counts { succeeded, failed, canceled, retrying, .. } = counts;
+    let pending = (counts.waiting() - retrying).max(0);
+    let stats = StatsOut { success: succeeded, pending, sending: retrying, fail: failed, canceled };
     Ok(answer(StatusCode::OK, &stats))
 }
 

@@ -15,7 +15,7 @@ use super::seen::answer;
 use super::time::{moment, span};
 use super::visit::Visit;
 use crate::attempt::Trigger;
-use crate::delivery::Status;
+use crate::delivery::Standing;
 use crate::endpoint::State as EndpointState;
 use crate::error::{Error, Result};
 use crate::http::api::attempt;
@@ -73,11 +73,12 @@ fn facts(api: &Api, visit: &Visit, life: &Life) -> Markup {
 
 fn delivery(api: &Api, visit: &Visit, life: &Life, leg: &Leg, steady_ms: i64) -> Markup {
     let (id, event) = (api.engine.text().of(leg.id), api.engine.text().of(life.event.id));
-    let (class, text) = match leg.delivery.map(|delivery| delivery.status) {
-        Some(Status::Success) => ("good", "delivered"),
-        Some(Status::Failed) => ("bad", "failed for good"),
-        Some(Status::Canceled) => ("soft", "canceled"),
-        Some(Status::Pending) | None => ("wait", "waits"),
+    let (class, text) = match Standing::of(leg.delivery) {
+        Standing::Success => ("good", "delivered"),
+        Standing::Failed => ("bad", "failed for good"),
+        Standing::Canceled => ("soft", "canceled"),
+        Standing::Sending => ("wait", "waits for its retry"),
+        Standing::Pending => ("wait", "waits"),
     };
     let may_resend = leg.endpoint.as_ref().is_some_and(|endpoint| endpoint.state == EndpointState::Enabled);
     html! {

@@ -85,7 +85,7 @@ fn figures(overview: &Overview, oldest: &str) -> Markup {
         dl.figures {
             div { dt { "Accepted in 24 h" } dd { (sum.accepted) } }
             div { dt { "Delivered" } dd { (sum.succeeded) } }
-            div { dt { "Waiting" } dd { (sum.pending()) } }
+            div { dt { "Waiting" } dd { (sum.waiting()) } }
             div { dt { "Failed for good" } dd class=[(sum.failed > 0).then_some("bad")] { (sum.failed) } }
             @if let Some(rate) = success_rate(&sum) { div { dt { "Success rate" } dd { (rate) } } }
             div { dt { "Oldest undelivered" } dd { (oldest) } }

@@ -15,7 +15,7 @@ use super::mask;
 use super::time::moment;
 use super::viewers::VIEWERS_MAX;
 use super::visit::Visit;
-use crate::delivery::{Delivery, Status};
+use crate::delivery::{Delivery, Standing};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::http::api::event::meant;
@@ -32,12 +32,13 @@ const LIVE_SECS: u8 = 2;
 /// How many of the newest are shown then.
 const LIVE_ROWS: usize = 25;
 /// By which statuses events are found: the word in the form, and for people.
-const STATUSES: [(&str, &str, Option<Status>); 5] = [
-    ("", "any", None),
-    ("delivered", "delivered", Some(Status::Success)),
-    ("waiting", "waiting", Some(Status::Pending)),
-    ("failed", "failed for good", Some(Status::Failed)),
-    ("canceled", "canceled", Some(Status::Canceled)),
+const STATUSES: [(&str, &str, &[Standing]); 6] = [
+    ("", "any", &[]),
+    ("delivered", "delivered", &[Standing::Success]),
+    ("waiting", "waiting", &[Standing::Pending, Standing::Sending]),
+    ("retrying", "waiting for a retry", &[Standing::Sending]),
+    ("failed", "failed for good", &[Standing::Failed]),
+    ("canceled", "canceled", &[Standing::Canceled]),
 ];
 
 /// What is looked for, as the form says it.
@@ -107,14 +108,14 @@ impl Wanted {
             return Err(Error::field("text", format!("must have {TEXT_BYTES_MAX} bytes at most")));
         }
         let none = || Error::field("status", "is none that the form offers");
-        let status = STATUSES.iter().find(|(word, ..)| *word == form.one("status")).ok_or_else(none)?.2;
+        let standing = STATUSES.iter().find(|(word, ..)| *word == form.one("status")).ok_or_else(none)?.2.to_vec();
         let bound = |name: &str| some(name).map(|text| at_minute(name, &text)).transpose();
         let (from_ms, until_ms) = (bound("from")?, bound("until")?);
         let filter = Filter {
             event_types: some("find").into_iter().collect(),
             above: from_ms.map(|ms| floor_at(ms) - 1),
             below: until_ms.map(floor_at),
-            status,
+            standing,
             ..Filter::default()
         };
         let is_narrow = text.is_some() || filter != Filter::default();
@@ -234,9 +235,11 @@ fn table(api: &Api, visit: &Visit, lines: &[Line]) -> Markup {
 
 /// Where an event's deliveries stand, in a word or two: the worst first.
 fn standing(deliveries: &[(EndpointId, Option<Delivery>)]) -> Markup {
-    let count = |wanted: Status| deliveries.iter().filter(|(_, delivery)| Status::of(*delivery) == wanted).count();
+    let standings = || deliveries.iter().map(|(_, delivery)| Standing::of(*delivery));
+    let count = |wanted: &[Standing]| standings().filter(|standing| wanted.contains(standing)).count();
+    let waiting = [Standing::Pending, Standing::Sending];
     let all = deliveries.len();
-    let (class, word, some) = match [Status::Failed, Status::Pending, Status::Success].map(count) {
+    let (class, word, some) = match [&[Standing::Failed][..], &waiting, &[Standing::Success]].map(count) {
         [0, 0, 0] if all == 0 => ("soft", "nobody wants it", all),
         [0, 0, 0] => ("soft", "canceled", all),
         [0, 0, delivered] => ("good", "delivered", delivered),

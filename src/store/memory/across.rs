@@ -9,7 +9,7 @@ use super::list::{matches_event, within};
 use super::{Memory, Tables, minute};
 use crate::application::Application;
 use crate::count::{Counts, Minute};
-use crate::delivery::Status;
+use crate::delivery::Standing;
 use crate::endpoint::{Endpoint, State};
 use crate::error::Result;
 use crate::event::Event;
@@ -72,8 +72,8 @@ fn searched(tables: &Tables, rows: &[&Event], limit: usize, search: &Search) -> 
 fn fits(tables: &Tables, event: &Event, search: &Search) -> bool {
     let holds = |text: &Vec<u8>| event.body.windows(text.len()).any(|part| part == text);
     let stands =
-        |wanted: Status| destinations(tables, event.id).iter().any(|(_, delivery)| Status::of(*delivery) == wanted);
-    search.text.as_ref().is_none_or(holds) && search.filter.status.is_none_or(stands)
+        || destinations(tables, event.id).iter().any(|(_, delivery)| search.filter.stands(Standing::of(*delivery)));
+    search.text.as_ref().is_none_or(holds) && (search.filter.standing.is_empty() || stands())
 }
 
 fn overview(tables: &Tables, environment: EnvironmentId, (from, to): (i64, i64)) -> Overview {
@@ -91,7 +91,7 @@ fn overview(tables: &Tables, environment: EnvironmentId, (from, to): (i64, i64))
             hours.entry(*hour).or_default().add(counts);
             sums.entry(*endpoint).or_default().add(counts);
         }
-        if counts.pending() > 0 {
+        if counts.waiting() > 0 {
             waiting_since = Some(waiting_since.map_or(*hour, |since| since.min(*hour)));
         }
     }

@@ -3,7 +3,7 @@
 use super::count::Sums;
 use super::delivery::move_due;
 use super::{FirstRow, Tables};
-use crate::delivery::{BLOCKED_MS, Delivery, Due, Status};
+use crate::delivery::{BLOCKED_MS, Delivery, Due, Standing, Status};
 use crate::id::{EndpointId, EventId, Id};
 use crate::ordering::OrderKey;
 use crate::store::{CHAINS_MAX, Chain, Refused, Tried, Turn};
@@ -84,7 +84,7 @@ pub(super) fn skip(tables: &mut Tables, sums: &mut Sums, endpoint: EndpointId, e
     if !its_turn || !tables.chains.contains(&(endpoint, key, event)) {
         return Some(Refused::Stale);
     }
-    sums.counted.moved(event, endpoint, Status::Pending, Status::Canceled);
+    sums.counted.moved(event, endpoint, delivery.standing(), Standing::Canceled);
     move_due(tables, (event, endpoint), delivery.due_ms, None);
     if let Some(row) = tables.deliveries.get_mut(&(event, endpoint)) {
         row.delivery = Delivery { status: Status::Canceled, due_ms: None, ..delivery };

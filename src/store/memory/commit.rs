@@ -11,7 +11,7 @@ use super::{
 use crate::attempt::Trigger;
 use crate::audit::By;
 use crate::conflict::First;
-use crate::delivery::{BLOCKED_MS, Delivery, Status};
+use crate::delivery::{BLOCKED_MS, Delivery, Standing, Status};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
 use crate::event::Once;
@@ -75,7 +75,7 @@ fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<
     match op {
         Op::Event(row) | Op::News(row) => return event(tables, sums, row, wall_ms),
         Op::Tried(tried) => {
-            let before = status(tables, tried);
+            let before = standing(tables, tried);
             let tried = &tried.after(before);
             let since_ms = minute::since(tables, tried, before);
             sums.counted.tried(tried, before, since_ms);
@@ -195,10 +195,10 @@ fn known_key(tables: &Tables, once: &Once, wall_ms: i64) -> Option<Refused> {
 }
 
 /// Where a delivery stood until this attempt; one without a row was pending.
-fn status(tables: &Tables, tried: &Tried) -> Status {
+fn standing(tables: &Tables, tried: &Tried) -> Standing {
     let row = tables.deliveries.get(&(tried.event, tried.endpoint));
     let known = row.filter(|_| tried.was_due_ms.is_some() || tried.delivery.attempts > 1);
-    known.map_or(Status::Pending, |row| row.delivery.status)
+    Standing::of(known.map(|row| row.delivery))
 }
 
 fn tried(tables: &mut Tables, tried: &Tried) {
@@ -247,9 +247,10 @@ fn cancel(tables: &mut Tables, counted: &mut Counted, endpoint: EndpointId, coun
     for line in lines {
         if let Some(row) = tables.deliveries.get_mut(&(line.2, endpoint)) {
             row.delivery.due_ms = None;
-            if row.delivery.status == Status::Pending {
+            let standing = row.delivery.standing();
+            if standing.waits() {
                 row.delivery.status = Status::Canceled;
-                counted.moved(line.2, endpoint, Status::Pending, Status::Canceled);
+                counted.moved(line.2, endpoint, standing, Standing::Canceled);
             }
             if let Some(key) = row.key {
                 tables.chains.remove(&(endpoint, key, line.2));

@@ -41,7 +41,7 @@ pub(super) fn attempted(
         let id = row.event.id.value();
         filter.above.is_none_or(|above| id > above)
             && filter.below.is_none_or(|below| id < below)
-            && filter.status.is_none_or(|status| status == row.delivery.status)
+            && filter.stands(row.delivery.standing())
             && matches_event(filter, &row.event)
     };
     let mut listed = scan(&rows, (&page, filter.attempt_rows_max()), |row| row.event.id.value(), fits);

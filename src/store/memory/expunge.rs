@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::count::Sums;
 use super::{Tables, arrival, chain};
-use crate::delivery::{BLOCKED_MS, Status};
+use crate::delivery::{BLOCKED_MS, Standing, Status};
 use crate::id::{ApplicationId, AttemptId, EventId};
 use crate::store::EXPUNGED;
 
@@ -21,8 +21,9 @@ pub(super) fn event(tables: &mut Tables, sums: &mut Sums, application: Applicati
         let Some(due_ms) = row.delivery.due_ms.take() else {
             continue;
         };
-        if row.delivery.status == Status::Pending {
-            sums.counted.moved(event, *endpoint, Status::Pending, Status::Canceled);
+        let standing = row.delivery.standing();
+        if standing.waits() {
+            sums.counted.moved(event, *endpoint, standing, Standing::Canceled);
             row.delivery.status = Status::Canceled;
         }
         tables.due.remove(&(*endpoint, due_ms, event));

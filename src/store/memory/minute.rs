@@ -2,13 +2,13 @@
 
 use super::Tables;
 use crate::count::Minute;
-use crate::delivery::Status;
+use crate::delivery::Standing;
 use crate::id::{EndpointId, EnvironmentId, Id};
 use crate::store::counted::{self, MINUTE_ROWS_FORGOTTEN_MAX, Minutes};
 use crate::store::{COUNT_MINUTES, Tried};
 
 /// From when on a delivery took its time; `None` when that does not count.
-pub(super) fn since(tables: &Tables, tried: &Tried, before: Status) -> Option<i64> {
+pub(super) fn since(tables: &Tables, tried: &Tried, before: Standing) -> Option<i64> {
     if !counted::is_timed(tried, before) {
         return None;
     }

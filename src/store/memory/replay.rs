@@ -4,7 +4,7 @@ use super::count::Sums;
 use super::delivery::move_due;
 use super::{FirstRow, Tables, chain};
 use crate::attempt::Trigger;
-use crate::delivery::{BLOCKED_MS, Delivery, Status};
+use crate::delivery::{BLOCKED_MS, Delivery, Standing, Status};
 use crate::endpoint::Endpoint;
 use crate::event::Event;
 use crate::fan_out;
@@ -60,7 +60,7 @@ pub(super) fn make(tables: &mut Tables, sums: &mut Sums, replayed: &Replayed, wa
 }
 
 /// Makes one delivery due; gives whether it had been delivered before. `None` for one that stays as it is: nobody tried
-/// it yet, or it waits for others of its key.
+/// it yet, it waits for others of its key, or it was delivered meanwhile.
 fn again(
     tables: &mut Tables,
     sums: &mut Sums,
@@ -77,15 +77,18 @@ fn again(
         move_due(tables, (event, endpoint), Some(was_due_ms), due_ms);
         return Some(false);
     }
+    if replayed.spares_delivered && before.is_some_and(|before| before.status == Status::Success) {
+        return None;
+    }
     let due_ms = key.map_or(due_ms, |key| chain::join(tables, sums, (endpoint, key), event, due_ms));
     let row = tables.deliveries.entry((event, endpoint)).or_insert_with(|| {
         sums.counted.add(event, endpoint);
         FirstRow { delivery: Delivery { due_ms: None, ..Delivery::fresh(due_ms) }, first: None, key: None }
     });
     let was = row.delivery;
-    sums.counted.moved(event, endpoint, was.status, Status::Pending);
     row.delivery =
         Delivery { status: Status::Pending, step: 0, due_ms: Some(due_ms), trigger: Trigger::Scheduled, ..was };
+    sums.counted.moved(event, endpoint, was.standing(), row.delivery.standing());
     row.key = key;
     move_due(tables, (event, endpoint), was.due_ms, Some(due_ms));
     Some(was.status == Status::Success)
@@ -144,13 +147,13 @@ fn meant(tables: &Tables, replay: &Replay, endpoint: &Endpoint, event: &Event, w
     }
     row.is_some_and(|row| {
         let tried = row.delivery.status != Status::Pending || waits(row);
-        tried && replay.wanted.fits_delivery(row.delivery.status, last_code(tables, event.id, row, endpoint))
+        tried && replay.wanted.fits_delivery(row.delivery.standing(), last_code(tables, event.id, row, endpoint))
     })
 }
 
 /// Whether a delivery waits for a retry: neither for its first attempt nor for others of its key.
 fn waits(row: &FirstRow) -> bool {
-    row.delivery.status == Status::Pending && row.delivery.attempts > 0 && row.delivery.next_ms().is_some()
+    row.delivery.standing() == Standing::Sending && row.delivery.next_ms().is_some()
 }
 
 /// What the last attempt was answered; 0 for nothing.

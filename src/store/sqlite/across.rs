@@ -43,7 +43,7 @@ impl Across for Sqlite {
 fn overview(db: &Connection, environment: EnvironmentId, (from, to): (i64, i64)) -> Result<Overview> {
     let id = environment.value();
     let mut sql = db.prepare_cached(
-        "select hour, sum(accepted), sum(succeeded), sum(failed), sum(canceled), sum(attempts_succeeded), sum(attempts_failed)
+        "select hour, sum(accepted), sum(succeeded), sum(failed), sum(canceled), sum(retrying), sum(attempts_succeeded), sum(attempts_failed)
          from endpoint_hour join endpoint on endpoint.id = endpoint_hour.endpoint
          join application on application.id = endpoint.application
          where environment = ?1 and hour between ?2 and ?3 group by hour order by hour",
@@ -68,7 +68,7 @@ fn overview(db: &Connection, environment: EnvironmentId, (from, to): (i64, i64))
 fn worst(db: &Connection, environment: EnvironmentId, (from, to): (i64, i64)) -> Result<Vec<Worst>> {
     let mut sql = db.prepare_cached(
         "select application.id, application.name, endpoint.id, url,
-         sum(accepted), sum(succeeded), sum(failed), sum(canceled), sum(attempts_succeeded), sum(attempts_failed) as missed
+         sum(accepted), sum(succeeded), sum(failed), sum(canceled), sum(retrying), sum(attempts_succeeded), sum(attempts_failed) as missed
          from endpoint_hour join endpoint on endpoint.id = endpoint_hour.endpoint
          join application on application.id = endpoint.application
          where environment = ?1 and hour between ?2 and ?3 and endpoint.state < 4 and application.deleted = 0

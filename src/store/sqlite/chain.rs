@@ -11,7 +11,7 @@ use super::delivery::move_due;
 use super::list::listed;
 use super::rows::{self, DELIVERY, id};
 use super::{Writing, delivery};
-use crate::delivery::{BLOCKED_MS, Due, Status};
+use crate::delivery::{BLOCKED_MS, Due, Standing, Status};
 use crate::error::Result;
 use crate::id::{EndpointId, EventId, Id};
 use crate::ordering::OrderKey;
@@ -119,16 +119,18 @@ pub(super) fn drop_out(db: &Connection, endpoint: EndpointId, key: OrderKey, eve
 /// Cancels the delivery whose turn it is.
 pub(super) fn skip(work: &mut Writing<'_>, endpoint: EndpointId, event: EventId) -> Sql<Option<Refused>> {
     let mut sql = work.db.prepare_cached(
-        "select due_ms, order_key from delivery where event = ?1 and endpoint = ?2 and status = 1 and due_ms < ?3
+        "select due_ms, order_key, status, attempts from delivery where event = ?1 and endpoint = ?2 and status = 1 and due_ms < ?3
              and exists (select 1 from chain where chain.endpoint = ?2 and key = order_key and chain.event = ?1)",
     )?;
-    let found: Option<(i64, i64)> = sql
-        .query_row((event.value(), endpoint.value(), BLOCKED_MS), |row| Ok((row.get(0)?, row.get(1)?)))
+    let found: Option<(i64, i64, Standing)> = sql
+        .query_row((event.value(), endpoint.value(), BLOCKED_MS), |row| {
+            Ok((row.get(0)?, row.get(1)?, rows::standing(row, 2)?))
+        })
         .optional()?;
-    let Some((due_ms, key)) = found else {
+    let Some((due_ms, key, standing)) = found else {
         return Ok(Some(Refused::Stale));
     };
-    work.counted.moved(event, endpoint, Status::Pending, Status::Canceled);
+    work.counted.moved(event, endpoint, standing, Standing::Canceled);
     work.db
         .prepare_cached("update delivery set status = 4, due_ms = null where event = ?1 and endpoint = ?2")?
         .execute((event.value(), endpoint.value()))?;

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::delivery::{insert_untried, move_due};
-use super::rows::optional_list;
+use super::rows::{self, optional_list};
 use super::{
     Added, Counted, Tally, Writer, Writing, arrival, audit, background, chain, count, held, minute, refusal, replay,
     resend, setting, taken, token, user,
 };
 use crate::audit::By;
-use crate::delivery::{Delivery, Status};
+use crate::delivery::{Delivery, Standing};
 use crate::endpoint::{Health, State};
 use crate::error::Result;
 use crate::event::Once;
@@ -96,7 +96,7 @@ fn apply(work: &mut Writing<'_>, (position, op): (usize, &Op), receipt: &mut Rec
     match op {
         Op::Event(row) | Op::News(row) => return event(work, (position, row), receipt),
         Op::Tried(tried) => {
-            let before = status(db, tried)?;
+            let before = standing(db, tried)?;
             let tried = &tried.after(before);
             self::tried(db, tried)?;
             let since_ms = minute::since(db, tried, before)?;
@@ -267,14 +267,13 @@ fn known_key(db: &Connection, once: &Once, wall_ms: i64) -> Sql<Option<Refused>>
 }
 
 /// Where a delivery stood until this attempt; one without a row was pending.
-fn status(db: &Connection, tried: &Tried) -> Sql<Status> {
+fn standing(db: &Connection, tried: &Tried) -> Sql<Standing> {
     if tried.was_due_ms.is_none() && tried.delivery.attempts == 1 {
-        return Ok(Status::Pending);
+        return Ok(Standing::Pending);
     }
-    let mut sql = db.prepare_cached("select status from delivery where event = ?1 and endpoint = ?2")?;
+    let mut sql = db.prepare_cached("select status, attempts from delivery where event = ?1 and endpoint = ?2")?;
     let key = (tried.event.value(), tried.endpoint.value());
-    let found = sql.query_row(key, |row| super::rows::number(row, 0, Status::from_number)).optional()?;
-    Ok(found.unwrap_or(Status::Pending))
+    Ok(sql.query_row(key, |row| rows::standing(row, 0)).optional()?.unwrap_or(Standing::Pending))
 }
 
 fn tried(db: &Connection, tried: &Tried) -> Sql<()> {
@@ -344,12 +343,12 @@ fn cancel(work: &mut Writing<'_>, endpoint: EndpointId, count: usize) -> Sql<()>
     let lines: Vec<(i64, i64)> =
         sql.query_map(params![endpoint.value(), count], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Sql<_>>()?;
     for (due_ms, event) in lines {
-        let mut sql = db.prepare_cached("select status, order_key from delivery where event = ?1 and endpoint = ?2")?;
-        let (status, key): (i64, Option<i64>) =
-            sql.query_row((event, endpoint.value()), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let pending = status == Status::Pending as i64;
-        if pending {
-            work.counted.moved(EventId::new(event), endpoint, Status::Pending, Status::Canceled);
+        let mut sql =
+            db.prepare_cached("select status, attempts, order_key from delivery where event = ?1 and endpoint = ?2")?;
+        let (standing, key): (Standing, Option<i64>) =
+            sql.query_row((event, endpoint.value()), |row| Ok((rows::standing(row, 0)?, row.get(2)?)))?;
+        if standing.waits() {
+            work.counted.moved(EventId::new(event), endpoint, standing, Standing::Canceled);
         }
         if let Some(key) = key {
             chain::drop_out(db, endpoint, OrderKey::new(key), EventId::new(event))?;

@@ -15,12 +15,12 @@ pub(super) fn write(work: &mut Writing<'_>) -> Sql<()> {
     let (hours, minutes) = std::mem::take(&mut work.counted).into_rows(work.wall_ms);
     for ((endpoint, hour), counts) in hours {
         let mut sql = work.db.prepare_cached(
-            "insert into endpoint_hour (endpoint, hour, accepted, succeeded, failed, canceled, attempts_succeeded, attempts_failed)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) on conflict do update set accepted = accepted + excluded.accepted,
+            "insert into endpoint_hour (endpoint, hour, accepted, succeeded, failed, canceled, retrying, attempts_succeeded, attempts_failed)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict do update set accepted = accepted + excluded.accepted,
              succeeded = succeeded + excluded.succeeded, failed = failed + excluded.failed, canceled = canceled + excluded.canceled,
-             attempts_succeeded = attempts_succeeded + excluded.attempts_succeeded, attempts_failed = attempts_failed + excluded.attempts_failed",
+             retrying = retrying + excluded.retrying, attempts_succeeded = attempts_succeeded + excluded.attempts_succeeded, attempts_failed = attempts_failed + excluded.attempts_failed",
         )?;
-        let Counts { accepted, succeeded, failed, canceled, attempts_succeeded, attempts_failed } = counts;
+        let Counts { accepted, succeeded, failed, canceled, retrying, attempts_succeeded, attempts_failed } = counts;
         sql.execute(params![
             endpoint.value(),
             hour,
@@ -28,6 +28,7 @@ pub(super) fn write(work: &mut Writing<'_>) -> Sql<()> {
             succeeded,
             failed,
             canceled,
+            retrying,
             attempts_succeeded,
             attempts_failed
         ])?;
@@ -38,21 +39,22 @@ pub(super) fn write(work: &mut Writing<'_>) -> Sql<()> {
 pub(super) fn counts(db: &Connection, endpoint: EndpointId, (from, to): (i64, i64)) -> Result<Counts> {
     let mut sql = db.prepare_cached(
         "select coalesce(sum(accepted), 0), coalesce(sum(succeeded), 0), coalesce(sum(failed), 0), coalesce(sum(canceled), 0),
-         coalesce(sum(attempts_succeeded), 0), coalesce(sum(attempts_failed), 0)
+         coalesce(sum(retrying), 0), coalesce(sum(attempts_succeeded), 0), coalesce(sum(attempts_failed), 0)
          from endpoint_hour where endpoint = ?1 and hour between ?2 and ?3",
     )?;
     Ok(sql.query_row((endpoint.value(), from, to), |row| read(row, 0))?)
 }
 
-/// Counts from six columns of a row, this one the first.
+/// Counts from seven columns of a row, this one the first.
 pub(super) fn read(row: &Row<'_>, first: usize) -> Sql<Counts> {
     Ok(Counts {
         accepted: row.get(first)?,
         succeeded: row.get(first + 1)?,
         failed: row.get(first + 2)?,
         canceled: row.get(first + 3)?,
-        attempts_succeeded: row.get(first + 4)?,
-        attempts_failed: row.get(first + 5)?,
+        retrying: row.get(first + 4)?,
+        attempts_succeeded: row.get(first + 5)?,
+        attempts_failed: row.get(first + 6)?,
     })
 }
 

@@ -78,9 +78,7 @@ fn fitting(db: &Connection, line: Line, filter: &Filter, bodies: bool) -> Result
     let (first, id, delivery) = line;
     let in_time =
         filter.above.is_none_or(|above| id.value() > above) && filter.below.is_none_or(|below| id.value() < below);
-    if !in_time
-        || filter.status.is_some_and(|status| status != delivery.status)
-        || (filter.is_of_events() && !matches_event_of(db, filter, id)?)
+    if !in_time || !filter.stands(delivery.standing()) || (filter.is_of_events() && !matches_event_of(db, filter, id)?)
     {
         return Ok(None);
     }

@@ -9,8 +9,9 @@ use rusqlite::{Connection, params};
 
 use super::delivery::move_due;
 use super::open::WRITER_WAIT;
+use super::rows;
 use super::{Writer, Writing, arrival, chain};
-use crate::delivery::{BLOCKED_MS, Status};
+use crate::delivery::{BLOCKED_MS, Standing};
 use crate::error::Result;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EventId, Id};
 use crate::ordering::OrderKey;
@@ -49,20 +50,19 @@ fn event(work: &mut Writing<'_>, application: ApplicationId, event: EventId) -> 
     )?;
     sql.execute((event.value(),))?;
     let mut sql = db.prepare_cached(
-        "select endpoint, due_ms, status, order_key from delivery where event = ?1 and due_ms is not null",
+        "select endpoint, due_ms, order_key, status, attempts from delivery where event = ?1 and due_ms is not null",
     )?;
-    let found = sql.query_map((event.value(),), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-    let waiting: Vec<(i64, i64, i64, Option<i64>)> = found.collect::<Sql<_>>()?;
-    for (endpoint, due_ms, status, key) in waiting {
-        let status = if status == Status::Pending as i64 {
-            work.counted.moved(event, EndpointId::new(endpoint), Status::Pending, Status::Canceled);
-            Status::Canceled as i64
-        } else {
-            status
-        };
-        let mut sql =
-            db.prepare_cached("update delivery set status = ?3, due_ms = null where event = ?1 and endpoint = ?2")?;
-        sql.execute(params![event.value(), endpoint, status])?;
+    let found =
+        sql.query_map((event.value(),), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, rows::standing(row, 3)?)))?;
+    let waiting: Vec<(i64, i64, Option<i64>, Standing)> = found.collect::<Sql<_>>()?;
+    for (endpoint, due_ms, key, standing) in waiting {
+        if standing.waits() {
+            work.counted.moved(event, EndpointId::new(endpoint), standing, Standing::Canceled);
+        }
+        let mut sql = db.prepare_cached(
+            "update delivery set status = iif(status = 1, 4, status), due_ms = null where event = ?1 and endpoint = ?2",
+        )?;
+        sql.execute(params![event.value(), endpoint])?;
         move_due(db, event.value(), endpoint, Some(due_ms), None)?;
         let endpoint = EndpointId::new(endpoint);
         match key.map(OrderKey::new) {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Writing;
 use crate::count::{Minute, Took};
-use crate::delivery::Status;
+use crate::delivery::Standing;
 use crate::error::Result;
 use crate::id::{EndpointId, EnvironmentId, Id};
 use crate::store::counted::{self, MINUTE_ROWS_FORGOTTEN_MAX, Minutes};
@@ -42,7 +42,7 @@ impl Homes {
 }
 
 /// From when on a delivery took its time; `None` when that does not count.
-pub(super) fn since(db: &Connection, tried: &Tried, before: Status) -> Sql<Option<i64>> {
+pub(super) fn since(db: &Connection, tried: &Tried, before: Standing) -> Sql<Option<i64>> {
     if !counted::is_timed(tried, before) {
         return Ok(None);
     }

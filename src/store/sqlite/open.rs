@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Error, Kind, Result};
 
 /// The schema's steps, oldest first; the database's `user_version` counts those taken.
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_receive.sql"),
     include_str!("../../../migrations/sqlite/0003_inbound_keys.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("../../../migrations/sqlite/0013_refusals.sql"),
     include_str!("../../../migrations/sqlite/0014_sameness.sql"),
     include_str!("../../../migrations/sqlite/0015_send_waiting.sql"),
+    include_str!("../../../migrations/sqlite/0016_retrying.sql"),
 ];
 /// Marks the file as ours (`post`), so that another program's database is not taken over.
 const APPLICATION_ID: i32 = 0x706f_7374;

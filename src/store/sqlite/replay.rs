@@ -7,7 +7,7 @@ use super::kept::json;
 use super::list::by_id;
 use super::rows::{self, id, number, parse};
 use super::{Writing, chain, taken};
-use crate::delivery::{BLOCKED_MS, Status};
+use crate::delivery::{BLOCKED_MS, Standing};
 use crate::endpoint::Endpoint;
 use crate::error::Result;
 use crate::fan_out;
@@ -104,7 +104,7 @@ pub(super) fn make(work: &mut Writing<'_>, replayed: &Replayed) -> Sql<()> {
 enum Made {
     /// It is due now; whether it had been delivered before.
     Again { delivered: bool },
-    /// It stays as it is: nobody tried it yet, or it waits for others of its key.
+    /// It stays as it is: nobody tried it yet, or it waits for others of its key, or it was delivered meanwhile.
     No,
 }
 
@@ -115,25 +115,28 @@ fn again(work: &mut Writing<'_>, replayed: &Replayed, event: EventId, order_key:
     let mut sql =
         db.prepare_cached("select status, attempts, due_ms from delivery where event = ?1 and endpoint = ?2")?;
     let before = sql
-        .query_row(key, |row| {
-            Ok((number(row, 0, Status::from_number)?, row.get::<_, u32>(1)?, row.get::<_, Option<i64>>(2)?))
-        })
+        .query_row(key, |row| Ok((rows::standing(row, 0)?, row.get::<_, u32>(1)?, row.get::<_, Option<i64>>(2)?)))
         .optional()?;
-    if let Some((Status::Pending, attempts, Some(was_due_ms))) = before {
-        if attempts == 0 || was_due_ms >= BLOCKED_MS {
+    if let Some((standing, _, Some(was_due_ms))) = before.filter(|(standing, ..)| standing.waits()) {
+        if standing == Standing::Pending || was_due_ms >= BLOCKED_MS {
             return Ok(Made::No);
         }
         sooner(db, key, kind, (was_due_ms, due_ms.min(was_due_ms)))?;
         return Ok(Made::Again { delivered: false });
+    }
+    let delivered = matches!(before, Some((Standing::Success, ..)));
+    if delivered && replayed.spares_delivered {
+        return Ok(Made::No);
     }
     let due_ms = match order_key {
         Some(order_key) => chain::join(work, endpoint, order_key, event, due_ms)?,
         None => due_ms,
     };
     let order_key = order_key.map(OrderKey::value);
-    let delivered = matches!(before, Some((Status::Success, ..)));
-    if let Some((before, _, was_due_ms)) = before {
-        work.counted.moved(event, endpoint, before, Status::Pending);
+    if let Some((before, attempts, was_due_ms)) = before {
+        // one that has ended was tried, but for one that was canceled before
+        let after = if attempts > 0 { Standing::Sending } else { Standing::Pending };
+        work.counted.moved(event, endpoint, before, after);
         if delivered {
             taken::keep(work, event, endpoint)?;
         }
@@ -272,12 +275,12 @@ fn fitting(db: &Connection, sealer: &Sealer, replay: &Replay, limit: usize) -> R
                     && stands.is_none()
                     && passes(db, &endpoint, event)?
             }
-            (_, Some(Stands { status, code, due: true })) => replay.wanted.fits_delivery(status, code),
+            (_, Some(Stands { standing, code, due: true })) => replay.wanted.fits_delivery(standing, code),
             _ => false,
         };
         if meant {
-            let status = stands.map(|stands| stands.status);
-            let (waits, delivered) = (status == Some(Status::Pending), status == Some(Status::Success));
+            let standing = stands.map(|stands| stands.standing);
+            let (waits, delivered) = (standing.is_some_and(Standing::waits), standing == Some(Standing::Success));
             events.push(Again { event, waits, delivered });
             if events.len() == limit {
                 return Ok(Found { events, position, done: false });
@@ -302,7 +305,7 @@ const LAST_CODE: &str =
 /// How a delivery stands, and what its last attempt was answered.
 #[derive(Clone, Copy)]
 struct Stands {
-    status: Status,
+    standing: Standing,
     code: u16,
     /// Whether it ended, or waits for a retry: neither for its first attempt nor for others of its key.
     due: bool,
@@ -310,11 +313,11 @@ struct Stands {
 
 fn delivery(db: &Connection, event: EventId, endpoint: EndpointId) -> Result<Option<Stands>> {
     let mut sql = db.prepare_cached(&format!(
-        "select status, {LAST_CODE}, status <> 1 or (attempts > 0 and due_ms < {BLOCKED_MS})
+        "select status, attempts, {LAST_CODE}, status <> 1 or (attempts > 0 and due_ms < {BLOCKED_MS})
          from delivery where event = ?1 and endpoint = ?2"
     ))?;
     let found = sql.query_row((event.value(), endpoint.value()), |row| {
-        Ok(Stands { status: number(row, 0, Status::from_number)?, code: row.get(1)?, due: row.get(2)? })
+        Ok(Stands { standing: rows::standing(row, 0)?, code: row.get(2)?, due: row.get(3)? })
     });
     Ok(found.optional()?)
 }

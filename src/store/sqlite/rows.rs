@@ -10,7 +10,7 @@ use super::kept::{self, json};
 use crate::application::{Application, Wire};
 use crate::attempt::{Attempt, Payload, Trigger};
 use crate::conflict::First;
-use crate::delivery::{Delivery, Status};
+use crate::delivery::{Delivery, Standing, Status};
 use crate::digest;
 use crate::endpoint::{Endpoint, Health, State};
 use crate::error::Result;
@@ -213,6 +213,11 @@ pub(super) fn delivery(row: &Row<'_>, first: usize) -> Sql<Delivery> {
 
 fn trigger(row: &Row<'_>, column: usize) -> Sql<Trigger> {
     Ok(if row.get::<_, i64>(column)? == 0 { Trigger::Scheduled } else { Trigger::Manual })
+}
+
+/// Reads `status, attempts`, this column the first.
+pub(super) fn standing(row: &Row<'_>, first: usize) -> Sql<Standing> {
+    Ok(Standing::new(number(row, first, Status::from_number)?, row.get(first + 1)?))
 }
 
 /// Reads `event, endpoint, id, started_ms, duration_ms, url, status_code, trigger, response`.

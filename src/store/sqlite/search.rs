@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::delivery::destinations;
 use super::list::{Bounds, SLICE_ROWS, direction, matches_event_of};
 use super::rows::{self, EVENT, EVENTS};
-use crate::delivery::Status;
+use crate::delivery::Standing;
 use crate::error::Result;
 use crate::id::{EnvironmentId, EventId, Id};
 use crate::store::{Found, Listed, Page, Search};
@@ -61,10 +61,10 @@ fn fits(db: &Connection, search: &Search, event: EventId, bytes: &mut usize) -> 
             return Ok(false);
         }
     }
-    let Some(status) = search.filter.status else {
+    if search.filter.standing.is_empty() {
         return Ok(true);
-    };
-    Ok(destinations(db, event)?.into_iter().any(|(_, delivery)| Status::of(delivery) == status))
+    }
+    Ok(destinations(db, event)?.into_iter().any(|(_, delivery)| search.filter.stands(Standing::of(delivery))))
 }
 
 /// The events of an environment, or of one application, one after the other.

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Writing;
-use crate::delivery::Status;
+use crate::delivery::{Standing, Status};
 use crate::id::{ApplicationId, EndpointId, EventId, Id, SourceId};
 use crate::store::Tried;
 
@@ -51,11 +51,11 @@ impl Takers {
 }
 
 /// A delivery, which stood so before, stands otherwise now: its event may be processed by that.
-pub(super) fn moved(work: &mut Writing<'_>, tried: &Tried, before: Status) -> Sql<()> {
+pub(super) fn moved(work: &mut Writing<'_>, tried: &Tried, before: Standing) -> Sql<()> {
     let Some(source) = work.takers.endpoints.get(&tried.endpoint).copied() else {
         return Ok(());
     };
-    let (was_taken, is_taken) = (before == Status::Success, tried.delivery.status == Status::Success);
+    let (was_taken, is_taken) = (before == Standing::Success, tried.delivery.status == Status::Success);
     if was_taken && !is_taken {
         keep(work, tried.event, tried.endpoint)?;
     }

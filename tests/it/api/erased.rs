@@ -46,12 +46,12 @@ fn what_waits_for_an_erased_payload_is_canceled() {
     world.attempts(&app, &event, 1);
     let standing =
         || world.call("GET", &format!("/api/v1/app/{app}/msg/{event}/endpoint"), "").expect(200)["data"][0].clone();
-    eventually(|| (standing()["statusText"] == "pending").then_some(()));
+    eventually(|| (standing()["statusText"] == "sending").then_some(()));
     assert!(standing()["nextAttempt"].is_string());
     world.call("POST", &format!("/api/v1/app/{app}/msg/bulk-expunge"), json!({"ids": [event]})).expect(200);
     assert_eq!((&standing()["statusText"], &standing()["nextAttempt"]), (&json!("canceled"), &Value::Null));
     let stats = world.call("GET", &format!("/api/v1/app/{app}/endpoint/{endpoint}/stats"), "").expect(200);
-    assert_eq!((&stats["canceled"], &stats["pending"]), (&json!(1), &json!(0)));
+    assert_eq!((&stats["canceled"], &stats["pending"], &stats["sending"]), (&json!(1), &json!(0), &json!(0)));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_payload_past_its_time_is_erased_the_event_stays_and_what_waited_for_it_is_c
     eventually(|| {
         let rows =
             world.call("GET", &format!("/api/v1/app/{app}/endpoint/{endpoint}/msg"), "").expect(200)["data"].clone();
-        (rows.as_array().unwrap().iter().filter(|row| row["statusText"] == "pending").count() == 3).then_some(())
+        (rows.as_array().unwrap().iter().filter(|row| row["statusText"] == "sending").count() == 3).then_some(())
     });
     let all = format!("/api/v1/app/{app}/msg?after=2020-01-01T00:00:00Z");
     let shown = |world: &World| -> Vec<Value> {

@@ -37,11 +37,12 @@ fn an_endpoints_events_are_listed_both_ways_with_where_they_stand() {
     assert_eq!(found, newest_first);
     let back = get(&format!("limit=2&iterator={}", last["prevIterator"].as_str().unwrap())).expect(200);
     assert_eq!(ids(&back), newest_first[2..4]);
-    assert_eq!(ids(&get("status=1").expect(200)), events[1..2], "one waits for its second attempt");
+    assert_eq!(ids(&get("status=3").expect(200)), events[1..2], "one waits for its second attempt");
+    assert_eq!(ids(&get("status=1").expect(200)), Vec::<String>::new(), "all were tried");
     assert_eq!(ids(&get("status=0").expect(200)).len(), 4);
-    let pending = get("status=1").expect(200)["data"][0].clone();
-    assert_eq!((&pending["status"], &pending["statusText"]), (&json!(1), &json!("pending")));
-    assert!(pending["nextAttempt"].is_string() && get("").body.contains("10.00"), "payloads keep their spelling");
+    let sending = get("status=3").expect(200)["data"][0].clone();
+    assert_eq!((&sending["status"], &sending["statusText"]), (&json!(3), &json!("sending")));
+    assert!(sending["nextAttempt"].is_string() && get("").body.contains("10.00"), "payloads keep their spelling");
     assert_eq!(get("with_content=false").expect(200)["data"][0]["payload"], json!({}));
     assert_eq!(ids(&get("event_types=nobody.knows").expect(200)), Vec::<String>::new());
     assert_eq!(ids(&get("before=2026-01-01T00:00:00Z").expect(200)), Vec::<String>::new());
@@ -59,7 +60,7 @@ fn statistics_are_what_the_deliveries_came_to() {
     }
     let path = format!("/api/v1/app/{app}/endpoint/{endpoint}");
     let stats = || world.call("GET", &format!("{path}/stats"), "").expect(200);
-    let expected = json!({"success": 2, "pending": 2, "sending": 0, "fail": 0, "canceled": 0});
+    let expected = json!({"success": 2, "pending": 0, "sending": 2, "fail": 0, "canceled": 0});
     assert_eq!(eventually(|| Some(stats()).filter(|found| *found == expected)), expected);
     let attempts = world.call("GET", &format!("{path}/attempt-stats"), "").expect(200);
     assert_eq!(attempts, json!({"success": 2, "fail": 2, "canceled": 0}));
@@ -75,6 +76,43 @@ fn statistics_are_what_the_deliveries_came_to() {
     assert_eq!(ended(&world, &types)["data"]["event_types"][0]["hasCatchAllEndpoint"], true);
 }
 
+/// svix-server: what was tried and goes on is `sending` (3), wherever deliveries are told of; its attempt failed (2).
+#[test]
+fn what_waits_for_a_retry_is_sending_until_it_ends() {
+    let (world, receiver) = (World::start(), Receiver::start(|_, _| Behaviour::Status(500)));
+    let (app, endpoint) = world.subscribe(&receiver.url);
+    let path = format!("/api/v1/app/{app}/endpoint/{endpoint}");
+    let retried = world.publish(&app, "{}");
+    assert_eq!(world.attempts(&app, &retried, 1)[0]["status"], 2, "the attempt has ended");
+    world.call("PATCH", &path, json!({"paused": true})).expect(200);
+    let untried = world.publish(&app, "{}");
+    let standing = |event: &str| {
+        let list = world.call("GET", &format!("/api/v1/app/{app}/msg/{event}/endpoint"), "").expect(200);
+        let row = list["data"][0].clone();
+        (row["status"].as_u64().unwrap(), row["statusText"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(standing(&retried), (3, "sending".to_owned()));
+    assert_eq!(standing(&untried), (1, "pending".to_owned()));
+    let stats = json!({"success": 0, "pending": 1, "sending": 1, "fail": 0, "canceled": 0});
+    assert_eq!(world.call("GET", &format!("{path}/stats"), "").expect(200), stats);
+    // many made again: those that wait for a retry at once, what is on its way never
+    world.call("PATCH", &path, json!({"paused": false})).expect(200);
+    world.attempts(&app, &untried, 1);
+    let since = "2026-01-01T00:00:00Z";
+    let replay = |status: u8, dry_run: bool| {
+        let body = json!({"since": since, "status": status, "dryRun": dry_run});
+        world.call("POST", &format!("{path}/bulk-replay"), body)
+    };
+    assert_eq!(replay(3, true).expect(200)["count"], 2);
+    assert_eq!(replay(1, true).expect(200)["count"], 0);
+    assert_eq!(replay(2, true).expect(200)["count"], 0, "none has failed for good");
+    let before = receiver.received().len();
+    ended(&world, &replay(3, false).expect(202));
+    receiver.wait_for(before + 2);
+    world.attempts(&app, &retried, 2);
+    assert_eq!(standing(&retried).0, 3);
+}
+
 #[test]
 fn an_events_endpoints_are_listed_whatever_became_of_them() {
     let (world, good, hanging) = (World::start(), Receiver::good(), Receiver::start(|_, _| Behaviour::Hang));
@@ -86,7 +124,7 @@ fn an_events_endpoints_are_listed_whatever_became_of_them() {
     assert_eq!(ids(&list()), [other.clone(), endpoint.clone()], "the newest first");
     let rows = list()["data"].clone();
     assert_eq!((&rows[1]["statusText"], &rows[1]["url"]), (&json!("success"), &json!(good.url)));
-    assert!(["sending", "pending"].contains(&rows[0]["statusText"].as_str().unwrap()), "{rows}");
+    assert_eq!((&rows[0]["status"], &rows[0]["statusText"]), (&json!(1), &json!("pending")), "nobody answered yet");
     let first = world.call("GET", &format!("/api/v1/app/{app}/msg/{event}/endpoint?limit=1"), "").expect(200);
     assert_eq!((ids(&first), &first["done"]), (vec![other], &json!(false)));
     let rest =

@@ -114,6 +114,21 @@ fn what_came_in_under_an_earlier_schema_is_still_known() {
     }
 }
 
+/// Before schema 15 nobody counted what waits for a retry apart from what nobody tried: that is made up for.
+#[test]
+fn what_waits_for_a_retry_in_an_older_database_is_counted() {
+    for (name, fill) in RELEASED {
+        let (_fresh_folder, fresh_path) = a_folder();
+        let topics = fill(&open(&fresh_path));
+        let (_folder, path) = a_folder();
+        std::fs::copy(kept(name), &path).unwrap();
+        let old = open(&path);
+        let counts = topics.endpoints.iter().map(|endpoint| old.counts(*endpoint, (0, i64::MAX)).unwrap());
+        let waiting = counts.fold((0, 0), |sum, counts| (sum.0 + counts.retrying, sum.1 + counts.waiting()));
+        assert!(waiting.0 == 2 && waiting.1 > 2, "schema {name}: {waiting:?}");
+    }
+}
+
 /// What came in before schema 14 is called by its id, and says nothing of whom it contradicts, or what kind it is of.
 fn forget_names(path: &Path) {
     let database = Connection::open(path).unwrap();

@@ -25,7 +25,7 @@ const OF_EVENTS: [&str; 10] = [
     "before={middle}",
     "after={middle}",
 ];
-const OF_DELIVERIES: [&str; 5] = ["limit=50", "status=2", "status=1", "event_types=dispute.lost", "tag=vip"];
+const OF_DELIVERIES: [&str; 5] = ["limit=50", "status=2", "status=3", "event_types=dispute.lost", "tag=vip"];
 const OF_ATTEMPTS: [&str; 6] =
     ["limit=50", "status=2", "status_code_class=500", "event_types=dispute.lost", "channel=eu", "before={middle}"];
 

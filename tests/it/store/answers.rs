@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use posthaste::application::{Application, ApplicationRef};
 use posthaste::conflict::Conflict;
 use posthaste::count;
-use posthaste::delivery::Status;
+use posthaste::delivery::Standing;
 use posthaste::endpoint::Endpoint;
 use posthaste::event::{Event, Once};
 use posthaste::event_type::EventType;
@@ -348,11 +348,11 @@ fn counts(store: &dyn Store, topics: &Topics, lines: &mut Vec<String>) {
 fn searches(topics: &Topics, filters: &[Filter]) -> Vec<Search> {
     let all = Search::default();
     let mut searches: Vec<_> =
-        filters[..7].iter().map(|filter| Search { filter: filter.clone(), ..all.clone() }).collect();
+        filters[..8].iter().map(|filter| Search { filter: filter.clone(), ..all.clone() }).collect();
     searches.extend(topics.applications.iter().take(2).map(|id| Search { application: Some(*id), ..all.clone() }));
     let text = Some(b"1".to_vec());
     searches.push(Search { text: text.clone(), ..all });
-    let filter = Filter { status: Some(Status::Pending), ..Filter::default() };
+    let filter = Filter { standing: vec![Standing::Pending, Standing::Sending], ..Filter::default() };
     searches.push(Search { text, filter, application: None });
     searches
 }
@@ -367,7 +367,8 @@ fn filters(topics: &Topics) -> Vec<Filter> {
         Filter { event_types: topics.names.iter().take(2).cloned().collect(), ..all.clone() },
         Filter { channel: topics.names.first().cloned(), ..all.clone() },
         Filter { tag: topics.names.last().cloned(), ..all.clone() },
-        Filter { status: Some(Status::Failed), ..all.clone() },
+        Filter { standing: vec![Standing::Failed], ..all.clone() },
+        Filter { standing: vec![Standing::Sending], ..all.clone() },
         Filter { above: middle, ..all.clone() },
         Filter { below: middle, succeeded: Some(false), ..all.clone() },
     ];

@@ -152,5 +152,5 @@ fn a_delivery_that_was_canceled_during_its_attempt_is_not_tried_again(subject: &
     assert!(subject.due(endpoint.id, i64::MAX, 10).unwrap().due.is_empty());
     let hour = NOON_MS / 3_600_000;
     let counts = subject.counts(endpoint.id, (hour, hour)).unwrap();
-    assert_eq!((counts.canceled, counts.pending(), counts.attempts_failed), (1, 0, 1));
+    assert_eq!((counts.canceled, counts.waiting(), counts.attempts_failed), (1, 0, 1));
 }

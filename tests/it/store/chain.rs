@@ -168,7 +168,16 @@ fn a_delivery_made_again_waits_behind_who_has_the_turn(subject: &Subject) {
     let (replay, position) = (replay.id, replay.last);
     let again = vec![(events[0], Some(KEY)), (events[1], Some(KEY))];
     let kind = Kind::Recover;
-    let slice = Replayed { replay, endpoint: endpoint.id, kind, events: again, position, done: true, due_ms: NOON_MS };
+    let slice = Replayed {
+        replay,
+        endpoint: endpoint.id,
+        kind,
+        events: again,
+        position,
+        done: true,
+        due_ms: NOON_MS,
+        spares_delivered: true,
+    };
     assert_eq!(turns(subject, Op::Replay(Box::new(slice))), []);
     assert_eq!(due(subject, endpoint.id), [events[2]], "who has the turn keeps it");
     turns(subject, tried(subject, events[2], endpoint.id, 200));

@@ -25,23 +25,31 @@ fn counts_follow_a_delivery_to_its_end(subject: &Subject) {
     let application = subject.make_application();
     let endpoint = subject.make_endpoint(&application).id;
     let [delivered, failing, waiting] = [0; 3].map(|_| subject.accept(&application, &[endpoint]));
-    assert_eq!((ever(subject, endpoint).accepted, ever(subject, endpoint).pending()), (3, 3));
+    assert_eq!((ever(subject, endpoint).accepted, ever(subject, endpoint).waiting()), (3, 3));
     subject.attempted(delivered, endpoint, 500);
+    assert_eq!((ever(subject, endpoint).waiting(), ever(subject, endpoint).retrying), (3, 1), "one was tried");
     subject.attempted(delivered, endpoint, 200);
     for _ in 0..10 {
         subject.attempted(failing, endpoint, 500);
     }
     subject.done(park(waiting, endpoint, NOON_MS));
     let counts = ever(subject, endpoint);
-    let expected =
-        Counts { accepted: 3, succeeded: 1, failed: 1, canceled: 0, attempts_succeeded: 1, attempts_failed: 11 };
-    assert_eq!((counts, counts.pending()), (expected, 1));
+    let expected = Counts {
+        accepted: 3,
+        succeeded: 1,
+        failed: 1,
+        canceled: 0,
+        retrying: 0,
+        attempts_succeeded: 1,
+        attempts_failed: 11,
+    };
+    assert_eq!((counts, counts.waiting()), (expected, 1));
     subject.done(resend(failing, endpoint, NOON_MS));
     let mut tried = subject.tried(failing, endpoint, 200);
     tried.delivery.status = Status::Success;
     subject.done(Op::Tried(Box::new(tried)));
     let counts = ever(subject, endpoint);
-    assert_eq!((counts.succeeded, counts.failed, counts.pending()), (2, 0, 1), "a failed one that arrived at last");
+    assert_eq!((counts.succeeded, counts.failed, counts.waiting()), (2, 0, 1), "a failed one that arrived at last");
     assert_eq!(subject.attempt_count(application.id, EVER).unwrap(), 13);
 }
 
@@ -70,7 +78,7 @@ fn what_is_canceled_or_erased_no_longer_waits(subject: &Subject) {
     subject.attempted(ended, endpoint, 200);
     subject.done(set(Change::Expunge(application.id, vec![erased, ended])));
     let counts = ever(subject, endpoint);
-    assert_eq!((counts.canceled, counts.succeeded, counts.pending()), (2, 1, 0));
+    assert_eq!((counts.canceled, counts.succeeded, counts.waiting()), (2, 1, 0));
     let delivery = subject.delivery(erased, endpoint).unwrap();
     assert_eq!((delivery.status, delivery.due_ms), (Status::Canceled, None));
     assert!(subject.due(endpoint, i64::MAX, 9).unwrap().due.is_empty());

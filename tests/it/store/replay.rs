@@ -1,7 +1,7 @@
 //! Replays: one at a time for each endpoint, slice by slice, and none of what waits already.
 
 use posthaste::application::{Application, ApplicationRef};
-use posthaste::delivery::{BLOCKED_MS, Status};
+use posthaste::delivery::{BLOCKED_MS, Standing, Status};
 use posthaste::endpoint::{Endpoint, State as EndpointState};
 use posthaste::id::{EndpointId, EnvironmentId, EventId, Id};
 use posthaste::ordering::OrderKey;
@@ -16,6 +16,7 @@ ask! {
     a_slice_of_a_replay_makes_its_deliveries_due_with_their_whole_ladder,
     all_that_fit_are_found_but_for_what_waits,
     one_replay_runs_at_an_endpoint_at_a_time,
+    those_that_wait_for_a_retry_are_made_at_once_when_they_are_asked_for,
     those_that_were_never_made_are_found,
     what_waits_for_a_retry_is_found_and_due_sooner,
     what_waits_for_others_of_its_key_or_was_never_tried_stays_as_it_is,
@@ -24,9 +25,16 @@ ask! {
 /// A slice of a replay, due at noon.
 pub fn slice(replay: &Replay, events: &[EventId], done: bool) -> Op {
     let position = events.last().map_or(replay.last, |last| EventId::new(last.value() + 1));
-    let (kind, events) = (replay.kind, unkeyed(events));
-    let (replay, endpoint) = (replay.id, replay.endpoint);
-    Op::Replay(Box::new(Replayed { replay, endpoint, kind, events, position, done, due_ms: NOON_MS }))
+    Op::Replay(Box::new(Replayed {
+        replay: replay.id,
+        endpoint: replay.endpoint,
+        kind: replay.kind,
+        events: unkeyed(events),
+        position,
+        done,
+        due_ms: NOON_MS,
+        spares_delivered: replay.spares_delivered(),
+    }))
 }
 
 /// An application's endpoint with a delivery in each state: failed twice, delivered, waiting.
@@ -128,6 +136,30 @@ fn all_that_fit_are_found_but_for_what_waits(subject: &Subject) {
     assert_eq!(found(Wanted { event_types: vec!["other".to_owned()], ..Wanted::default() }), []);
 }
 
+fn those_that_wait_for_a_retry_are_made_at_once_when_they_are_asked_for(subject: &Subject) {
+    let (environment, endpoint, events) = lived(subject);
+    let named = ApplicationRef::Id(endpoint.application);
+    let application = subject.application(environment, &named).unwrap().unwrap();
+    let retried = subject.accept(&application, &[endpoint.id]);
+    subject.attempted(retried, endpoint.id, 500);
+    let wanted = Wanted { status: Some(Standing::Sending as u8), ..Wanted::default() };
+    let replay = Replay { kind: Kind::Bulk, wanted, ..subject.new_replay(&endpoint, environment) };
+    assert_eq!(subject.replayable(&replay, 10).unwrap().events, unkeyed(&[retried]));
+    assert_eq!(subject.replay_count(&replay).unwrap().all, 1);
+    let untried = Wanted { status: Some(Standing::Pending as u8), ..Wanted::default() };
+    assert_eq!(subject.replay_count(&Replay { wanted: untried, ..replay.clone() }).unwrap().all, 0, "it is on its way");
+    subject.done(set(Change::Replay(Box::new(replay.clone()))));
+    let before = events.map(|event| delivery(subject, event, endpoint.id));
+    // what was delivered meanwhile, or was never tried, stays as it is
+    subject.done(slice(&replay, &[events[2], events[3], retried], true));
+    assert_eq!(events.map(|event| delivery(subject, event, endpoint.id)), before);
+    let again = delivery(subject, retried, endpoint.id);
+    assert_eq!((again.standing(), again.attempts, again.step), (Standing::Sending, 1, 0));
+    let due = subject.due(endpoint.id, NOON_MS, 10).unwrap().due;
+    assert_eq!(due.iter().filter(|line| line.event == retried).count(), 1, "its line was moved");
+    assert_eq!(subject.due(endpoint.id, i64::MAX / 4, 10).unwrap().due.len(), due.len(), "and no other is left");
+}
+
 fn those_that_were_never_made_are_found(subject: &Subject) {
     let application = subject.make_application();
     let environment = application.environment;
@@ -212,6 +244,7 @@ fn what_waits_for_others_of_its_key_or_was_never_tried_stays_as_it_is(subject: &
         position: recover.last,
         done: true,
         due_ms: NOON_MS,
+        spares_delivered: true,
     };
     subject.done(Op::Replay(Box::new(joined)));
     let found = subject.replayable(&Replay { id: subject.id(), ..waiting.clone() }, 10).unwrap().events;

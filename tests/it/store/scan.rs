@@ -1,6 +1,6 @@
 //! The scan limit: a filtered list looks at 5,000 rows (1,000 when each costs a second look), says where it stopped, and goes on from there.
 
-use posthaste::delivery::Status;
+use posthaste::delivery::Standing;
 use posthaste::event::Event;
 use posthaste::id::{ApplicationId, EndpointId, EventId, Id};
 use posthaste::store::{
@@ -98,7 +98,7 @@ fn a_filtered_list_stops_in_between_and_goes_on(subject: &Subject) {
             &ids,
         );
     }
-    let failed = Filter { status: Some(Status::Pending), ..Filter::default() };
+    let failed = Filter { standing: vec![Standing::Sending], ..Filter::default() };
     let store: &dyn Store = &**subject;
     let ids: Vec<i64> = events.iter().map(|event| event.value()).collect();
     for (filter, rows_max) in [(rare, LOOKED_UP_ROWS_MAX), (failed, SCAN_ROWS_MAX)] {

@@ -1,7 +1,7 @@
 //! Searches across an environment: by what an event is, holds and came to, in slices, and never in another environment.
 
 use posthaste::application::Application;
-use posthaste::delivery::Status;
+use posthaste::delivery::Standing;
 use posthaste::digest;
 use posthaste::id::{EventId, Id as _};
 use posthaste::store::{Change, Filter, Listed, Op, Page, SCAN_ROWS_MAX, SEARCHED_BYTES_MAX, Search};
@@ -43,18 +43,25 @@ fn events_are_found_by_text_status_and_application(subject: &Subject) {
     holding(subject, &other, b"needle");
     let endpoint = subject.destinations(first).unwrap()[0].0;
     subject.done(Op::Tried(Box::new(subject.tried(first, endpoint, 200))));
+    let neighbours = subject.destinations(second).unwrap()[0].0;
+    subject.done(Op::Tried(Box::new(subject.tried(second, neighbours, 500))));
     let all = Search::default();
     let text = |text: &str| Search { text: Some(text.as_bytes().to_vec()), ..all.clone() };
-    let status = |status| Search { filter: Filter { status: Some(status), ..Filter::default() }, ..all.clone() };
+    let standing = |standing: &[Standing]| {
+        let filter = Filter { standing: standing.to_vec(), ..Filter::default() };
+        Search { filter, ..all.clone() }
+    };
     let of = |owner: &Application| Search { application: Some(owner.id), ..all.clone() };
     for (search, expected) in [
         (all.clone(), vec![first, second, third]),
         (text("needle"), vec![first, second]),
         (text("e\u{e9}"), vec![first]),
         (text("Needle"), vec![]),
-        (status(Status::Success), vec![first]),
-        (status(Status::Pending), vec![second, third]),
-        (status(Status::Failed), vec![]),
+        (standing(&[Standing::Success]), vec![first]),
+        (standing(&[Standing::Pending]), vec![third]),
+        (standing(&[Standing::Sending]), vec![second]),
+        (standing(&[Standing::Pending, Standing::Sending]), vec![second, third]),
+        (standing(&[Standing::Failed]), vec![]),
         (of(&here), vec![first, third]),
         (of(&other), vec![]),
         (Search { text: text("needle").text, ..of(&here) }, vec![first]),
@@ -108,7 +115,8 @@ fn a_search_stops_in_between_and_goes_on(subject: &Subject) {
     let events: Vec<_> = (0..SCAN_ROWS_MAX + 100).map(|_| subject.new_event(&application, &[])).collect();
     let ids: Vec<_> = events.iter().map(|row| row.event.id).collect();
     assert_eq!(subject.commit(events.into_iter().map(Op::Event).collect()), []);
-    let failed = Search { filter: Filter { status: Some(Status::Failed), ..Filter::default() }, ..Search::default() };
+    let filter = Filter { standing: vec![Standing::Failed], ..Filter::default() };
+    let failed = Search { filter, ..Search::default() };
     let slice = |after, search: &Search| {
         let page = Page { after, descending: true, limit: 50 };
         let found = subject.search(application.environment, page, search).unwrap();
