@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::endpoint::Endpoint;
-use crate::id::{AttemptId, EndpointId, EventId, WebhookId};
+use crate::id::{AttemptId, EndpointId, EventId, Id as _, WebhookId};
 use crate::source::Arrival;
 
 /// How long one attempt may take in all: connect, TLS, request, response body.
@@ -33,8 +33,8 @@ pub struct Lease {
     pub event: EventId,
     /// Where to.
     pub endpoint: EndpointId,
-    /// Tells this attempt from every other.
-    pub number: u64,
+    /// The attempt's id, handed out as it begins: tells it from every other.
+    pub attempt: AttemptId,
 }
 
 /// One attempt to make.
@@ -131,7 +131,7 @@ pub enum Answer {
 /// One finished try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// When it began, by the wall clock, in ms since 1970.
+    /// When it was signed and sent, by the wall clock, in ms since 1970.
     pub started_ms: i64,
     /// How long it took.
     pub duration_ms: u32,
@@ -211,9 +211,9 @@ impl Report {
 /// One attempt as it is written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its id, handed out when it ended.
+    /// Its id, handed out when it began: by that time attempts are listed, and shown.
     pub id: AttemptId,
-    /// When it began, by the wall clock, in ms since 1970.
+    /// When it was signed and sent, by the wall clock, in ms since 1970: the second that its signature names.
     pub started_ms: i64,
     /// How long it took.
     pub duration_ms: u32,
@@ -228,6 +228,16 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// When it began, in ms since 1970: the time that is shown, and by which lists are sorted and narrowed.
+    pub fn began_ms(&self) -> i64 {
+        self.id.time_ms()
+    }
+
+    /// When it ended, by the wall clock, in ms since 1970.
+    pub fn ended_ms(&self) -> i64 {
+        self.started_ms + i64::from(self.duration_ms)
+    }
+
     /// Whether it delivered.
     pub fn succeeded(&self) -> bool {
         (200..300).contains(&self.status_code)

@@ -93,7 +93,7 @@ impl<R> Core<R> {
             data["lastAttempt"] = json!({
                 "id": self.text.of(attempt.id),
                 "responseStatusCode": attempt.status_code,
-                "timestamp": time(attempt.started_ms),
+                "timestamp": time(attempt.began_ms()),
             });
         }
         self.news(now, hearer, news.event_type(), &data)

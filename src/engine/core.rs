@@ -53,7 +53,6 @@ pub struct Core<R> {
     pub(super) recent: RecentKeys,
     pub(super) payloads: Payloads,
     pub(super) groups: Groups<R>,
-    pub(super) leases: u64,
     pub(super) in_flight: usize,
     pub(super) counters: Counters,
     /// When the lanes are looked over again; `None` while nothing is in memory.
@@ -92,7 +91,6 @@ impl<R> Core<R> {
             recent: RecentKeys::default(),
             payloads: Payloads::default(),
             groups: Groups::default(),
-            leases: 0,
             in_flight: 0,
             counters: Counters::default(),
             sweep_ms: None,

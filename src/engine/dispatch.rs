@@ -110,14 +110,13 @@ impl<R> Core<R> {
                 self.crowded.insert(lane);
                 continue;
             }
-            self.leases += 1;
-            let Some(flight) = self.lanes.take_off(lane, self.leases, now.steady_ms) else {
+            let Some(flight) = self.lanes.take_off(lane, self.ids.next(now.wall_ms), now.steady_ms) else {
                 continue;
             };
             self.directory.spend(application, now.steady_ms);
             let (endpoint, payload) = (self.lanes[lane].endpoint.clone(), self.payloads.get(flight.event));
             self.take_slot(lane, payload.as_ref().map_or(0, |payload| payload.body.len()));
-            let lease = Lease { event: flight.event, endpoint: endpoint.id, number: flight.number };
+            let lease = Lease { event: flight.event, endpoint: endpoint.id, attempt: flight.attempt };
             self.out.push(Output::Send(Order { lease, endpoint, payload }));
             self.sweep_ms.get_or_insert(now.steady_ms + SWEEP_MS);
             self.make_ready(lane);

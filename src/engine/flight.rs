@@ -1,7 +1,7 @@
 //! A delivery in memory: it waits for its first attempt, or an attempt is on its way.
 
 use crate::delivery::Delivery;
-use crate::id::EventId;
+use crate::id::{AttemptId, EventId};
 use crate::ordering::OrderKey;
 
 /// A delivery that waits for its first attempt and has no row yet.
@@ -17,7 +17,8 @@ pub(super) struct Fresh {
 #[derive(Clone, Debug)]
 pub(super) struct Flight {
     pub(super) event: EventId,
-    pub(super) number: u64,
+    /// Its id, handed out as it began.
+    pub(super) attempt: AttemptId,
     pub(super) started_ms: i64,
     /// Since when it waits in memory.
     pub(super) since_ms: i64,

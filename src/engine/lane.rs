@@ -11,7 +11,7 @@ use super::pace::Pace;
 use crate::attempt::{Answer, Outcome, Report};
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::{Endpoint, Health, State};
-use crate::id::EventId;
+use crate::id::{AttemptId, EventId};
 use crate::ordering::OrderKey;
 use crate::replay::Replay;
 
@@ -228,7 +228,7 @@ impl Lane {
     }
 
     /// Takes the next delivery off its queue and gives it a slot.
-    pub(super) fn take_off(&mut self, number: u64, now_ms: i64) -> Option<&Flight> {
+    pub(super) fn take_off(&mut self, attempt: AttemptId, now_ms: i64) -> Option<&Flight> {
         if !self.may_send() {
             return None;
         }
@@ -237,7 +237,7 @@ impl Lane {
             let due = self.backlog.pop_front()?;
             Flight {
                 event: due.event,
-                number,
+                attempt,
                 started_ms: now_ms,
                 since_ms: now_ms,
                 delivery: due.delivery,
@@ -249,7 +249,7 @@ impl Lane {
             let fresh = self.fresh.pop_front()?;
             Flight {
                 event: fresh.event,
-                number,
+                attempt,
                 started_ms: now_ms,
                 since_ms: fresh.since_ms,
                 delivery: Delivery::fresh(now_ms),
@@ -276,9 +276,9 @@ impl Lane {
         self.flights.iter().filter(|flight| flight.retry).count() < share
     }
 
-    /// Gives the slot of an attempt back; `None` when nobody flies under that number.
-    pub(super) fn land(&mut self, number: u64) -> Option<Flight> {
-        let position = self.flights.iter().position(|flight| flight.number == number)?;
+    /// Gives the slot of an attempt back; `None` when nobody flies under that id.
+    pub(super) fn land(&mut self, attempt: AttemptId) -> Option<Flight> {
+        let position = self.flights.iter().position(|flight| flight.attempt == attempt)?;
         Some(self.flights.swap_remove(position))
     }
 

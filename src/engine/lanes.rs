@@ -7,7 +7,7 @@ use super::flight::{Flight, Fresh};
 use super::lane::Lane;
 use super::outage::Host;
 use crate::endpoint::Endpoint;
-use crate::id::{EndpointId, EventId};
+use crate::id::{AttemptId, EndpointId, EventId};
 use crate::ordering::OrderKey;
 
 /// All lanes, by a number that never changes while the process lives.
@@ -135,10 +135,10 @@ impl Lanes {
     }
 
     /// Gives the next delivery of a lane its slot.
-    pub(super) fn take_off(&mut self, lane: usize, number: u64, now_ms: i64) -> Option<Flight> {
+    pub(super) fn take_off(&mut self, lane: usize, attempt: AttemptId, now_ms: i64) -> Option<Flight> {
         let lane = &mut self.all[lane];
         let before = lane.fresh.len();
-        let flight = lane.take_off(number, now_ms).cloned();
+        let flight = lane.take_off(attempt, now_ms).cloned();
         if !lane.unhealthy {
             self.waiting -= before - lane.fresh.len();
         }

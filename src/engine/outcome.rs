@@ -22,7 +22,7 @@ impl<R> Core<R> {
         let Some(lane) = self.lanes.find(lease.endpoint) else {
             return;
         };
-        let Some(flight) = self.lanes[lane].land(lease.number) else {
+        let Some(flight) = self.lanes[lane].land(lease.attempt) else {
             return;
         };
         self.free_slot(lane);
@@ -36,7 +36,7 @@ impl<R> Core<R> {
         } else {
             self.counters.failed += 1;
         }
-        let attempt = self.attempt(now, lane, &flight, report);
+        let attempt = self.attempt(lane, &flight, report);
         let delivery = self.next_state(now, lane, &flight, outcome);
         let was_due_ms = flight.line_ms;
         let told = news(flight.delivery.status, &delivery, outcome).and_then(|news| {
@@ -80,9 +80,9 @@ impl<R> Core<R> {
         delivery
     }
 
-    fn attempt(&mut self, now: Now, lane: usize, flight: &Flight, report: &Report) -> Attempt {
+    fn attempt(&self, lane: usize, flight: &Flight, report: &Report) -> Attempt {
         Attempt {
-            id: self.ids.next(now.wall_ms),
+            id: flight.attempt,
             started_ms: report.started_ms,
             duration_ms: report.duration_ms,
             url: self.lanes[lane].endpoint.url.clone(),

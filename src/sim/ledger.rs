@@ -10,7 +10,7 @@ use crate::application::{Application, ApplicationRef};
 use crate::clock::Now;
 use crate::endpoint::{Endpoint, State};
 use crate::event::Once;
-use crate::id::{EndpointId, EventId, IdText};
+use crate::id::{AttemptId, EndpointId, EventId, IdText};
 use crate::ordering::OrderKey;
 use crate::store::Store as _;
 use crate::store::memory::Memory;
@@ -159,7 +159,7 @@ pub(super) struct Ledger {
     /// The first event with a delivery that has no row, and the first that the core was not told of.
     rowless_from: usize,
     untold_from: usize,
-    last_lease: u64,
+    last_lease: AttemptId,
 }
 
 impl Ledger {
@@ -193,7 +193,7 @@ impl Ledger {
             arrivals: Arrivals::default(),
             rowless_from: 0,
             untold_from: 0,
-            last_lease: 0,
+            last_lease: AttemptId::default(),
         }
     }
 
@@ -320,7 +320,7 @@ impl Ledger {
         }
         self.untold_from = self.events.len();
         self.held_known(true);
-        self.last_lease = 0;
+        self.last_lease = AttemptId::default();
         self.ready_since_ms = i64::MAX;
     }
 

@@ -59,19 +59,19 @@ impl Counted {
     /// An attempt ended; its delivery stood so before, and took its time from `since_ms` on, where that counts.
     pub(super) fn tried(&mut self, tried: &Tried, before: Standing, since_ms: Option<i64>) {
         let (endpoint, attempt, after) = (tried.endpoint, &tried.attempt, tried.delivery.standing());
-        self.hour_of(endpoint, attempt.id.time_ms()).tried(attempt.succeeded());
+        self.hour_of(endpoint, attempt.began_ms()).tried(attempt.succeeded());
         if before == after {
             return;
         }
         self.moved(tried.event, endpoint, before, after);
-        let minute = self.minute_of(endpoint, attempt.id.time_ms());
+        let minute = self.minute_of(endpoint, attempt.ended_ms());
         match after {
             Standing::Success => minute.delivered += 1,
             Standing::Failed => minute.failed += 1,
             Standing::Pending | Standing::Sending | Standing::Canceled => {}
         }
         if let Some(since_ms) = since_ms {
-            let took_ms = attempt.started_ms + i64::from(attempt.duration_ms) - since_ms;
+            let took_ms = attempt.ended_ms() - since_ms;
             minute.took.add(u32::try_from(took_ms.max(0)).unwrap_or(u32::MAX));
         }
     }

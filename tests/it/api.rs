@@ -6,6 +6,7 @@ mod dialect;
 mod environment;
 mod erased;
 mod kept;
+mod moments;
 pub mod openapi;
 mod operational;
 mod paging;

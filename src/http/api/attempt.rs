@@ -58,7 +58,7 @@ fn out(row: &AttemptRow, ids: &IdText, with_content: bool) -> AttemptOut {
         status: status as u8,
         status_text: status.name(),
         trigger_type: attempt.trigger as u8,
-        timestamp: time(attempt.started_ms),
+        timestamp: time(attempt.began_ms()),
         msg: None,
     }
 }

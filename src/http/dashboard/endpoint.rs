@@ -122,7 +122,7 @@ fn table(api: &Api, visit: &Visit, rows: &[AttemptRow]) -> Markup {
                 thead { tr { th scope="col" { "When" } th scope="col" { "Answer" } th scope="col" { "Took" } th scope="col" { "Event" } } }
                 tbody { @for row in rows {
                     tr {
-                        td { (moment(row.attempt.started_ms)) }
+                        td { (moment(row.attempt.began_ms())) }
                         td { (answer(row.attempt.status_code)) }
                         td { (row.attempt.duration_ms) " ms" }
                         td { a href=(visit.path(&format!("event/{}", api.engine.text().of(row.event)))) { (row.called(api.engine.text())) } }

@@ -105,7 +105,7 @@ fn delivery(api: &Api, visit: &Visit, life: &Life, leg: &Leg, steady_ms: i64) ->
 fn attempted(api: &Api, row: &AttemptRow) -> Markup {
     let attempt = &row.attempt;
     html! {
-        a href={ "?attempt=" (api.engine.text().of(attempt.id)) "#attempt" } { (moment(attempt.started_ms)) }
+        a href={ "?attempt=" (api.engine.text().of(attempt.id)) "#attempt" } { (moment(attempt.began_ms())) }
         " " (answer(attempt.status_code)) " in " (attempt.duration_ms) " ms"
         @if attempt.trigger == Trigger::Manual { ", by hand" }
     }

@@ -30,7 +30,7 @@ pub(super) fn section(api: &Api, visit: &Visit, life: &Life, leg: &Leg, row: &At
     let attempt = &row.attempt;
     html! {
         section aria-labelledby="attempt" {
-            h2 #attempt { "Attempt of " (moment(attempt.started_ms)) }
+            h2 #attempt { "Attempt of " (moment(attempt.began_ms())) }
             p { (answer(attempt.status_code)) " in " (attempt.duration_ms) " ms from " code { (attempt.url) } }
             div.pair {
                 section aria-labelledby="request-title" {

@@ -82,7 +82,7 @@ fn line(api: &Api, visit: &Visit, seen: &Seen, (hundred, group): (u16, &Group<'_
         tr {
             td { @match cause { Some((_, _, text)) => (text), None => { (hundred) "xx" } } }
             td { @for (nth, (code, count)) in group.codes.iter().enumerate() { @if nth > 0 { ", " } (count) " × " (answer(*code)) } }
-            td { a href=(event) { (moment(attempt.started_ms)) } @if !sample.is_empty() { br; code { (sample) } } }
+            td { a href=(event) { (moment(attempt.began_ms())) } @if !sample.is_empty() { br; code { (sample) } } }
             @if may {
                 td { @if let Some((word, ..)) = cause {
                     form.row.tight method="post" action={ (seen.path) "/replay" } {

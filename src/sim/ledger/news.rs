@@ -114,7 +114,7 @@ impl Ledger {
             "lastAttempt": {
                 "id": self.text.of(tried.attempt.id),
                 "responseStatusCode": tried.attempt.status_code,
-                "timestamp": time(tried.attempt.started_ms),
+                "timestamp": time(tried.attempt.began_ms()),
             },
         });
         self.must_be_told(hearing, self.endpoints[number].seen.application, tried.endpoint, more);

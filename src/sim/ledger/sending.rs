@@ -18,11 +18,11 @@ const ROWLESS_MS_MAX: i64 = 13_000;
 impl Ledger {
     /// A request goes out; gives the number of its endpoint.
     pub(in crate::sim) fn sent(&mut self, wire: &Order) -> Option<usize> {
-        let Lease { event, endpoint, number } = wire.lease;
-        if number <= self.last_lease {
-            self.blame(format!("lease {number} was given out after {}", self.last_lease));
+        let Lease { event, endpoint, attempt } = wire.lease;
+        if attempt <= self.last_lease {
+            self.blame(format!("{attempt:?} began after {:?}", self.last_lease));
         }
-        self.last_lease = self.last_lease.max(number);
+        self.last_lease = self.last_lease.max(attempt);
         let Some(delivery) = self.delivery_number(event, wire.endpoint.id).filter(|_| endpoint == wire.endpoint.id)
         else {
             self.blame(format!(

@@ -31,6 +31,7 @@ fn events_are_found_by_what_they_hold_and_came_to() {
         ("text=%3Ci%3E", (true, false)),
         ("text=order", (true, true)),
         ("text=order&status=waiting", (false, true)),
+        ("status=retrying", (false, true)),
         ("status=failed", (false, false)),
         ("find=payment.succeeded&text=B-18", (false, true)),
         ("find=other&text=B-18", (false, false)),
