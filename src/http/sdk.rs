@@ -6,13 +6,23 @@ use http::header::USER_AGENT;
 /// How they begin the header that says who they are: `svix-libs/<version>/<language>`.
 const NAME: &str = "svix-libs/";
 
+/// Whether one of Svix's SDKs asks.
+pub(super) fn asks(headers: &HeaderMap) -> bool {
+    product(headers).is_some()
+}
+
 /// The version of Svix's SDK that asks, its first two numbers; `None` when none does, or it does not say.
 pub(super) fn version(headers: &HeaderMap) -> Option<(u32, u32)> {
-    let agent = headers.get(USER_AGENT)?.to_str().ok()?;
-    let version = agent.split_ascii_whitespace().find_map(|product| product.strip_prefix(NAME))?;
+    let version = product(headers)?;
     let mut numbers = version.split(['/', '.', '-', '+']);
     let major = numbers.next()?.parse().ok()?;
     Some((major, numbers.next()?.parse().ok()?))
+}
+
+/// What it says of itself behind its name.
+fn product(headers: &HeaderMap) -> Option<&str> {
+    let agent = headers.get(USER_AGENT)?.to_str().ok()?;
+    agent.split_ascii_whitespace().find_map(|product| product.strip_prefix(NAME))
 }
 
 #[cfg(test)]
@@ -37,6 +47,7 @@ mod tests {
         ] {
             let headers = HeaderMap::from_iter([(USER_AGENT, agent.parse().expect("a value"))]);
             assert_eq!(version(&headers), read, "{agent}");
+            assert_eq!(asks(&headers), agent.contains("svix-libs/") && !agent.starts_with("my"), "{agent}");
         }
         assert_eq!(version(&HeaderMap::new()), None);
     }

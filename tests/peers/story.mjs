@@ -190,6 +190,25 @@ async function erased(svix, app, event) {
   assert.equal(JSON.parse(unserved).code, "not_implemented");
 }
 
+/** Sources of types that no SDK knows are listed beside those that it knows, and stay what they are. */
+async function sources(svix) {
+  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+  const raw = async (method, path, body) => (await fetch(url + path, { method, headers, body: body && JSON.stringify(body) })).json();
+  const kinds = ["fintoc", "bridge", "finix", "standard-webhooks"];
+  for (const kind of kinds) {
+    const made = await raw("POST", "/ingest/api/v1/source", { name: kind, uid: kind, type: kind, config: { toleranceSeconds: 60 } });
+    const read = await svix.ingest.source.get(made.id);
+    assert.equal((await svix.ingest.source.upsert(made.id, { ...read, name: `${kind} too` })).name, `${kind} too`);
+    const now = await raw("GET", `/ingest/api/v1/source/${kind}`);
+    assert.deepEqual([now.provider, now.config], [made.provider, made.config]);
+  }
+  await svix.ingest.source.create({ name: "any", type: "generic-webhook" });
+  await svix.ingest.source.create({ name: "theirs", type: "svix", config: { secret: `whsec_${"c2VjcmV0".repeat(4)}` } });
+  const { data } = await svix.ingest.source.list();
+  assert.deepEqual(data.map((row) => row.type), [...kinds, "any"].map(() => "generic-webhook").concat("svix"));
+  for (const { id } of data) await svix.ingest.source.delete(id);
+}
+
 async function rotation(svix, app, all, receiver) {
   const old = (await svix.endpoint.getSecret(app.id, all.id)).key;
   await svix.endpoint.rotateSecret(app.id, all.id, {});
@@ -263,6 +282,7 @@ const opsSecret = await operational(svix, app, receiver);
 const failedSecret = (await svix.endpoint.getSecret(app.id, failed.id)).key;
 const allSecret = await rotation(svix, app, all, receiver);
 await pages(svix, app);
+await sources(svix); // brings types of its providers in
 await erased(svix, app, event);
 await ends(svix, app, failed);
 for (const { path, headers, body } of receiver.deliveries) {

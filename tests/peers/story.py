@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Thread
+from urllib.request import Request, urlopen
 
 from standardwebhooks import Webhook as StandardWebhook
 from svix.api import (
@@ -38,6 +39,9 @@ from svix.api import (
     EventTypeListOptions,
     EventTypePatch,
     EventTypeUpsertIn,
+    IngestEndpointIn,
+    IngestEndpointSecretIn,
+    IngestSourceIn,
     MessageAttemptListAttemptedMessagesOptions,
     MessageAttemptListByEndpointOptions,
     MessageAttemptListByMsgOptions,
@@ -51,6 +55,7 @@ from svix.api import (
     OperationalWebhookEndpointSecretIn,
     OperationalWebhookEndpointUpsertIn,
     Svix,
+    SvixConfig,
     SvixOptions,
 )
 from svix.exceptions import HttpError, HTTPValidationError
@@ -304,6 +309,35 @@ def operational(svix, app, receiver):
     return secret
 
 
+def sources(svix, url, key):
+    """Sources of types that no SDK knows are listed beside those that it knows, and stay what they are."""
+
+    def raw(method, path, body=None):
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        request = Request(url + path, json.dumps(body).encode() if body else None, headers, method=method)
+        with urlopen(request) as answer:
+            return json.load(answer)
+
+    kinds = ["fintoc", "bridge", "finix", "standard-webhooks"]
+    made = {kind: raw("POST", "/ingest/api/v1/source", {"name": kind, "type": kind, "config": {"toleranceSeconds": 60}}) for kind in kinds}
+    svix.ingest.source.create(IngestSourceIn(name="theirs", type="svix", config=SvixConfig(secret="whsec_" + "c2VjcmV0" * 4)))
+    plain = svix.ingest.source.create(IngestSourceIn(name="any", type="generic-webhook"))
+    types = {row.name: row.type for row in svix.ingest.source.list().data}
+    assert types == {**dict.fromkeys([*kinds, "any"], "generic-webhook"), "theirs": "svix"}, types
+    for kind, source in made.items():
+        read = svix.ingest.source.get(source["id"])
+        put = IngestSourceIn(name=f"{kind} too", uid=read.uid, metadata=read.metadata, type=read.type, config=read.config)
+        assert svix.ingest.source.upsert(read.id, put).name == f"{kind} too"
+        now = raw("GET", f"/ingest/api/v1/source/{read.id}")
+        assert (now["provider"], now["config"]) == (source["provider"], source["config"]), now
+        assert svix.ingest.source.rotate_token(read.id).ingest_url != source["ingestUrl"]
+    endpoint = svix.ingest.endpoint.create(plain.id, IngestEndpointIn(url="http://127.0.0.1:1/", uid="in"))
+    assert svix.ingest.endpoint.list(plain.id).data == [endpoint]
+    svix.ingest.endpoint.rotate_secret(plain.id, "in", IngestEndpointSecretIn())
+    for row in svix.ingest.source.list().data:
+        svix.ingest.source.delete(row.id)
+
+
 def erased(svix, quick, app, event):
     """What is expunged is shown nowhere; what is not served says so."""
     active = lambda event_type: svix.message.precheck(app.id, MessagePrecheckIn(event_type=event_type)).active
@@ -415,6 +449,7 @@ def main(url, key):
     ops_secret = operational(svix, app, receiver)
     old, _ = secrets(svix, app, everything, receiver)
     pages(svix, app, everything)
+    sources(svix, url, key)
     erased(svix, Svix(key, SvixOptions(server_url=url, retry_schedule=[])), app, event)
     ends(svix, app, everything, failed, event)
     secrets_by_path = {"/failed": failed_secret, "/ops": ops_secret}

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::Once;
 use crate::http::call::{Call, answer, present};
 use crate::http::page::{Asked, time};
+use crate::http::sdk;
 use crate::id::{Id as _, SourceId};
 use crate::key::Action;
 use crate::name::Metadata;
@@ -25,7 +26,7 @@ use crate::provider::Provider;
 use crate::source::{Source, SourceRef, TokenSlot};
 use crate::store::{Answer, Change, Refused, Setting};
 
-/// How a source's provider is called in this dialect.
+/// As what a source is made in this dialect. Of these Svix's SDKs know the last two.
 const TYPES: [(&str, Provider); 6] = [
     ("fintoc", Provider::Fintoc),
     ("bridge", Provider::Bridge),
@@ -34,6 +35,9 @@ const TYPES: [(&str, Provider); 6] = [
     ("svix", Provider::Svix),
     ("generic-webhook", Provider::Generic),
 ];
+/// As what answers show those that Svix's SDKs do not know: for one unknown type they refuse a whole list. They know no
+/// `config` of it; Rust's refuses any.
+const SHOWN_AS: &str = "generic-webhook";
 const UID_TAKEN: &str = "a source with this uid exists already; choose another";
 
 #[derive(Deserialize)]
@@ -42,6 +46,7 @@ struct SourceIn {
     uid: Option<String>,
     #[serde(rename = "type")]
     kind: String,
+    provider: Option<String>,
     #[serde(default)]
     config: ConfigIn,
     metadata: Option<Metadata>,
@@ -55,6 +60,7 @@ struct SourcePatch {
     uid: Option<Option<String>>,
     #[serde(rename = "type")]
     kind: Option<String>,
+    provider: Option<String>,
     #[serde(default)]
     config: ConfigIn,
     metadata: Option<Metadata>,
@@ -68,7 +74,9 @@ struct SourceOut {
     name: String,
     #[serde(rename = "type")]
     kind: &'static str,
-    config: ConfigOut,
+    provider: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<ConfigOut>,
     secret_count: usize,
     ingest_url: String,
     metadata: Metadata,
@@ -76,15 +84,17 @@ struct SourceOut {
     updated_at: String,
 }
 
-fn out(source: &Source, api: &Api) -> SourceOut {
-    let kind = TYPES.iter().find(|(_, provider)| *provider == source.provider);
+fn out(source: &Source, api: &Api, call: &Call) -> SourceOut {
+    let kind = shown_as(source.provider);
+    let has_config = kind != SHOWN_AS || !sdk::asks(call.headers());
     let token = source.tokens.first().map_or("", |slot| &slot.token);
     SourceOut {
         id: api.engine.text().of(source.id),
         uid: source.uid.clone(),
         name: source.name.clone(),
-        kind: kind.map_or("", |(name, _)| name),
-        config: source_shown::out(source.provider, &source.config),
+        kind,
+        provider: source.provider.name(),
+        config: has_config.then(|| source_shown::out(source.provider, &source.config)),
         secret_count: source.config.terms.secrets.len(),
         ingest_url: format!("{}/in/{token}", api.public_url),
         metadata: source.metadata.clone(),
@@ -93,12 +103,37 @@ fn out(source: &Source, api: &Api) -> SourceOut {
     }
 }
 
-fn provider(kind: &str) -> Result<Provider> {
+impl SourceIn {
+    /// Whether a `config` without a key is meant so. SDKs send none with the type that they are shown.
+    fn knows_config(&self) -> bool {
+        self.kind != SHOWN_AS || self.provider.is_some() || self.config != ConfigIn::default()
+    }
+}
+
+/// The type that answers show.
+fn shown_as(provider: Provider) -> &'static str {
+    if provider == Provider::Svix { "svix" } else { SHOWN_AS }
+}
+
+/// The provider of a type. Error: there is none of that name.
+fn of_type(kind: &str) -> Result<Provider> {
     let wrong = || {
         let names = TYPES.map(|(name, _)| name).join(", ");
         Error::field("type", format!("`{kind}` is no type of source; use one of {names}"))
     };
     TYPES.iter().find(|(name, _)| *name == kind).map(|(_, provider)| *provider).ok_or_else(wrong)
+}
+
+/// The provider that a request means: what it names, else that of its type. Error: they contradict one another; the type
+/// may be the one that answers show.
+fn meant(kind: &str, named: Option<&str>) -> Result<Provider> {
+    let of_type = of_type(kind)?;
+    let provider = named.map_or(Ok(of_type), Provider::parse)?;
+    if provider != of_type && shown_as(provider) != kind {
+        let named = provider.name();
+        return Err(Error::field("provider", format!("is `{named}`, and `type` is another's; leave one of them out")));
+    }
+    Ok(provider)
 }
 
 /// How the path names a source. Error: 404 for what can be neither id nor uid.
@@ -127,7 +162,7 @@ pub(super) async fn list(State(api): State<Api>, call: Call) -> Result<Response>
     let asked = Asked::read(&call, false, |text| ids.parse(text))?;
     let (environment, page) = (call.caller.environment, asked.page);
     let listed = api.read(move |store| store.sources(environment, page)).await?;
-    let list = asked.answer_ids(listed, ids, |source| source.id, |source| out(&source, &api));
+    let list = asked.answer_ids(listed, ids, |source| source.id, |source| out(&source, &api, &call));
     Ok(answer(StatusCode::OK, &list))
 }
 
@@ -145,7 +180,7 @@ pub(super) async fn create(State(api): State<Api>, call: Call) -> Result<Respons
 
 /// What a request describes, not yet made.
 fn fresh(api: &Api, call: &Call, input: SourceIn) -> Result<Source> {
-    let (now_ms, provider) = (api.clock.now().wall_ms, provider(&input.kind)?);
+    let (now_ms, provider) = (api.clock.now().wall_ms, meant(&input.kind, input.provider.as_deref())?);
     let mut config = source_config::default(provider);
     input.config.apply(provider, &mut config)?;
     Ok(Source {
@@ -186,7 +221,7 @@ async fn make(api: &Api, call: &Call, source: Source, once: Option<Once>) -> Res
     let kept = once.map(|once| Answer { once, status: StatusCode::CREATED.as_u16(), body: Bytes::from(id) });
     let change = Change::Source(Box::new(source.clone()), Some(Box::new(application)));
     match api.engine.change(Setting { by: call.by(api), change, answer: kept }).await {
-        Ok(_) => Ok(answer(StatusCode::CREATED, &out(&source, api))),
+        Ok(_) => Ok(answer(StatusCode::CREATED, &out(&source, api, call))),
         Err(NotChanged::Refused(Refused::Answered(kept))) => made_before(api, call, &kept).await,
         Err(error) => Err(not_changed(error, UID_TAKEN)),
     }
@@ -197,13 +232,13 @@ async fn made_before(api: &Api, call: &Call, kept: &Answer) -> Result<Response> 
     let (environment, id) = (call.caller.environment, String::from_utf8_lossy(&kept.body).into_owned());
     let source = reference(api, &id)?;
     let source = api.read(move |store| store.source(environment, &source)).await?.ok_or_else(Error::not_found)?;
-    Ok(answer(StatusCode::CREATED, &out(&source, api)))
+    Ok(answer(StatusCode::CREATED, &out(&source, api, call)))
 }
 
 /// GET `/source/{source}`
 pub(super) async fn read(State(api): State<Api>, call: Call) -> Result<Response> {
     let source = find(&api, &call).await?;
-    Ok(answer(StatusCode::OK, &out(&source, &api)))
+    Ok(answer(StatusCode::OK, &out(&source, &api, &call)))
 }
 
 /// Reads the source in the path, changes it, writes it; again when somebody else came first.
@@ -240,13 +275,19 @@ async fn change_once(
     Err(Error::conflict("it keeps changing at the same time; try again"))
 }
 
-fn keeps_type(source: &Source, kind: Option<&str>) -> Result<()> {
-    match kind.map(provider).transpose()? {
-        Some(other) if other != source.provider => {
-            Err(Error::field("type", "is fixed; make a new source for another type"))
-        }
-        _ => Ok(()),
+/// Error: a request means another provider than the source has. A type alone may be the one that answers show.
+fn keeps_type(source: &Source, kind: Option<&str>, named: Option<&str>) -> Result<()> {
+    let meant = match (kind, named) {
+        (None, None) => return Ok(()),
+        (Some(kind), None) if kind == shown_as(source.provider) => return Ok(()),
+        (Some(kind), named) => meant(kind, named)?,
+        (None, Some(named)) => Provider::parse(named)?,
+    };
+    if meant == source.provider {
+        return Ok(());
     }
+    let field = if named.is_some() { "provider" } else { "type" };
+    Err(Error::field(field, "is fixed; make a new source for another"))
 }
 
 /// PATCH `/source/{source}`
@@ -254,17 +295,18 @@ pub(super) async fn patch(State(api): State<Api>, call: Call) -> Result<Response
     call.may(Action::Manage)?;
     let (input, _) = call.json::<SourcePatch>().await?;
     let changed = change(&api, &call, |source| {
-        keeps_type(source, input.kind.as_deref())?;
+        keeps_type(source, input.kind.as_deref(), input.provider.as_deref())?;
         set(&mut source.name, input.name.as_ref());
         set(&mut source.uid, input.uid.as_ref());
         set(&mut source.metadata, input.metadata.as_ref());
         input.config.apply(source.provider, &mut source.config)
     });
-    Ok(answer(StatusCode::OK, &out(&changed.await?, &api)))
+    Ok(answer(StatusCode::OK, &out(&changed.await?, &api, &call)))
 }
 
 /// PUT `/source/{source}`: 200 changed, or 201 made when the path is a uid that nobody has. Secrets and credentials
-/// that are not given stay: nobody can read them back to send them again.
+/// that are not given stay: nobody can read them back to send them again. So does the whole `config` when it is given by
+/// nobody who knows of it.
 pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Response> {
     call.may(Action::Manage)?;
     let (input, _) = call.json::<SourceIn>().await?;
@@ -276,14 +318,16 @@ pub(super) async fn replace(State(api): State<Api>, call: Call) -> Result<Respon
         return make(&api, &call, Source { uid: given.uid.clone().or(Some(uid)), ..given }, None).await;
     }
     let changed = change(&api, &call, |source| {
-        keeps_type(source, Some(&input.kind))?;
+        keeps_type(source, Some(&input.kind), input.provider.as_deref())?;
         source.name.clone_from(&input.name);
         source.uid.clone_from(&input.uid);
         source.metadata = input.metadata.clone().unwrap_or_default();
-        source.config = source_config::keeping_secrets(source.provider, &source.config);
+        if input.knows_config() {
+            source.config = source_config::keeping_secrets(source.provider, &source.config);
+        }
         input.config.apply(source.provider, &mut source.config)
     });
-    Ok(answer(StatusCode::OK, &out(&changed.await?, &api)))
+    Ok(answer(StatusCode::OK, &out(&changed.await?, &api, &call)))
 }
 
 /// DELETE `/source/{source}`: nothing comes in any more; its events stay.
@@ -311,5 +355,5 @@ pub(super) async fn rotate_token(State(api): State<Api>, call: Call) -> Result<R
         source.rotate_token(fresh.clone(), now_ms);
         Ok(())
     });
-    Ok(answer(StatusCode::OK, &out(&changed.await?, &api)))
+    Ok(answer(StatusCode::OK, &out(&changed.await?, &api, &call)))
 }

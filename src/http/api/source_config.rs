@@ -27,7 +27,7 @@ const CREDENTIAL_BYTES_MAX: usize = 1_024;
 const PROOF_BYTES_MIN: usize = 4;
 
 /// Each key that is given sets; `secret` is a list of one.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConfigIn {
     secrets: Option<Vec<String>>,
@@ -63,7 +63,7 @@ pub(super) enum AuthenticationType {
     Bearer,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq)]
 struct AuthenticationIn {
     #[serde(rename = "type")]
     kind: AuthenticationType,
@@ -71,14 +71,14 @@ struct AuthenticationIn {
     bearer: Option<BearerIn>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq)]
 struct BasicIn {
     username: String,
     /// Left out, as it is where it is shown: the one that there is stays.
     password: Option<String>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq)]
 struct BearerIn {
     token: String,
 }

@@ -13,14 +13,14 @@ use svix::api::{
 use svix::error::{Error, Result};
 use svix::models::{
     AppPortalAccessIn, ApplicationIn, ApplicationPatch, BackgroundTaskType, EndpointHeadersIn, EndpointHeadersPatchIn,
-    EndpointIn, EndpointPatch, EndpointSecretRotateIn, EventExampleIn, EventTypeIn, EventTypePatch, MessageIn,
-    MessagePrecheckIn, MessageStatus, OperationalWebhookEndpointIn, OperationalWebhookEndpointSecretIn, RecoverIn,
-    ReplayIn,
+    EndpointIn, EndpointPatch, EndpointSecretRotateIn, EventExampleIn, EventTypeIn, EventTypePatch, IngestSourceIn,
+    IngestSourceInConfig, IngestSourceOutConfig, MessageIn, MessagePrecheckIn, MessageStatus,
+    OperationalWebhookEndpointIn, OperationalWebhookEndpointSecretIn, RecoverIn, ReplayIn, SvixConfig,
 };
 use svix::webhooks::Webhook;
 
 use super::watched::Watched;
-use crate::world::{KEY, Receiver, eventually, now};
+use crate::world::{KEY, Receiver, World, eventually, now};
 
 const APP: &str = "acme-rs";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -162,6 +162,31 @@ async fn attempts(svix: &Svix, [everything, failed]: &[String; 2], event: &str) 
     attempt.expunge_content(app(), event(), here[0].id.clone()).await
 }
 
+/// Sources of types that no SDK knows are listed beside those that it knows, and stay what they are.
+async fn sources(svix: &Svix, world: &World) -> Result<()> {
+    let source = svix.ingest().source();
+    let path = "/ingest/api/v1/source";
+    let made = json!({"name": "bank", "uid": "bank", "type": "fintoc", "config": {"toleranceSeconds": 60}});
+    let made = world.call("POST", path, made).expect(201);
+    let theirs = IngestSourceInConfig::Svix(SvixConfig::new(format!("whsec_{}", "c2VjcmV0".repeat(4))));
+    for (name, config) in [("any", IngestSourceInConfig::GenericWebhook), ("theirs", theirs)] {
+        source.create(IngestSourceIn { name: name.to_owned(), uid: None, metadata: None, config }, None).await?;
+    }
+    let listed = source.list(None).await?.data;
+    assert_eq!(listed[0].config, IngestSourceOutConfig::GenericWebhook);
+    assert!(matches!(listed[2].config, IngestSourceOutConfig::Svix(_)), "{listed:?}");
+    let read = source.get("bank".to_owned()).await?;
+    let config = IngestSourceInConfig::GenericWebhook;
+    let put = IngestSourceIn { name: "money".to_owned(), uid: read.uid, metadata: Some(read.metadata), config };
+    assert_eq!(source.upsert(read.id, put).await?.name, "money");
+    let now = world.call("GET", &format!("{path}/bank"), "").expect(200);
+    assert_eq!((&now["provider"], &now["config"]), (&made["provider"], &made["config"]));
+    for row in listed {
+        source.delete(row.id).await?;
+    }
+    Ok(())
+}
+
 async fn beyond(svix: &Svix, [everything, failed]: &[String; 2], event: &str) -> Result<()> {
     let (endpoint, since) = (svix.endpoint(), SystemTime::UNIX_EPOCH);
     let recent = svix.message().get(APP.to_owned(), event.to_owned(), None).await?.timestamp - Duration::from_hours(1);
@@ -211,6 +236,7 @@ fn the_rust_sdk_finds_what_it_expects_and_every_delivery_verifies() {
         verified(&receiver, "/failed", 1, &secrets.1);
         attempts(&svix, &endpoints, &event).await?;
         verified(&receiver, "/failed", 3, &secrets.1);
+        sources(&svix, watched.world()).await?;
         beyond(&svix, &endpoints, &event).await
     };
     runtime.block_on(told()).unwrap();

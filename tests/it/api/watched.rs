@@ -9,7 +9,7 @@ use crate::world::{World, exchange};
 
 /// Between a client and a server.
 pub struct Watched {
-    _world: World,
+    world: World,
     pub url: String,
     seen: Arc<Mutex<Seen>>,
 }
@@ -38,7 +38,12 @@ impl Watched {
                 });
             }
         });
-        Self { _world: world, url, seen }
+        Self { world, url, seen }
+    }
+
+    /// The server behind it.
+    pub fn world(&self) -> &World {
+        &self.world
     }
 
     /// So many answers at least passed by, and all were as the document says.

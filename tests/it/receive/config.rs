@@ -14,7 +14,7 @@ fn a_source_is_made_read_changed_listed_and_deleted() {
         json!({"toleranceSeconds": 300, "deliverAs": "original", "dedupDays": 35, "onConflict": "hold", "allowIps": []})
     );
     assert_eq!(
-        (&made["secretCount"], &made["type"], &made["metadata"]),
+        (&made["secretCount"], &made["provider"], &made["metadata"]),
         (&json!(1), &json!("fintoc"), &json!({"a": "b"}))
     );
     let by_uid = world.call("GET", &format!("{SOURCES}/fin"), "").expect(200);
@@ -39,6 +39,78 @@ fn a_source_is_made_read_changed_listed_and_deleted() {
     world.call("DELETE", &path, "").expect(204);
     world.call("GET", &path, "").expect(404);
     assert_eq!(world.raw(&request(&path_of(&made), b"x", &[])).status, 404, "its door is closed");
+}
+
+/// A list with one type that an SDK does not know is none for it: Python's and Go's throw, Rust's too.
+#[test]
+fn a_source_is_shown_as_a_type_that_sdks_know_and_stays_what_it_is() {
+    let world = World::start();
+    let agent = |agent: &str, method: &str, path: &str, body: &Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        world.call_as(KEY, method, path, &[("user-agent", agent)], &body)
+    };
+    for (made_as, shown, provider) in [
+        ("fintoc", "generic-webhook", "fintoc"),
+        ("bridge", "generic-webhook", "bridge"),
+        ("finix", "generic-webhook", "finix"),
+        ("standard-webhooks", "generic-webhook", "standard"),
+        ("svix", "svix", "svix"),
+        ("generic-webhook", "generic-webhook", "generic"),
+    ] {
+        let config = json!({"toleranceSeconds": 60, "allowIps": ["203.0.113.7"]});
+        let made = world.call("POST", SOURCES, json!({"name": "a", "type": made_as, "config": config})).expect(201);
+        assert_eq!((&made["type"], &made["provider"]), (&json!(shown), &json!(provider)), "{made_as}");
+        let path = format!("{SOURCES}/{}", text(&made["id"]));
+        let now = |world: &World| world.call("GET", &path, "").expect(200);
+        // what was read is written back whole, by somebody who knows all of it
+        for method in ["PUT", "PATCH"] {
+            let mut same = now(&world);
+            world.call(method, &path, &same).expect(200);
+            same["updatedAt"] = now(&world)["updatedAt"].clone();
+            assert_eq!(now(&world), same, "{method} {made_as}");
+        }
+        // and by an SDK, which knows neither a provider nor a config of this type
+        for (method, config) in [("PUT", None), ("PUT", Some(json!({}))), ("PATCH", None), ("PATCH", Some(json!({})))] {
+            let mut body = json!({"name": "b", "type": shown});
+            if let Some(config) = config {
+                body["config"] = config;
+            }
+            if shown == "svix" && method == "PUT" {
+                body["config"] = made["config"].clone(); // it knows that one, and sends it
+            }
+            let told = agent("svix-libs/2.9.1/rust", method, &path, &body).expect(200);
+            assert_eq!(told["type"], shown);
+            assert_eq!(told.get("config").is_some(), shown == "svix", "Rust's takes none for generic-webhook");
+            let after = now(&world);
+            assert_eq!((&after["provider"], &after["config"]), (&json!(provider), &made["config"]), "{method} {body}");
+        }
+        for path in [&path, SOURCES] {
+            let read = agent("svix-libs/1.90.0/go", "GET", path, &Value::Null).expect(200);
+            let row = read.get("data").map_or(&read, |rows| rows.as_array().unwrap().last().unwrap());
+            assert_eq!((&row["type"], row.get("config").is_some()), (&json!(shown), shown == "svix"), "{path}");
+        }
+        // another one is named, and refused
+        let other = if provider == "finix" { "bridge" } else { "finix" };
+        for body in
+            [json!({"name": "a", "type": other}), json!({"name": "a", "type": "generic-webhook", "provider": other})]
+        {
+            for method in ["PUT", "PATCH"] {
+                assert_eq!(world.call(method, &path, &body).status, 422, "{method} {made_as}: {body}");
+            }
+        }
+        assert_eq!(world.call("PATCH", &path, json!({ "provider": other })).status, 422);
+        assert_eq!(world.call("PATCH", &path, json!({ "provider": provider })).status, 200);
+        let again = world.call("POST", SOURCES, json!({"name": "c", "type": shown, "provider": provider})).expect(201);
+        assert_eq!((&again["type"], &again["provider"]), (&json!(shown), &json!(provider)), "made as it is shown");
+    }
+    for body in [
+        json!({"name": "a", "type": "fintoc", "provider": "finix"}),
+        json!({"name": "a", "type": "svix", "provider": "fintoc"}),
+        json!({"name": "a", "type": "generic-webhook", "provider": "stripe"}),
+    ] {
+        let refused = world.call("POST", SOURCES, &body).expect(422);
+        assert_eq!(refused["detail"][0]["loc"], json!(["body", "provider"]), "{body}");
+    }
 }
 
 #[test]
