@@ -233,9 +233,9 @@ impl Attempt {
         self.id.time_ms()
     }
 
-    /// When it ended, by the wall clock, in ms since 1970.
+    /// When it ended, in ms since 1970, on the scale of ids: that of what was accepted, whatever the clock does.
     pub fn ended_ms(&self) -> i64 {
-        self.started_ms + i64::from(self.duration_ms)
+        self.began_ms() + i64::from(self.duration_ms)
     }
 
     /// Whether it delivered.

@@ -71,7 +71,7 @@ impl Counted {
             Standing::Pending | Standing::Sending | Standing::Canceled => {}
         }
         if let Some(since_ms) = since_ms {
-            let took_ms = attempt.ended_ms() - since_ms;
+            let took_ms = attempt.started_ms + i64::from(attempt.duration_ms) - since_ms;
             minute.took.add(u32::try_from(took_ms.max(0)).unwrap_or(u32::MAX));
         }
     }

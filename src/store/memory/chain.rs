@@ -126,6 +126,6 @@ fn chain(tables: &Tables, endpoint: EndpointId, key: OrderKey) -> Option<Chain> 
     let mut rows =
         events(tables, endpoint, key).filter_map(|event| Some((event, tables.deliveries.get(&(event, endpoint))?)));
     let (head, row) = rows.find(|(_, row)| row.delivery.next_ms().is_some())?;
-    let tried_ms = row.first.as_ref().map(|first| first.started_ms);
+    let tried_ms = row.first.as_ref().map(|first| first.began_ms());
     Some(Chain { key, head, delivery: row.delivery, tried_ms, waiting })
 }

@@ -13,7 +13,7 @@ use super::rows::{self, DELIVERY, id};
 use super::{Writing, delivery};
 use crate::delivery::{BLOCKED_MS, Due, Standing, Status};
 use crate::error::Result;
-use crate::id::{EndpointId, EventId, Id};
+use crate::id::{AttemptId, EndpointId, EventId, Id};
 use crate::ordering::OrderKey;
 use crate::store::{CHAINS_MAX, Chain, Listed, Page, Refused, Tried, Turn};
 
@@ -193,7 +193,7 @@ pub(super) fn list(db: &Connection, endpoint: EndpointId, page: Page<i64>) -> Re
 
 fn chain(db: &Connection, endpoint: EndpointId, key: OrderKey) -> Sql<Option<Chain>> {
     let sql = format!(
-        "select event, (select count(*) from chain where endpoint = ?1 and key = ?2) - 1, started_ms, {DELIVERY}
+        "select event, (select count(*) from chain where endpoint = ?1 and key = ?2) - 1, attempt, {DELIVERY}
          from chain join delivery using (event, endpoint)
          where endpoint = ?1 and key = ?2 and due_ms < ?3 order by event limit 1"
     );
@@ -203,7 +203,7 @@ fn chain(db: &Connection, endpoint: EndpointId, key: OrderKey) -> Sql<Option<Cha
             key,
             head: id(row, 0)?,
             waiting: row.get(1)?,
-            tried_ms: row.get(2)?,
+            tried_ms: row.get::<_, Option<i64>>(2)?.map(|attempt| AttemptId::new(attempt).time_ms()),
             delivery: rows::delivery(row, 3)?,
         })
     })
