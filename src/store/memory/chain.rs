@@ -3,6 +3,7 @@
 use super::count::Sums;
 use super::delivery::move_due;
 use super::{FirstRow, Tables};
+use crate::attempt::Attempt;
 use crate::delivery::{BLOCKED_MS, Delivery, Due, Standing, Status};
 use crate::id::{EndpointId, EventId, Id};
 use crate::ordering::OrderKey;
@@ -126,6 +127,6 @@ fn chain(tables: &Tables, endpoint: EndpointId, key: OrderKey) -> Option<Chain> 
     let mut rows =
         events(tables, endpoint, key).filter_map(|event| Some((event, tables.deliveries.get(&(event, endpoint))?)));
     let (head, row) = rows.find(|(_, row)| row.delivery.next_ms().is_some())?;
-    let tried_ms = row.first.as_ref().map(|first| first.began_ms());
+    let tried_ms = row.first.as_ref().map(Attempt::began_ms);
     Some(Chain { key, head, delivery: row.delivery, tried_ms, waiting })
 }

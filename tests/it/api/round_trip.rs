@@ -10,7 +10,9 @@ fn back(world: &World, path: &str, methods: &[&str]) {
     let read = |path: &str| {
         let mut value = world.call("GET", path, "").expect(200);
         if let Some(fields) = value.as_object_mut() {
-            fields.remove("updatedAt");
+            for counted in ["updatedAt", "version"] {
+                fields.remove(counted);
+            }
         }
         value
     };

@@ -10,7 +10,7 @@ use posthaste::endpoint::{Endpoint, State};
 use posthaste::engine::core::Core;
 use posthaste::engine::message::{Input, Output};
 use posthaste::event::NewEvent;
-use posthaste::id::{ApplicationId, EnvironmentId, IdSource};
+use posthaste::id::{ApplicationId, AttemptId, EnvironmentId, IdSource};
 use posthaste::store::{Change, Unwritten};
 
 use crate::store::subject::{NOON_MS, Subject, set};
@@ -26,7 +26,7 @@ struct Motion {
     world: World,
     now_ms: i64,
     /// Attempts that end then.
-    flying: BTreeMap<(i64, u64), (Lease, Answer)>,
+    flying: BTreeMap<(i64, AttemptId), (Lease, Answer)>,
     /// How many attempts were made, by their second.
     made: BTreeMap<i64, usize>,
     environment: EnvironmentId,
@@ -137,7 +137,7 @@ impl Motion {
         let secs = self.secs();
         let (long_ms, answer) = (self.world)(&order.endpoint.url, secs);
         *self.made.entry(secs).or_default() += 1;
-        self.flying.insert((self.now_ms + long_ms, order.lease.number), (order.lease, answer));
+        self.flying.insert((self.now_ms + long_ms, order.lease.attempt), (order.lease, answer));
     }
 
     /// How many attempts were made from this second on and before that one.

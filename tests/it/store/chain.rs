@@ -167,7 +167,7 @@ fn a_delivery_made_again_waits_behind_who_has_the_turn(subject: &Subject) {
     assert_eq!(due(subject, endpoint.id), [events[2]]);
     let (replay, position) = (replay.id, replay.last);
     let again = vec![(events[0], Some(KEY)), (events[1], Some(KEY))];
-    let kind = Kind::Recover;
+    let kind = Kind::Bulk;
     let slice = Replayed {
         replay,
         endpoint: endpoint.id,
@@ -176,7 +176,7 @@ fn a_delivery_made_again_waits_behind_who_has_the_turn(subject: &Subject) {
         position,
         done: true,
         due_ms: NOON_MS,
-        spares_delivered: true,
+        spares_delivered: false,
     };
     assert_eq!(turns(subject, Op::Replay(Box::new(slice))), []);
     assert_eq!(due(subject, endpoint.id), [events[2]], "who has the turn keeps it");

@@ -4,6 +4,7 @@ use posthaste::application::Application;
 use posthaste::count::{Minute, minute};
 use posthaste::event::{Event, Extra};
 use posthaste::id::{EndpointId, EnvironmentId, Id};
+use posthaste::replay::{Kind, Replay};
 use posthaste::store::{COUNT_MINUTES, Change, NewRow, Op};
 
 use super::replay::slice;
@@ -73,7 +74,7 @@ fn what_is_canceled_or_made_again_changes_what_waits(subject: &Subject) {
     subject.done(Op::Cancel { endpoint: endpoint.id, count: 9 });
     assert_eq!(figures(subject, here, 0), [3, 1, 0, 0]);
     pass(subject, MINUTE_MS);
-    let replay = subject.new_replay(&endpoint, here);
+    let replay = Replay { kind: Kind::Bulk, ..subject.new_replay(&endpoint, here) };
     subject.done(set(Change::Replay(Box::new(replay.clone()))));
     subject.done(slice(&replay, &[again], true));
     assert_eq!((figures(subject, here, 0), figures(subject, here, 1)), ([3, 1, 0, 1], [0; 4]));
@@ -93,7 +94,7 @@ fn what_somebody_replayed_or_resent_says_nothing_of_how_long_deliveries_take(sub
     }
     let before = at(subject, here, 0);
     assert_eq!((before.delivered, before.took.count()), (2, 2));
-    let replay = subject.new_replay(&endpoint, here);
+    let replay = Replay { kind: Kind::Bulk, ..subject.new_replay(&endpoint, here) };
     subject.done(set(Change::Replay(Box::new(replay.clone()))));
     subject.done(slice(&replay, &[replayed, failed], true));
     let other = subject.new_replay(&new, here);

@@ -205,13 +205,13 @@ fn what_waits_for_a_retry_is_found_and_due_sooner(subject: &Subject) {
     subject.done(slice(&waiting, &waits[..1], true));
     let now = delivery(subject, waits[0], endpoint.id);
     assert_eq!((now.status, now.step, now.attempts, now.due_ms), (Status::Pending, 2, 2, Some(NOON_MS)));
-    // recovered: from the beginning; one that had been delivered says so
-    let recover = Replay { kind: Kind::Recover, ..subject.new_replay(&endpoint, environment) };
-    subject.done(set(Change::Replay(Box::new(recover.clone()))));
-    subject.done(slice(&recover, &[waits[1], events[2]], true));
+    // made again: from the beginning; one that had been delivered says so
+    let again = Replay { kind: Kind::Bulk, ..subject.new_replay(&endpoint, environment) };
+    subject.done(set(Change::Replay(Box::new(again.clone()))));
+    subject.done(slice(&again, &[waits[1], events[2]], true));
     let now = delivery(subject, waits[1], endpoint.id);
     assert_eq!((now.status, now.step, now.attempts, now.due_ms), (Status::Pending, 0, 2, Some(NOON_MS)));
-    let shown = subject.replay(environment, recover.id).unwrap().unwrap();
+    let shown = subject.replay(environment, again.id).unwrap().unwrap();
     assert_eq!((shown.done, shown.delivered), (2, 1));
     let due = subject.due(endpoint.id, NOON_MS, 10).unwrap().due;
     for event in [waits[0], waits[1], events[2]] {
