@@ -9,9 +9,9 @@ use crate::token;
 pub const PING: &str = "svix.ping";
 /// What an event of [`PING`] says.
 pub const PING_EXAMPLE: &str = r#"{"success":true}"#;
-/// What happens to endpoints, attempts and at sources, as it is told to operational webhooks (the names are Svix's, but
-/// for the last).
-pub const OPERATIONAL: [&str; 8] = [
+/// What happens to endpoints, attempts, at sources and to this server, as it is told to operational webhooks (the names
+/// are Svix's, but for the last three).
+pub const OPERATIONAL: [&str; 10] = [
     "endpoint.created",
     "endpoint.updated",
     "endpoint.deleted",
@@ -20,9 +20,11 @@ pub const OPERATIONAL: [&str; 8] = [
     "message.attempt.exhausted",
     "message.attempt.recovered",
     "source.conflict",
+    "server.outage.began",
+    "server.outage.ended",
 ];
 /// What each of [`OPERATIONAL`] tells.
-const OPERATIONAL_SAYS: [&str; 8] = [
+const OPERATIONAL_SAYS: [&str; 10] = [
     "An endpoint was made.",
     "The settings of an endpoint changed.",
     "An endpoint was deleted.",
@@ -31,6 +33,8 @@ const OPERATIONAL_SAYS: [&str; 8] = [
     "A delivery failed, and is not tried again.",
     "A delivery that had failed four times or more arrived.",
     "Two inbound events of a source share an id and contradict each other.",
+    "Nothing is reached from here: deliveries stop but for probes, and spend no attempts.",
+    "An endpoint answered again: deliveries go on.",
 ];
 /// The longest schema document, in bytes.
 const SCHEMAS_BYTES_MAX: usize = 262_144;

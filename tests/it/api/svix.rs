@@ -76,7 +76,7 @@ fn the_managements_environment_has_the_event_types_of_what_is_told() {
     for name in ["message.attempt.failing", "message.attempt.exhausted", "endpoint.created", "endpoint.disabled"] {
         assert_eq!(get(&world, &management, &format!("/{name}")).expect(200)["name"], name);
     }
-    assert_eq!(get(&world, &management, "").expect(200)["data"].as_array().unwrap().len(), 8);
+    assert_eq!(get(&world, &management, "").expect(200)["data"].as_array().unwrap().len(), 10);
     assert_eq!(get(&world, &of_org(ORG), "").expect(200)["data"], json!([]), "no other environment has them");
     let manage = |world: &World, method: &str, path: &str, body: Value| {
         world.call_as(&management, method, &format!("/api/v1{path}"), &[], &body.to_string())
