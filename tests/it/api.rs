@@ -13,7 +13,7 @@ mod paging;
 mod places;
 mod recorded;
 mod round_trip;
-mod sdk;
+pub mod sdk;
 mod standing;
 mod svix;
 mod upsert;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
+use crate::api::sdk;
 use crate::generate::{Goal, failed};
 use crate::handling::failing_until_told;
 use crate::load::{show, soak};
@@ -245,6 +246,24 @@ pub fn sent(receiver: &Receiver, from: usize) -> BTreeMap<String, u64> {
 
 #[test]
 fn what_waits_is_sent_at_one_call_over_a_crash() {
+    sent_at_one_call("endpoint.send-waiting", |world, app, endpoint| {
+        started(&world.call("POST", &path(app, endpoint, "send-waiting"), "").expect(202))
+    });
+}
+
+/// Svix's own way, which begins the ladder of each anew.
+#[test]
+fn what_waits_is_recovered_by_one_call_of_the_official_sdk_over_a_crash() {
+    sent_at_one_call("endpoint.recover", |world, app, endpoint| {
+        let dry = json!({ "since": since(), "dryRun": true });
+        let counted = world.call("POST", &path(app, endpoint, "recover"), dry).expect(200);
+        assert_eq!(counted["count"], 3_640);
+        sdk::recover(world, app, endpoint)
+    });
+}
+
+/// Of 3,640 that were refused and wait, at an endpoint that is well again. `call` begins the task, and gives its id.
+fn sent_at_one_call(task_name: &str, call: impl Fn(&World, &str, &str) -> String) {
     let mut world = World::start();
     let (receiver, takes) = failing_until_told();
     let (app, endpoint) = world.subscribe(&receiver.url);
@@ -256,8 +275,9 @@ fn what_waits_is_sent_at_one_call_over_a_crash() {
     world.call("PATCH", &path(&app, &endpoint, ""), json!({ "throttleRate": 1_000 })).expect(200);
     takes.store(true, Ordering::SeqCst);
     let begun = now();
-    let answer = world.call("POST", &path(&app, &endpoint, "send-waiting"), "").expect(202);
-    assert_eq!((&answer["task"], &answer["data"]["total"]), (&json!("endpoint.send-waiting"), &json!(3_640)));
+    let begun_task = call(&world, &app, &endpoint);
+    let shown = task(&world, &begun_task);
+    assert_eq!((&shown["task"], &shown["data"]["total"]), (&json!(task_name), &json!(3_640)));
     let first = receiver.wait_since(begun) - begun;
     assert!(first.as_millis() < 1_000, "the first after {first:?}");
     let fresh = now();
@@ -267,7 +287,7 @@ fn what_waits_is_sent_at_one_call_over_a_crash() {
     eventually(|| (receiver.count() >= before + 1_000).then_some(()));
     let killed = now();
     world.kill_and_restart();
-    let ended = eventually(|| Some(task(&world, &started(&answer))).filter(|task| task["status"] != "running"));
+    let ended = eventually(|| Some(task(&world, &begun_task)).filter(|task| task["status"] != "running"));
     eventually(|| (sent(&receiver, before).len() == ids.len() + 1).then_some(()));
     show(&format!("all after {:?}", begun.elapsed()));
     let counts = sent(&receiver, before);

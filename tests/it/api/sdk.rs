@@ -25,6 +25,21 @@ use crate::world::{KEY, Receiver, World, eventually, now};
 const APP: &str = "acme-rs";
 const PATIENCE: Duration = Duration::from_secs(20);
 
+fn client(url: &str) -> (Svix, tokio::runtime::Runtime) {
+    let options = SvixOptions { server_url: Some(url.to_owned()), ..SvixOptions::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    (Svix::new(KEY.to_owned(), Some(options)), runtime)
+}
+
+/// The SDK's one call after an outage of the last hour; gives the id of the background task.
+pub fn recover(world: &World, app: &str, endpoint: &str) -> String {
+    let (svix, runtime) = client(&world.url);
+    let hour_ago = SystemTime::now() - Duration::from_secs(3_600);
+    let api = svix.endpoint();
+    let recovered = api.recover(app.to_owned(), endpoint.to_owned(), RecoverIn::new(hour_ago.into()), None);
+    runtime.block_on(recovered).expect("a task").id
+}
+
 fn one(word: &str) -> BTreeSet<String> {
     [word.to_owned()].into()
 }
@@ -221,9 +236,7 @@ async fn beyond(svix: &Svix, [everything, failed]: &[String; 2], event: &str) ->
 #[test]
 fn the_rust_sdk_finds_what_it_expects_and_every_delivery_verifies() {
     let (watched, receiver) = (Watched::start(), Receiver::good());
-    let options = SvixOptions { server_url: Some(watched.url.clone()), ..SvixOptions::default() };
-    let svix = Svix::new(KEY.to_owned(), Some(options));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (svix, runtime) = client(&watched.url);
     let told = || async {
         applications(&svix).await?;
         event_types(&svix).await?;

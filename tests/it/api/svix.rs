@@ -90,7 +90,7 @@ fn the_managements_environment_has_the_event_types_of_what_is_told() {
     world.kill_and_restart();
     assert_eq!(
         get(&world, &management, "").expect(200)["data"].as_array().unwrap().len(),
-        8,
+        10,
         "what is missing comes back"
     );
     assert_eq!(get(&world, &management, "/endpoint.created").expect(200)["description"], "ours", "what is there stays");
