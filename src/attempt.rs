@@ -80,9 +80,11 @@ pub enum Cause {
     Protocol,
     /// Ours to mend: the payload is damaged, or the attempt panicked.
     Internal,
-    /// It never left this machine: no route, no name server, no descriptor, a payload that cannot be read now. It was no
+    /// It never left this machine: no name server, no descriptor, a payload that cannot be read now. It was no
     /// attempt.
     Local,
+    /// It never left this machine, which has no route to the address: no attempt, as long as others are not answered.
+    NoRoute,
 }
 
 /// What a receiver may ask for beside its status (`webhook-delivery`, Svix).
@@ -173,9 +175,14 @@ impl Report {
     /// Why it never left this machine; `None` when it did, or was not to.
     pub fn local(&self) -> Option<&str> {
         match &self.answer {
-            Answer::Failure { cause: Cause::Local, detail } => Some(detail),
+            Answer::Failure { cause: Cause::Local | Cause::NoRoute, detail } => Some(detail),
             _ => None,
         }
+    }
+
+    /// Whether this machine has no route to the address.
+    pub fn found_no_route(&self) -> bool {
+        matches!(&self.answer, Answer::Failure { cause: Cause::NoRoute, .. })
     }
 
     /// Whether the receiver wants no more of anything, whether it took this or not.

@@ -98,9 +98,11 @@ impl Wanted {
             && self.tag.as_ref().is_none_or(|tag| tags.contains(tag))
     }
 
-    /// Whether a delivery that was tried and stands so is meant.
+    /// Whether a delivery that was tried and stands so is meant. Failed means those whose last attempt failed, whether they
+    /// wait for the next one or have ended.
     pub fn fits_delivery(&self, standing: Standing, last_code: u16) -> bool {
-        self.status.is_none_or(|wanted| wanted == standing as u8)
+        let failed_last = standing == Standing::Sending && !(200..300).contains(&last_code);
+        self.status.is_none_or(|wanted| wanted == standing as u8 || (wanted == Standing::Failed as u8 && failed_last))
             && self.status_class.is_none_or(|class| last_code / 100 == class / 100)
     }
 }

@@ -41,10 +41,12 @@ static REACHED_V6: AtomicBool = AtomicBool::new(false);
 /// Connects to the first address that answers; all of them have been judged.
 pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, NotConnected> {
     let mut last = NotConnected { cause: Cause::Connect, detail: "the name has no address".to_owned() };
-    let mut all_local = !addresses.is_empty();
+    let mut local = Some(Cause::NoRoute).filter(|_| !addresses.is_empty());
     for address in addresses {
         let connected = timeout(CONNECT_MAX, TcpStream::connect(address)).await;
-        all_local &= matches!(&connected, Ok(Err(error)) if is_local(error, address));
+        let this = connected.as_ref().ok().and_then(|tried| is_local(tried.as_ref().err()?, address));
+        // one that lacks more than a route says more
+        local = local.and_then(|cause| this.map(|this| if cause == Cause::NoRoute { this } else { cause }));
         match connected {
             Ok(Ok(stream)) => {
                 REACHED_V6.fetch_or(address.is_ipv6(), Ordering::Relaxed);
@@ -57,21 +59,19 @@ pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, NotCo
             Err(_) => last.detail = format!("no connection within {} s", CONNECT_MAX.as_secs()),
         }
     }
-    if all_local {
-        last.cause = Cause::Local;
-    }
+    last.cause = local.unwrap_or(last.cause);
     Err(last)
 }
 
-/// Whether a connection never left this machine: it has no route, no descriptor, no memory, no port, or its firewall forbids
+/// Why a connection never left this machine, if it did not: it has no route, no descriptor, no memory, no port, or its firewall forbids
 /// it. Where nothing of version 6 was ever reached it is the address that cannot be, and not the machine that lost its way.
-fn is_local(error: &io::Error, address: &SocketAddr) -> bool {
-    match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NETUNREACH | Errno::NETDOWN | Errno::ADDRNOTAVAIL) => {
-            address.is_ipv4() || REACHED_V6.load(Ordering::Relaxed)
+fn is_local(error: &io::Error, address: &SocketAddr) -> Option<Cause> {
+    match Errno::from_raw_os_error(error.raw_os_error()?) {
+        Errno::NETUNREACH | Errno::NETDOWN | Errno::ADDRNOTAVAIL | Errno::PERM => {
+            (address.is_ipv4() || REACHED_V6.load(Ordering::Relaxed)).then_some(Cause::NoRoute)
         }
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::PERM) => true,
-        _ => false,
+        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => Some(Cause::Local),
+        _ => None,
     }
 }
 
@@ -81,13 +81,19 @@ pub(super) async fn secure(
     target: &Target,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, NotConnected> {
-    let failed = |detail: String| NotConnected { cause: Cause::Tls, detail };
+    let failed = |cause: Cause, detail: String| NotConnected { cause, detail };
     let name = ServerName::try_from(target.host().to_owned())
-        .map_err(|_| failed("the host cannot have a certificate".to_owned()))?;
+        .map_err(|_| failed(Cause::Tls, "the host cannot have a certificate".to_owned()))?;
     match timeout(HANDSHAKE_MAX, tls.connect(name, stream)).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(failed(format!("no TLS: {error}"))),
-        Err(_) => Err(failed(format!("no TLS within {} s", HANDSHAKE_MAX.as_secs()))),
+        // what TLS itself finds fault with came from somebody; a connection that breaks or says nothing is as one that was
+        // never made
+        Ok(Err(error)) => {
+            let found_fault = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
+            let cause = if found_fault { Cause::Tls } else { Cause::Connect };
+            Err(failed(cause, format!("no TLS: {error}")))
+        }
+        Err(_) => Err(failed(Cause::Timeout, format!("no TLS within {} s", HANDSHAKE_MAX.as_secs()))),
     }
 }
 
@@ -101,12 +107,15 @@ mod tests {
         let v6 = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 443));
         let local = |errno: Errno, address: &SocketAddr| is_local(&errno.into(), address);
         for errno in [Errno::NETUNREACH, Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS] {
-            assert!(local(errno, &v4), "{errno}");
+            assert!(local(errno, &v4).is_some(), "{errno}");
         }
         for errno in [Errno::CONNREFUSED, Errno::CONNRESET, Errno::HOSTUNREACH, Errno::TIMEDOUT] {
-            assert!(!local(errno, &v4), "{errno}: somebody said so, or nobody");
+            assert!(local(errno, &v4).is_none(), "{errno}: somebody said so, or nobody");
         }
-        assert!(!local(Errno::NETUNREACH, &v6), "a machine without version 6 has lost nothing");
-        assert!(local(Errno::MFILE, &v6));
+        assert!(local(Errno::NETUNREACH, &v6).is_none(), "a machine without version 6 has lost nothing");
+        assert_eq!(
+            (local(Errno::MFILE, &v6), local(Errno::NETUNREACH, &v4)),
+            (Some(Cause::Local), Some(Cause::NoRoute))
+        );
     }
 }

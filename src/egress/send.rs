@@ -126,7 +126,7 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
             Err(ResolveError::Refused(_) | ResolveError::Unresolved(_)) => return Ok(()),
         };
         match dial::connect(&addresses).await {
-            Err(NotConnected { cause: Cause::Local, detail }) => Err(detail),
+            Err(NotConnected { cause: Cause::Local | Cause::NoRoute, detail }) => Err(detail),
             _ => Ok(()),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::chains::Chains;
 use super::core::Core;
 use super::message::{Answer, NotChanged, Output};
+use super::outage::NOBODY;
 use crate::application::Application;
 use crate::audit::By;
 use crate::clock::Now;
@@ -173,12 +174,21 @@ impl<R> Core<R> {
         let before = (here.endpoint.state, here.enabled());
         if endpoint.state == State::Deleted {
             self.replays.remove(&lane); // the store calls it off with the same commit
+            self.outage.leave(self.lanes[lane].host);
+            self.lanes[lane].host = NOBODY;
         }
-        if endpoint.url != self.lanes[lane].endpoint.url {
+        let known = &self.lanes[lane].endpoint;
+        let is_another =
+            (&endpoint.url, &endpoint.headers, &endpoint.secrets) != (&known.url, &known.headers, &known.secrets);
+        if endpoint.url != known.url && self.lanes[lane].host != NOBODY {
+            self.outage.leave(self.lanes[lane].host);
             self.lanes[lane].host = self.outage.host(&endpoint.url);
         }
         self.lanes[lane].heed(now.steady_ms, endpoint);
         self.unthrottle(lane);
+        if is_another {
+            self.probe_anew(now, lane);
+        }
         let here = &mut self.lanes[lane];
         if before == (here.endpoint.state, here.enabled()) {
             return;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::aside::UNWRITABLE_PAUSE_MS;
 use super::core::Core;
 use super::group::{Entry, Group, Wait};
 use super::message::{Answer, NotChanged, Output};
@@ -26,15 +27,14 @@ impl<R> Core<R> {
         let Some((batch, group)) = self.groups.landed() else {
             return;
         };
-        for op in &batch.ops {
-            self.landed(op);
-        }
+        let spoiled = self.set_aside(now, &batch, receipt.get());
         for (lane, due_ms) in group.lines {
-            self.note_due(now, lane, due_ms);
+            // what could not be changed is still due, and would be read again at once
+            self.note_due(now, lane, if spoiled { due_ms.max(now.steady_ms + UNWRITABLE_PAUSE_MS) } else { due_ms });
         }
-        for op in &batch.ops {
-            if let Op::Replay(replayed) = op {
-                self.replayed(now, replayed.endpoint, replayed.done);
+        for (position, op) in batch.ops.iter().enumerate() {
+            if let (Op::Replay(replayed), None) = (op, refused_at(receipt.get(), position)) {
+                self.replayed(now, replayed);
             }
         }
         for wait in group.waits {
@@ -51,8 +51,11 @@ impl<R> Core<R> {
                     if let (None, Some(position)) = (&refused, position) {
                         self.obey(now, &batch.ops[position]);
                     }
-                    let answer =
-                        refused.map_or_else(|| Ok(receipt.vouch(())), |refused| Err(NotChanged::Refused(refused)));
+                    let answer = match refused {
+                        None => Ok(receipt.vouch(())),
+                        Some(Refused::Unwritable(_)) => Err(NotChanged::Failed(not_written())),
+                        Some(refused) => Err(NotChanged::Refused(refused)),
+                    };
                     self.out.push(Output::Reply(reply, Answer::Changed(answer)));
                     if let Some(entry) = told {
                         let _ = self.settle(now, &batch, receipt, entry); // a change that was refused is not told
@@ -119,6 +122,7 @@ impl<R> Core<R> {
                     Refused::Full(max) => Err(too_many_held(max)),
                     Refused::Stale => Err(Error::conflict("it does not wait any more: it was released or discarded")),
                     Refused::KeyReused => Err(key_reused()),
+                    Refused::Unwritable(_) => Err(not_written()),
                     _ => Err(uid_taken()),
                 }
             }
@@ -194,7 +198,7 @@ fn take_at(news: &mut Vec<Entry>, place: usize) -> Option<Entry> {
     Some(news.swap_remove(found))
 }
 
-fn refused_at(receipt: &Receipt, position: usize) -> Option<Refused> {
+pub(super) fn refused_at(receipt: &Receipt, position: usize) -> Option<Refused> {
     let found = receipt.refused.binary_search_by_key(&position, |(position, _)| *position).ok()?;
     Some(receipt.refused[found].1.clone())
 }
@@ -213,6 +217,10 @@ fn payload(event: &Event, contradicted: Option<(First, Flags)>) -> Payload {
         Arc::make_mut(arrival).contradict(first, flags);
     }
     Payload { body: event.body.clone(), arrival }
+}
+
+fn not_written() -> Error {
+    Error::internal("the database refused to write it; the log says why")
 }
 
 fn too_many_held(max: usize) -> Error {

@@ -63,6 +63,8 @@ pub struct Core<R> {
     pub(super) inherited: EventId,
     /// The mark as last written, and when keys were last forgotten.
     pub(super) marked: EventId,
+    /// The earliest event with a delivery that could not be written: recovery is to find it.
+    pub(super) unwritable: Option<EventId>,
     pub(super) forgot_ms: i64,
     /// Whether nothing more is sent.
     pub(super) held: bool,
@@ -97,6 +99,7 @@ impl<R> Core<R> {
             recovering: true,
             inherited: EventId::new(i64::MAX),
             marked: EventId::new(0),
+            unwritable: None,
             forgot_ms: 0,
             held: false,
             out: Vec::new(),
@@ -177,6 +180,12 @@ impl<R> Core<R> {
     /// The oldest event with a delivery in memory that nobody wrote down yet.
     pub fn oldest(&self) -> Option<EventId> {
         self.open.first_key_value().map(|(event, _)| *event)
+    }
+
+    /// All deliveries of events below have rows.
+    pub(super) fn mark(&self) -> EventId {
+        let in_memory = self.oldest().unwrap_or_else(|| EventId::new(self.ids.last() + 1));
+        self.unwritable.map_or(in_memory, |unwritable| unwritable.min(in_memory))
     }
 
     /// What the metrics show.

@@ -29,6 +29,7 @@ pub struct Gate {
     failed: AtomicU64,
     put_off: AtomicU64,
     outage: AtomicBool,
+    unwritable: AtomicU64,
     oldest: AtomicI64,
 }
 
@@ -44,6 +45,7 @@ impl Default for Gate {
             failed: AtomicU64::new(0),
             put_off: AtomicU64::new(0),
             outage: AtomicBool::new(false),
+            unwritable: AtomicU64::new(0),
             oldest: AtomicI64::new(0),
         }
     }
@@ -68,6 +70,8 @@ pub struct Figures {
     pub put_off: u64,
     /// Whether attempts are put off now.
     pub outage: bool,
+    /// Operations that the store could not write.
+    pub unwritable: u64,
     /// Deliveries that wait in memory for their first attempt.
     pub waiting: usize,
     /// The oldest event that has a delivery in memory.
@@ -122,6 +126,7 @@ impl Gate {
         self.failed.store(counters.failed, Ordering::Relaxed);
         self.put_off.store(counters.put_off, Ordering::Relaxed);
         self.outage.store(counters.outage, Ordering::Relaxed);
+        self.unwritable.store(counters.unwritable, Ordering::Relaxed);
         self.oldest.store(core.oldest().map_or(0, EventId::value), Ordering::Relaxed);
         if !had_room && self.has_room() {
             self.room.notify_waiters();
@@ -137,6 +142,7 @@ impl Gate {
             failed: self.failed.load(Ordering::Relaxed),
             put_off: self.put_off.load(Ordering::Relaxed),
             outage: self.outage.load(Ordering::Relaxed),
+            unwritable: self.unwritable.load(Ordering::Relaxed),
             waiting: self.waiting.load(Ordering::Relaxed),
             oldest: (oldest != 0).then(|| EventId::new(oldest)),
         }

@@ -147,6 +147,15 @@ impl<R> Groups<R> {
         group.waits.push(Wait::Change(reply, position, told));
     }
 
+    /// No mark that waits to be written is above this one.
+    pub(super) fn lower_mark(&mut self, lowest: EventId) {
+        for op in self.gathering.iter_mut().flat_map(|group| &mut group.ops) {
+            if let Op::Mark { mark, .. } = op {
+                *mark = lowest.min(*mark);
+            }
+        }
+    }
+
     /// Whether a setting of this endpoint, of its application or of its source is on its way to the disk.
     pub(super) fn changes(&self, endpoint: &Endpoint) -> bool {
         let of_it = |op: &Op| match op {

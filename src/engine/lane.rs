@@ -142,11 +142,6 @@ impl Lane {
         }
     }
 
-    /// Whether its last attempts failed, one after the other.
-    pub(super) fn fails(&self) -> bool {
-        self.failures >= FAILURES_UNTIL_UNHEALTHY
-    }
-
     /// Whether its endpoint is delivered to.
     pub(super) fn enabled(&self) -> bool {
         self.endpoint.is_active()

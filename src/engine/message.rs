@@ -124,4 +124,6 @@ pub struct Counters {
     pub put_off: u64,
     /// Whether attempts are put off now.
     pub outage: bool,
+    /// Operations that the store could not write.
+    pub unwritable: u64,
 }

@@ -7,6 +7,7 @@
 
 mod accept;
 mod announce;
+mod aside;
 mod breaker;
 mod chains;
 mod change;

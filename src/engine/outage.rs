@@ -23,6 +23,11 @@ const SILENT_PERCENT_MIN: usize = 95;
 const PROBE_EVERY_MS: i64 = 1_000;
 /// How long a lane is put off after a local failure: at first, and at most; each one more doubles it. In ms.
 const PUT_OFF_MS: std::ops::RangeInclusive<i64> = 1_000..=10_000;
+/// So many lanes whose attempts fail here are an outage even while others are answered.
+const LOCAL_LANES_MIN: usize = 3;
+/// A lane that finds no route for so long, while others are answered, has an address that cannot be reached from here: that
+/// is its own matter. In ms.
+const NO_ROUTE_MS: i64 = 60_000;
 /// An outage that is over sooner is not told of. In ms.
 const TOLD_AFTER_MS: i64 = 5_000;
 
@@ -39,6 +44,18 @@ pub(super) enum Sign {
 
 /// A host, by its number among those that endpoints name.
 pub(super) type Host = usize;
+/// The host of a lane that sends nothing any more.
+pub(super) const NOBODY: Host = usize::MAX;
+
+/// What is known of a host.
+#[derive(Debug)]
+struct Known {
+    name: String,
+    /// How many lanes send there; when none does its number is free.
+    lanes: usize,
+    /// When it answered last, on the steady scale; `None` for never.
+    answered_ms: Option<i64>,
+}
 
 /// How a lane is put off by local failures.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,45 +93,88 @@ impl PutOff {
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     names: HashMap<String, Host>,
-    /// When each host answered last, on the steady scale; `None` for never.
-    answered: Vec<Option<i64>>,
+    hosts: Vec<Known>,
+    free: Vec<Host>,
+    /// When anybody answered last.
+    answered_ms: i64,
     /// Hosts that ended without an answer since anybody answered: when, whose, and whether nothing came. Until nobody
     /// answers, only those that had.
     ended: BTreeMap<Host, (i64, ApplicationId, bool)>,
     /// Since when nobody answers, when that is so.
     silent_since_ms: Option<i64>,
-    /// Lanes that wait for the end of the silence; and the next probe.
-    held: BTreeSet<usize>,
+    /// Lanes that wait for the end of the silence, and their hosts; and the next probe.
+    held: BTreeMap<usize, Host>,
     probe_ms: i64,
     probing: Option<usize>,
     probed: usize,
-    /// Lanes whose last attempt failed here, and since when there are any.
-    local: BTreeSet<usize>,
-    local_since_ms: Option<i64>,
+    /// Lanes whose last attempt failed here, and since when.
+    local: BTreeMap<usize, i64>,
     /// Why that was, the last one.
     cause: String,
-    /// Whether what goes on was told.
-    told: bool,
+    /// What was told of what goes on.
+    told: Option<Cause>,
+}
+
+/// Why attempts are put off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// `silence` or `local`, for whoever hears of it.
+    pub word: &'static str,
+    /// What it is, with names and addresses: for the operator's log alone.
+    pub detail: String,
 }
 
 impl Outage {
-    /// The number of the host that a URL names.
+    /// The number of the host that a URL names, for one more lane.
     pub(super) fn host(&mut self, url: &str) -> Host {
-        let next = self.answered.len();
         let named = Url::parse(url).ok();
         let name = named.as_ref().and_then(Url::host_str).unwrap_or(url);
-        if let Some(host) = self.names.get(name) {
-            return *host;
+        if let Some(&host) = self.names.get(name) {
+            self.hosts[host].lanes += 1;
+            return host;
         }
-        self.names.insert(name.to_owned(), next);
-        self.answered.push(None);
-        next
+        let known = Known { name: name.to_owned(), lanes: 1, answered_ms: None };
+        let host = self.free.pop().unwrap_or(self.hosts.len());
+        self.names.insert(name.to_owned(), host);
+        if host == self.hosts.len() {
+            self.hosts.push(known);
+        } else {
+            self.hosts[host] = known;
+        }
+        host
+    }
+
+    /// One lane less sends there.
+    pub(super) fn leave(&mut self, host: Host) {
+        let Some(known) = self.hosts.get_mut(host) else {
+            return;
+        };
+        known.lanes -= 1;
+        if known.lanes == 0 {
+            self.names.remove(&known.name);
+            self.ended.remove(&host);
+            self.free.push(host);
+        }
+    }
+
+    /// A host answered the process before this one.
+    pub(super) fn answered_before(&mut self, now_ms: i64, host: Host) {
+        if let Some(known) = self.hosts.get_mut(host) {
+            known.answered_ms = Some(now_ms);
+        }
+    }
+
+    /// Whether a host had answered within the hour before this moment.
+    fn answers(&self, host: Host, before_ms: i64) -> bool {
+        let answered_ms = self.hosts.get(host).and_then(|known| known.answered_ms);
+        answered_ms.is_some_and(|answered_ms| before_ms - answered_ms <= ANSWERED_MS)
     }
 
     /// An attempt ended; gives whether it ended a silence. It was none when nobody answers: see [`Self::is_silent`].
     pub(super) fn saw(&mut self, now_ms: i64, host: Host, application: ApplicationId, sign: Sign) -> bool {
         if sign == Sign::Answer {
-            self.answered[host] = Some(now_ms);
+            self.answered_before(now_ms, host);
+            self.answered_ms = now_ms;
             self.ended.clear();
             return self.silent_since_ms.take().is_some();
         }
@@ -123,7 +183,7 @@ impl Outage {
             if silent {
                 self.ended.insert(host, (now_ms, application, silent));
             }
-        } else if self.answered[host].is_some_and(|answered_ms| now_ms - answered_ms <= ANSWERED_MS) {
+        } else if self.answers(host, now_ms) {
             self.ended.insert(host, (now_ms, application, silent));
             if self.ended.len() >= HOSTS_MIN && self.is_everywhere(now_ms) {
                 self.silent_since_ms = Some(now_ms);
@@ -157,7 +217,7 @@ impl Outage {
             self.probing = None;
             return false;
         }
-        self.held.insert(lane);
+        self.held.insert(lane, host);
         true
     }
 
@@ -166,18 +226,21 @@ impl Outage {
         self.silent_since_ms.filter(|_| !self.held.is_empty()).map(|_| self.probe_ms)
     }
 
-    /// Lets the next lane probe, when it is time.
+    /// Lets the next lane probe, when it is time: one whose host had answered, where there is one, in turn.
     pub(super) fn probe(&mut self, now_ms: i64) -> Option<usize> {
         self.probe_ms().filter(|probe_ms| *probe_ms <= now_ms)?;
         self.probe_ms = now_ms + PROBE_EVERY_MS;
-        let lane = self.held.range(self.probed + 1..).next().or(self.held.first()).copied()?;
+        let since_ms = self.silent_since_ms?;
+        let in_turn = || self.held.range(self.probed + 1..).chain(self.held.range(..=self.probed));
+        let living = in_turn().find(|(_, host)| self.answers(**host, since_ms));
+        let (&lane, _) = living.or_else(|| in_turn().next())?;
         self.held.remove(&lane);
         (self.probing, self.probed) = (Some(lane), lane);
         Some(lane)
     }
 
     /// The lanes that waited; none of them does any more.
-    pub(super) fn release(&mut self) -> BTreeSet<usize> {
+    pub(super) fn release(&mut self) -> BTreeMap<usize, Host> {
         self.probing = None;
         std::mem::take(&mut self.held)
     }
@@ -185,36 +248,50 @@ impl Outage {
     /// A lane's attempt failed here, for this cause, or did not.
     pub(super) fn local(&mut self, now_ms: i64, lane: usize, failed: Option<&str>) {
         if let Some(cause) = failed {
-            self.local.insert(lane);
-            self.local_since_ms.get_or_insert(now_ms);
+            self.local.entry(lane).or_insert(now_ms);
             cause.clone_into(&mut self.cause);
-        } else if !self.local.is_empty() && self.local.remove(&lane) && self.local.is_empty() {
-            self.local_since_ms = None;
+        } else if !self.local.is_empty() {
+            self.local.remove(&lane);
         }
+    }
+
+    /// Whether a lane that finds no route is alone with that: others are answered meanwhile.
+    pub(super) fn is_alone(&self, now_ms: i64, lane: usize) -> bool {
+        let since_ms = self.local.get(&lane).copied().unwrap_or(now_ms);
+        now_ms - since_ms >= NO_ROUTE_MS && self.answered_ms > since_ms
     }
 
     /// Lanes whose last attempt failed here.
     pub(super) fn local_lanes(&self) -> Vec<usize> {
-        self.local.iter().copied().collect()
+        self.local.keys().copied().collect()
     }
 
-    /// Why attempts are put off, for a person.
-    pub(super) fn cause(&self) -> String {
-        if self.is_silent() { format!("none of {} hosts answers", self.ended.len()) } else { self.cause.clone() }
-    }
-
-    /// Since when attempts are put off, on the steady scale; `None` when they are not.
-    pub(super) fn since_ms(&self) -> Option<i64> {
-        [self.silent_since_ms, self.local_since_ms].into_iter().flatten().min()
-    }
-
-    /// What is to be told now: `Some(true)` that it lasts, `Some(false)` that it is over.
-    pub(super) fn news(&mut self, now_ms: i64) -> Option<bool> {
-        let lasts = self.since_ms().is_some_and(|since_ms| now_ms - since_ms >= TOLD_AFTER_MS);
-        if self.told == lasts || (self.told && self.since_ms().is_some()) {
-            return None;
+    /// Why attempts are put off.
+    fn cause(&self) -> Cause {
+        if self.is_silent() {
+            return Cause { word: "silence", detail: format!("none of {} hosts answers", self.ended.len()) };
         }
-        self.told = lasts;
-        Some(lasts)
+        Cause { word: "local", detail: self.cause.clone() }
+    }
+
+    /// Since when attempts are put off, on the steady scale; `None` when they are not, or only those of a few whose hosts
+    /// cannot be reached from here while others answer.
+    pub(super) fn since_ms(&self) -> Option<i64> {
+        let local_since_ms = self.local.values().min().copied();
+        let is_wide = |since_ms: &i64| self.local.len() >= LOCAL_LANES_MIN || self.answered_ms <= *since_ms;
+        [self.silent_since_ms, local_since_ms.filter(is_wide)].into_iter().flatten().min()
+    }
+
+    /// What is to be told now: that it lasts (`true`), or that it is over, and the cause that was told when it began.
+    pub(super) fn news(&mut self, now_ms: i64) -> Option<(bool, Cause)> {
+        match (self.since_ms(), &self.told) {
+            (Some(since_ms), None) if now_ms - since_ms >= TOLD_AFTER_MS => {
+                let cause = self.cause();
+                self.told = Some(cause.clone());
+                Some((true, cause))
+            }
+            (None, Some(_)) => self.told.take().map(|cause| (false, cause)),
+            _ => None,
+        }
     }
 }

@@ -19,6 +19,9 @@ impl<R> Core<R> {
     pub(super) fn was_none(&mut self, now: Now, lane: usize, flight: &Flight, report: &Report) -> bool {
         let local = report.local();
         self.outage.local(now.steady_ms, lane, local);
+        // an address that others have a way past is its own endpoint's matter
+        let is_its_own = report.found_no_route() && self.outage.is_alone(now.steady_ms, lane);
+        let local = local.filter(|_| !is_its_own);
         let here = &mut self.lanes[lane];
         if local.is_some() {
             here.put_off.again(now.steady_ms, self.speed);
@@ -29,7 +32,7 @@ impl<R> Core<R> {
         if let Some(sign) = sign {
             let (host, application) = (here.host, here.endpoint.application);
             if self.outage.saw(now.steady_ms, host, application, sign) {
-                for lane in self.outage.release() {
+                for lane in self.outage.release().into_keys() {
                     self.knock(lane);
                 }
             }
@@ -73,13 +76,12 @@ impl<R> Core<R> {
             }
         }
         self.counters.outage = self.outage.since_ms().is_some();
-        let Some(lasts) = self.outage.news(now.steady_ms) else {
+        let Some((lasts, cause)) = self.outage.news(now.steady_ms) else {
             return;
         };
-        let (cause, put_off) = (self.outage.cause(), self.counters.put_off);
-        self.out.push(Output::Outage { lasts, cause: cause.clone() });
+        self.out.push(Output::Outage { lasts, cause: cause.detail });
         let event_type = if lasts { "server.outage.began" } else { "server.outage.ended" };
-        let data = json!({ "at": time(now.wall_ms), "cause": cause, "attemptsPutOff": put_off });
+        let data = json!({ "at": time(now.wall_ms), "cause": cause.word });
         for hearer in self.directory.hearers() {
             if let Some(told) = self.news(now, hearer, event_type, &data) {
                 self.groups.push(now, Op::Alive(now.wall_ms));
@@ -95,6 +97,6 @@ fn sign(report: &Report) -> Option<Sign> {
         Answer::Response { .. } => Some(Sign::Answer),
         Answer::Failure { cause: Cause::Connect | Cause::Timeout | Cause::Unresolved, .. } => Some(Sign::Silence),
         Answer::Failure { cause: Cause::Tls | Cause::Protocol, .. } => Some(Sign::Odd),
-        Answer::Failure { cause: Cause::Blocked | Cause::Internal | Cause::Local, .. } => None,
+        Answer::Failure { cause: Cause::Blocked | Cause::Internal | Cause::Local | Cause::NoRoute, .. } => None,
     }
 }

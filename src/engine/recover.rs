@@ -27,6 +27,11 @@ impl<R> Core<R> {
                 lanes.push(lane);
             }
         }
+        for endpoint in opening.answered {
+            if let Some(lane) = core.lanes.find(endpoint) {
+                core.outage.answered_before(now.steady_ms, core.lanes[lane].host);
+            }
+        }
         for (endpoint, due_ms) in opening.due {
             if let Some(lane) = core.lanes.find(endpoint) {
                 // what is to be canceled waits for no time

@@ -6,7 +6,7 @@ use super::dispatch::SWEEP_MS;
 use super::lane::{Run, WINDOW};
 use super::message::Output;
 use crate::clock::Now;
-use crate::id::{EndpointId, EventId};
+use crate::id::EventId;
 use crate::ordering::OrderKey;
 use crate::replay::{Kind, Replay, State};
 use crate::store::{Op, Replayable, Replayed};
@@ -33,6 +33,15 @@ impl<R> Core<R> {
         }
     }
 
+    /// Where a lane's endpoint is another now, what waits may be tried once more.
+    pub(super) fn probe_anew(&mut self, now: Now, lane: usize) {
+        if let Some(run) = self.replays.get_mut(&lane).filter(|run| run.probed) {
+            run.probed = false;
+            self.knock(lane);
+            self.seek(now, lane);
+        }
+    }
+
     /// Looks for more to replay where there is room for it; again later where there is none.
     pub(super) fn seek(&mut self, now: Now, lane: usize) {
         let Some(run) = self.replays.get_mut(&lane).filter(|run| !run.busy) else {
@@ -44,7 +53,7 @@ impl<R> Core<R> {
         if !here.enabled() || here.loading || due || here.backlog.len() >= WINDOW / 2 {
             return;
         }
-        let probes = run.replay.kind == Kind::Waiting && here.fails();
+        let probes = run.replay.kind == Kind::Waiting && here.health.failing_since_ms.is_some();
         if probes && run.probed {
             return;
         }
@@ -102,13 +111,16 @@ impl<R> Core<R> {
     }
 
     /// A slice is durable: the next may be looked for.
-    pub(super) fn replayed(&mut self, now: Now, endpoint: EndpointId, done: bool) {
-        let Some(lane) = self.lanes.find(endpoint) else {
+    pub(super) fn replayed(&mut self, now: Now, replayed: &Replayed) {
+        let Some(lane) = self.lanes.find(replayed.endpoint) else {
             return;
         };
-        if done {
+        let Some(run) = self.replays.get_mut(&lane).filter(|run| run.replay.id == replayed.replay) else {
+            return; // another has taken its place
+        };
+        if replayed.done {
             self.replays.remove(&lane);
-        } else if let Some(run) = self.replays.get_mut(&lane) {
+        } else {
             run.busy = false;
             self.seek(now, lane);
         }

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::{Accepted, NewEvent};
 use crate::id::{EndpointId, EventId, IdSource, IdText};
 use crate::retry::Ladder;
-use crate::store::{Batch, CommitFailed, Durable, Op, Setting, Store};
+use crate::store::{Batch, CommitFailed, Durable, Op, Receipt, Refused, Setting, Store};
 
 /// How many inputs the core takes before it lets go of what gathered.
 const INPUTS_PER_TURN: usize = 512;
@@ -184,7 +184,10 @@ fn start_writer(store: Arc<dyn Store>, messages: mpsc::UnboundedSender<Message>)
     let thread = writer.spawn(move || {
         for batch in incoming {
             let input = match store.commit(&batch) {
-                Ok(receipt) => Input::Stored(receipt),
+                Ok(receipt) => {
+                    tell_unwritable(&batch, receipt.get());
+                    Input::Stored(receipt)
+                }
                 Err(CommitFailed::NotDone(detail)) => {
                     tracing::warn!(detail, "nothing could be written; trying again in a second");
                     Input::NotStored(detail)
@@ -200,6 +203,19 @@ fn start_writer(store: Arc<dyn Store>, messages: mpsc::UnboundedSender<Message>)
     });
     thread.map_err(Error::internal)?;
     Ok((batches, failed))
+}
+
+fn tell_unwritable(batch: &Batch, receipt: &Receipt) {
+    for (position, refused) in &receipt.refused {
+        if let (Refused::Unwritable(detail), Some(op)) = (refused, batch.ops.get(*position)) {
+            let what = op.name();
+            tracing::error!(
+                what,
+                detail,
+                "cannot be written, and is left out; run `posthaste check` and see what is damaged"
+            );
+        }
+    }
 }
 
 type Batches = thread_mpsc::Sender<Arc<Batch>>;

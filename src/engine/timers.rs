@@ -5,7 +5,6 @@ use super::dispatch::SWEEP_MS;
 use super::lane::WINDOW;
 use crate::clock::Now;
 use crate::delivery::{Delivery, Due};
-use crate::id::{EventId, Id};
 use crate::store::Op;
 
 /// A delivery that has no row after this long gets one, so that recovery never has far to go.
@@ -41,7 +40,7 @@ impl<R> Core<R> {
             self.write_flights(now, lane);
         }
         self.bound_chains();
-        let mark = self.oldest().unwrap_or_else(|| EventId::new(self.ids.last() + 1));
+        let mark = self.mark();
         if mark != self.marked && !self.recovering {
             self.marked = mark;
             self.groups.push(now, Op::Mark { mark, last_id: self.ids.last() });

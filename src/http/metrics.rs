@@ -33,6 +33,11 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response> {
         ConstCounter::new(figures.put_off),
     );
     registry.register("outage", "1 while attempts are put off", ConstGauge::new(i64::from(figures.outage)));
+    registry.register(
+        "unwritable_operations",
+        "What the database could not write: the rest of its batch stands",
+        ConstCounter::new(figures.unwritable),
+    );
     registry.register("waiting", "Deliveries that wait for an attempt", ConstGauge::new(waiting));
     registry.register(
         "oldest_waiting_seconds",

@@ -15,6 +15,8 @@ use serde::{Deserialize, forward_to_deserialize_any};
 const LIKENESS_MIN: f64 = 0.6;
 /// How many fields that nobody took are remembered of one document.
 const STRANGE_MAX: usize = 64;
+/// How many characters of such a field's name are kept; a longer one is nobody's slip, and is not compared.
+const NAME_CHARS_MAX: usize = 64;
 /// How `serde_json` asks for a value as it stands; what is in it is nobody's business.
 const AS_IT_STANDS: &str = "$serde_json::private::";
 /// What is said of a list where an object belongs.
@@ -49,11 +51,19 @@ impl Strange {
 pub(crate) fn hint(name: &str, known: &[&str]) -> String {
     let plain = |name: &str| name.to_lowercase().replace(['_', '-'], "");
     let likeness = |other: &&&str| strsim::normalized_damerau_levenshtein(&plain(name), &plain(other));
-    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let short = name.chars().nth(NAME_CHARS_MAX).is_none();
+    let nearest = known.iter().filter(|_| short).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|other| likeness(other) >= LIKENESS_MIN) {
         Some(other) => format!("did you mean `{other}`?"),
         None if known.is_empty() => "none is known here".to_owned(),
         None => format!("known are: {}", known.join(", ")),
+    }
+}
+
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(NAME_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
     }
 }
 
@@ -92,7 +102,7 @@ impl<'a> Place<'a> {
         let mut found = self.found.borrow_mut();
         if found.len() < STRANGE_MAX {
             let mut path = self.path();
-            path.push(name.to_owned());
+            path.push(shortened(name));
             found.push(Strange { path, known: known.to_vec() });
         }
     }

@@ -97,7 +97,7 @@ async fn step(api: &Api, task: Task) -> Result<Change> {
     Ok(Change::Task(Box::new(Task { state: State::Finished, result: Some(result), updated_ms, ..task })))
 }
 
-/// Begins what waits at the next endpoints of an application; where deliveries are made again already, nothing.
+/// Begins what waits at the next endpoints of an application; where deliveries are made again already, nothing but a note.
 async fn send_waiting(api: &Api, task: Task) -> Result<Change> {
     let (mut passed, found) = api.read(move |store| send_waiting::look(store, task)).await?;
     let now_ms = api.clock.now().wall_ms;
@@ -106,8 +106,8 @@ async fn send_waiting(api: &Api, task: Task) -> Result<Change> {
         let (id, total) = (api.engine.text().of(replay.id), replay.total);
         let setting = Setting { by: By::server(), change: Change::Replay(Box::new(replay)), answer: None };
         match api.engine.change(setting).await {
-            Ok(_) => send_waiting::begun(&mut passed, id, total),
-            Err(NotChanged::Refused(_)) => {}
+            Ok(_) => send_waiting::passed(&mut passed, Some((id, total))),
+            Err(NotChanged::Refused(_)) => send_waiting::passed(&mut passed, None),
             Err(error) => return Err(Error::internal(format!("{error:?}"))),
         }
     }

@@ -108,6 +108,8 @@ pub struct Opening {
     pub applications: Vec<Application>,
     /// Endpoints that live, and deleted ones with deliveries still to be canceled.
     pub endpoints: Vec<Endpoint>,
+    /// Endpoints that took something in this hour or the one before.
+    pub answered: Vec<EndpointId>,
     /// Each endpoint with lines in the due index, and when its earliest is due.
     pub due: Vec<(EndpointId, i64)>,
     /// The keys of endpoints' deliveries that wait for one another, [`CHAINS_MAX`] at most.

@@ -116,6 +116,31 @@ pub enum Op {
 }
 
 impl Op {
+    /// What it is, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Event(_) => "an event",
+            Self::News(_) => "an operational event",
+            Self::Tried(_) => "the outcome of an attempt",
+            Self::Park(_) => "a delivery that waits",
+            Self::Resend { .. } => "a resend",
+            Self::Replay(_) => "a slice of a replay",
+            Self::Cancel { .. } => "the deliveries of a deleted endpoint",
+            Self::Mark { .. } => "the mark",
+            Self::Health { .. } => "an endpoint's health",
+            Self::Setting(_) => "a setting",
+            Self::Forget => "what is past its time",
+            Self::Used { .. } => "when a key was used",
+            Self::Turned(_) => "a turn of the sandbox",
+            Self::Quarantine(_) => "an inbound request in quarantine",
+            Self::ConflictTold(_) => "that a conflict was told",
+            Self::Alive(_) => "that the server lives",
+            Self::Outage { .. } => "an outage",
+        }
+    }
+}
+
+impl Op {
     /// The event that it appends.
     pub fn event(&self) -> Option<&NewRow> {
         match self {
@@ -304,7 +329,8 @@ pub struct Answer {
 /// A commit that was not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommitFailed {
-    /// Nothing of it stands (disk full, lock held): it may be tried again later.
+    /// Nothing of it stands (disk full, lock held, no memory), or it is not known which of it cannot be written: it may be
+    /// tried again later.
     NotDone(String),
     /// It may stand or not (a failed sync): the process must end, recovery decides.
     Unknown(String),
@@ -362,4 +388,6 @@ pub enum Refused {
     Fixed,
     /// The same request got this answer before.
     Answered(Answer),
+    /// It cannot be written, for a reason that is its own (a damaged page, a broken rule); nothing of it stands.
+    Unwritable(String),
 }

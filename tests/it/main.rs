@@ -39,5 +39,6 @@ mod store;
 mod tidy;
 #[cfg(feature = "peers")]
 mod trace;
+mod unwritable;
 mod world;
 mod zoo;

@@ -132,7 +132,8 @@ fn a_machine_that_is_cut_off_spends_no_attempt_and_goes_on_when_it_is_back() {
     let figures = world.call("GET", "/metrics", "").body;
     assert!(
         figures.contains("\nposthaste_outage 1\n") && figures.contains("\nposthaste_failed_attempts_total 0\n"),
-        "{figures}"
+        "{figures}{:?}",
+        failures(&world)
     );
     let told = eventually(|| hearer.received().into_iter().find(|event| says(event, "server.outage.began")));
     assert!(String::from_utf8_lossy(&told.body).contains("cause"), "{told:?}");
@@ -157,6 +158,14 @@ fn a_machine_that_is_cut_off_spends_no_attempt_and_goes_on_when_it_is_back() {
     eventually(|| hearer.received().into_iter().find(|event| says(event, "server.outage.ended")));
     eventually(|| world.call("GET", "/metrics", "").body.contains("\nposthaste_outage 0\n").then_some(()));
     names.stop();
+}
+
+/// What attempts that did not succeed were answered.
+fn failures(world: &World) -> Vec<(u32, String)> {
+    let database = Connection::open(world.database()).unwrap();
+    let sql = "select count(*), cast(response as text) from delivery where status <> 0 and attempts > 0 group by 2";
+    let mut sql = database.prepare(sql).unwrap();
+    sql.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
 }
 
 fn says(event: &Received, event_type: &str) -> bool {

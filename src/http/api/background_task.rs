@@ -21,12 +21,14 @@ use crate::task::{Task, Work};
 
 /// The statuses of Svix's tasks, and their types, of which this server has some.
 const STATUSES: [&str; 3] = ["running", "finished", "failed"];
-const TASKS: [&str; 8] = [
+const TASKS: [&str; 10] = [
     "application.purge_content",
+    "application.send-waiting",
     "application.stats",
     "endpoint.bulk-replay",
     "endpoint.recover",
     "endpoint.replay",
+    "endpoint.send-waiting",
     "event-type.aggregate",
     "message.broadcast",
     "sdk.generate",

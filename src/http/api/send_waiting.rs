@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::replay::DryRunOut;
 use super::{Api, background_task};
-use crate::endpoint::State as EndpointState;
 use crate::error::{Error, Result};
 use crate::http::call::{Call, answer};
 use crate::http::page::at_moment;
@@ -38,6 +37,9 @@ struct WaitingIn {
 struct Begun {
     /// At how many endpoints something waited.
     endpoints: u64,
+    /// At how many of them deliveries were made again already: nothing was begun there.
+    #[serde(default)]
+    busy: u64,
     /// What it began there, the first [`NAMED_MAX`].
     tasks: Vec<String>,
 }
@@ -80,7 +82,7 @@ pub(in crate::http) fn look(store: &dyn Store, task: Task) -> Result<(Task, Vec<
     let listed = store.endpoints(application, page)?;
     let position = listed.rows.last().map_or(task.position, |row| row.id.value());
     let mut found = Vec::new();
-    for endpoint in listed.rows.iter().filter(|row| row.state == EndpointState::Enabled) {
+    for endpoint in listed.rows.iter().filter(|row| row.is_active()) {
         let range = (EventId::new(first), EventId::new(last));
         let mut replay = Replay::begin(task.id, task.environment, endpoint, (Kind::Waiting, range, Wanted::default()));
         replay.total = store.replay_count(&replay)?.all;
@@ -92,14 +94,18 @@ pub(in crate::http) fn look(store: &dyn Store, task: Task) -> Result<(Task, Vec<
     Ok((Task { state, position, ..task }, found))
 }
 
-/// One more of them has begun, as this task, with so many deliveries.
-pub(in crate::http) fn begun(task: &mut Task, id: String, total: u64) {
-    task.done += total;
+/// At one more of them something waits: `begun` is the task there and how many deliveries it means, `None` where others
+/// are made again already.
+pub(in crate::http) fn passed(task: &mut Task, begun: Option<(String, u64)>) {
     let known = task.result.as_deref().and_then(|result| serde_json::from_str::<Begun>(result).ok());
-    let mut begun = known.unwrap_or_default();
-    begun.endpoints += 1;
-    if begun.tasks.len() < NAMED_MAX {
-        begun.tasks.push(id);
+    let mut all = known.unwrap_or_default();
+    all.endpoints += 1;
+    match begun {
+        Some((id, total)) => {
+            task.done += total;
+            all.tasks.extend(Some(id).filter(|_| all.tasks.len() < NAMED_MAX));
+        }
+        None => all.busy += 1,
     }
-    task.result = Some(text(&begun));
+    task.result = Some(text(&all));
 }

@@ -50,6 +50,14 @@ pub(super) fn attempts(tables: &Tables, application: ApplicationId, hours: (i64,
     counts.map(|counts| counts.attempts_succeeded + counts.attempts_failed).sum()
 }
 
+/// The endpoints that took something in this hour or the one before.
+pub(super) fn answered(tables: &Tables, wall_ms: i64) -> Vec<EndpointId> {
+    let since = hour(wall_ms) - 1;
+    let lately = tables.hours.iter().filter(|((_, at), counts)| *at >= since && counts.attempts_succeeded > 0);
+    let endpoints: BTreeSet<EndpointId> = lately.map(|((endpoint, _), _)| *endpoint).collect();
+    endpoints.into_iter().collect()
+}
+
 /// Lets hours and minutes go that nobody may ask for any more, the oldest first.
 pub(super) fn forget(tables: &mut Tables, wall_ms: i64) {
     let before = hour(wall_ms) - COUNT_HOURS;

@@ -40,6 +40,7 @@ pub(super) fn opening(tables: &Tables, wall_ms: i64) -> Opening {
         environments: tables.environments.values().cloned().collect(),
         applications: tables.applications.values().filter(|row| !row.deleted).cloned().collect(),
         endpoints,
+        answered: super::count::answered(tables, wall_ms),
         due,
         chains,
         more_chains,

@@ -17,7 +17,8 @@ pub(super) fn running(tables: &Tables) -> Vec<Replay> {
     tables.replays.values().filter(|row| row.state == State::Running).cloned().collect()
 }
 
-/// Keeps a new one, or changes the state of one that runs; not while another runs at its endpoint.
+/// Keeps a new one, or changes the state of one that runs; not while another runs at its endpoint, but for one
+/// of what waits: the new one takes its place.
 pub(super) fn put(tables: &mut Tables, replay: &Replay) -> bool {
     if let Some(row) = tables.replays.get_mut(&replay.id) {
         let runs = row.state == State::Running;
@@ -26,9 +27,12 @@ pub(super) fn put(tables: &mut Tables, replay: &Replay) -> bool {
         }
         return runs;
     }
-    let rival = |row: &Replay| row.endpoint == replay.endpoint && row.state == State::Running;
-    if replay.state == State::Running && tables.replays.values().any(rival) {
-        return false;
+    let rival = |row: &&mut Replay| row.endpoint == replay.endpoint && row.state == State::Running;
+    if let Some(rival) = tables.replays.values_mut().find(rival).filter(|_| replay.state == State::Running) {
+        if rival.kind != Kind::Waiting {
+            return false;
+        }
+        (rival.state, rival.updated_ms) = (State::Canceled, replay.updated_ms);
     }
     tables.replays.insert(replay.id, replay.clone());
     true

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::delivery::{insert_untried, move_due};
 use super::rows::{self, optional_list};
 use super::{
-    Added, Counted, Tally, Writer, Writing, arrival, audit, background, chain, count, held, minute, refusal, replay,
-    resend, setting, taken, token, user,
+    Added, Counted, Tally, Writer, Writing, arrival, audit, chain, count, held, minute, refusal, replay, resend,
+    setting, taken,
 };
 use crate::audit::By;
 use crate::delivery::{Delivery, Standing};
@@ -19,15 +19,18 @@ use crate::fan_out;
 use crate::id::{EndpointId, EventId, Id};
 use crate::ordering::OrderKey;
 use crate::secret::Sealer;
-use crate::store::{
-    BRIEF_KEY_MS, Batch, CommitFailed, FORGET_ROWS_MAX, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day, trail,
-    uid_hash,
-};
+use crate::store::{Batch, KEY_MS, NewRow, Op, Receipt, Refused, Tried, day, trail, uid_hash};
 
 type Sql<T> = rusqlite::Result<T>;
 
-/// Writes the batch; after `Ok` it has reached the disk.
-pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Result<Receipt, CommitFailed> {
+/// Writes the first `count` operations of the batch but for those that are left out; after `Ok` they have reached the
+/// disk, or nothing has if it was a trial.
+pub(super) fn attempt(
+    writer: &mut Writer,
+    sealer: &Sealer,
+    batch: &Batch,
+    (count, left_out, trial): (usize, &[(usize, String)], bool),
+) -> Result<Receipt, Failure> {
     let Writer { connection, homes, takers, remembered, unscrubbed } = writer;
     let db = &*connection;
     let mut work = Writing {
@@ -44,51 +47,66 @@ pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Res
         added: Added::default(),
         erases: false,
     };
-    let outcome = write(&mut work, batch);
+    let ops = &batch.ops[..count];
+    let written = write(&mut work, ops, left_out);
     *unscrubbed |= work.erases;
     let added = work.added;
-    match outcome {
-        Ok(receipt) => {
-            remembered.committed(added);
-            Ok(receipt)
-        }
-        Err(error) => {
-            if !db.is_autocommit() {
-                // what cannot be rolled back was never committed; the next begin tells
-                let _ = db.execute_batch("rollback");
-            }
-            Err(failure(&error))
-        }
+    let committed = written.and_then(|receipt| {
+        let ended = if trial { Ok(0) } else { db.prepare_cached("commit").and_then(|mut sql| sql.execute(())) };
+        ended.map(|_| receipt).map_err(|error| Failure { error, at: At::Commit })
+    });
+    if committed.is_ok() && !trial {
+        remembered.committed(added);
+    } else if !db.is_autocommit() {
+        // what cannot be rolled back was never committed; the next begin tells
+        let _ = db.execute_batch("rollback");
     }
+    committed
 }
 
-fn write(work: &mut Writing<'_>, batch: &Batch) -> Sql<Receipt> {
-    work.db.prepare_cached("begin immediate")?.execute(())?;
+/// An error, and when it came.
+pub(super) struct Failure {
+    pub(super) error: rusqlite::Error,
+    pub(super) at: At,
+}
+
+/// Where in a commit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    /// Before any operation.
+    Begin,
+    /// At the operation in this place.
+    Op(usize),
+    /// After all of them, at what they add up to.
+    Sums,
+    /// At the commit statement: before it nothing stands, and only then it may.
+    Commit,
+}
+
+fn write(work: &mut Writing<'_>, ops: &[Op], left_out: &[(usize, String)]) -> Result<Receipt, Failure> {
+    let failed = |at| move |error| Failure { error, at };
+    work.db.prepare_cached("begin immediate").and_then(|mut sql| sql.execute(())).map_err(failed(At::Begin))?;
     let mut receipt = Receipt::default();
-    for (position, op) in batch.ops.iter().enumerate() {
-        let refused = match receipt.untold(position, op) {
-            None => apply(work, (position, op), &mut receipt)?,
-            untold => untold,
+    for (position, op) in ops.iter().enumerate() {
+        let is_out = left_out.iter().find(|(out, _)| *out == position);
+        let refused = match is_out.map(|(_, why)| Refused::Unwritable(why.clone())).or(receipt.untold(position, op)) {
+            // who is left out may be above the mark
+            None if matches!(op, Op::Mark { .. }) && !left_out.is_empty() => None,
+            None => apply(work, (position, op), &mut receipt).map_err(failed(At::Op(position)))?,
+            refused => refused,
         };
         receipt.refused.extend(refused.map(|refused| (position, refused)));
     }
+    sums(work, &mut receipt).map_err(failed(At::Sums))?;
+    Ok(receipt)
+}
+
+fn sums(work: &mut Writing<'_>, receipt: &mut Receipt) -> Sql<()> {
     work.remembered.flush_if_full(work.db, &mut work.added)?;
     arrival::write_tally(work)?;
     count::write(work)?;
     receipt.turns = chain::turns(work)?;
-    work.db.prepare_cached("commit")?.execute(())?;
-    Ok(receipt)
-}
-
-/// A full disk and a foreign lock leave nothing behind; after any other failure the commit may stand.
-fn failure(error: &rusqlite::Error) -> CommitFailed {
-    let detail = format!("sqlite: {error}");
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            CommitFailed::NotDone(detail)
-        }
-        _ => CommitFailed::Unknown(detail),
-    }
+    Ok(())
 }
 
 fn apply(work: &mut Writing<'_>, (position, op): (usize, &Op), receipt: &mut Receipt) -> Sql<Option<Refused>> {
@@ -129,8 +147,7 @@ fn apply(work: &mut Writing<'_>, (position, op): (usize, &Op), receipt: &mut Rec
         }
         Op::Setting(setting) => return setting::apply(work, setting),
         Op::Forget => {
-            forget(db, work.wall_ms)?;
-            held::forget(db, work.wall_ms)?;
+            super::forget::forget(db, work.wall_ms)?;
             work.remembered.flush(db, &mut work.added)?;
         }
         Op::Used { key, at_ms } => {
@@ -360,22 +377,4 @@ fn cancel(work: &mut Writing<'_>, endpoint: EndpointId, count: usize) -> Sql<()>
         move_due(db, event, endpoint.value(), Some(due_ms), None)?;
     }
     Ok(())
-}
-
-fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
-    let before = day(wall_ms - KEY_MS);
-    for table in ["event_key", "answer"] {
-        let sql =
-            format!("delete from {table} where (day, hash) in (select day, hash from {table} where day < ?1 limit ?2)");
-        db.prepare_cached(&sql)?.execute(params![before, FORGET_ROWS_MAX])?;
-    }
-    let mut sql = db.prepare_cached(
-        "delete from recent_key where event in (select event from recent_key where event < ?1 order by event limit ?2)",
-    )?;
-    sql.execute(params![crate::id::floor_at(wall_ms - BRIEF_KEY_MS), FORGET_ROWS_MAX])?;
-    count::forget(db, wall_ms)?;
-    background::forget(db, wall_ms)?;
-    token::forget(db, wall_ms)?;
-    user::forget(db, wall_ms)?;
-    audit::forget(db, wall_ms)
 }

@@ -67,6 +67,15 @@ pub(super) fn attempts(db: &Connection, application: ApplicationId, (from, to): 
 }
 
 /// Lets hours and minutes go that nobody may ask for any more.
+/// The endpoints that took something in this hour or the one before.
+pub(super) fn answered(db: &Connection, wall_ms: i64) -> Result<Vec<EndpointId>> {
+    let mut sql = db.prepare(
+        "select distinct endpoint from endpoint_hour where hour >= ?1 and attempts_succeeded > 0 order by endpoint",
+    )?;
+    let endpoints = sql.query_map((hour(wall_ms) - 1,), |row| Ok(EndpointId::new(row.get(0)?)))?;
+    Ok(endpoints.collect::<Sql<_>>()?)
+}
+
 pub(super) fn forget(db: &Connection, wall_ms: i64) -> Sql<()> {
     let mut sql = db.prepare_cached(
         "delete from endpoint_hour where (endpoint, hour) in (select endpoint, hour from endpoint_hour where hour < ?1 order by hour limit ?2)",

@@ -46,6 +46,7 @@ mod count;
 mod delivery;
 mod event_type;
 mod expunge;
+mod forget;
 mod held;
 mod inbox;
 mod kept;
@@ -64,6 +65,7 @@ mod setting;
 mod source;
 mod taken;
 mod token;
+mod unwritable;
 mod user;
 
 /// How many idle read connections are kept.
@@ -159,7 +161,7 @@ impl From<rusqlite::Error> for Error {
 impl Store for Sqlite {
     fn commit(&self, batch: &Batch) -> Result<Durable<Receipt>, super::CommitFailed> {
         let mut writer = self.writer.lock().expect("no panic while held");
-        commit::commit(&mut writer, &self.sealer, batch).map(Durable)
+        unwritable::commit(&mut writer, &self.sealer, batch).map(Durable)
     }
 
     fn opening(&self, wall_ms: i64) -> Result<Opening> {

@@ -53,6 +53,7 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
         environments,
         applications,
         endpoints,
+        answered: super::count::answered(db, wall_ms)?,
         due,
         chains,
         more_chains,

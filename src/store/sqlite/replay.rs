@@ -42,13 +42,20 @@ fn replay(row: &Row<'_>) -> Sql<Replay> {
     })
 }
 
-/// Keeps a new one, or changes the state of one that runs. Refused: another runs at this endpoint, or it has ended.
+/// Keeps a new one, or changes the state of one that runs. Refused: another runs at this endpoint, or it has ended;
+/// one of what waits gives its place to the new one.
 pub(super) fn put(db: &Connection, replay: &Replay) -> Sql<Option<Refused>> {
     let known = db.prepare_cached("select 1 from replay where id = ?1")?.exists((replay.id.value(),))?;
     let changed = if known {
         db.prepare_cached("update replay set state = ?2, updated_ms = ?3 where id = ?1 and state = 0")?
             .execute(params![replay.id.value(), replay.state as i64, replay.updated_ms])?
     } else {
+        if replay.state == State::Running {
+            db.prepare_cached(
+                "update replay set state = 2, updated_ms = ?2 where endpoint = ?1 and state = 0 and kind = 3",
+            )?
+            .execute((replay.endpoint.value(), replay.updated_ms))?;
+        }
         db.prepare_cached(
             "insert into replay (id, environment, application, endpoint, kind, state, first, last, wanted, position, total, done, updated_ms)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) on conflict do nothing",

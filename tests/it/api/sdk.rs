@@ -20,6 +20,7 @@ use svix::models::{
 use svix::webhooks::Webhook;
 
 use super::watched::Watched;
+use crate::replay::now_ms;
 use crate::world::{KEY, Receiver, World, eventually, now};
 
 const APP: &str = "acme-rs";
@@ -34,7 +35,7 @@ fn client(url: &str) -> (Svix, tokio::runtime::Runtime) {
 /// The SDK's one call after an outage of the last hour; gives the id of the background task.
 pub fn recover(world: &World, app: &str, endpoint: &str) -> String {
     let (svix, runtime) = client(&world.url);
-    let hour_ago = SystemTime::now() - Duration::from_secs(3_600);
+    let hour_ago = SystemTime::UNIX_EPOCH + Duration::from_millis(now_ms().unsigned_abs() - 3_600_000);
     let api = svix.endpoint();
     let recovered = api.recover(app.to_owned(), endpoint.to_owned(), RecoverIn::new(hour_ago.into()), None);
     runtime.block_on(recovered).expect("a task").id

@@ -9,11 +9,11 @@ use posthaste::error::Kind;
 use posthaste::id::{EventId, Id};
 use posthaste::secret::Sealer;
 use posthaste::store::sqlite::Sqlite;
-use posthaste::store::{Batch, Change, CommitFailed, Op, Store};
+use posthaste::store::{Batch, Change, CommitFailed, Op, Refused, Store};
 use rusqlite::Connection;
 
 use super::{a_folder, open};
-use crate::store::subject::{NOON_MS, set};
+use crate::store::subject::{NOON_MS, set, with_type};
 
 /// How long the test looks on while a commit must not succeed.
 const LOOK_ON: Duration = Duration::from_millis(100);
@@ -73,12 +73,67 @@ fn a_commit_on_a_full_disk_leaves_nothing_and_may_be_tried_again() {
     });
 }
 
+/// Where nothing stands before the commit statement, only what fails at it may.
 #[test]
-fn a_commit_that_fails_otherwise_leaves_nothing_and_says_that_it_does_not_know() {
-    let trigger = "create trigger fails before insert on environment begin select raise(abort, 'no'); end";
+fn a_commit_statement_that_fails_leaves_nothing_and_says_that_it_does_not_know() {
+    let trigger = "create table kept (of integer references environment (id) deferrable initially deferred);
+        create trigger fails before insert on environment begin insert into kept values (-1); end";
     with_trigger(trigger, |failed| {
-        assert!(matches!(failed, CommitFailed::Unknown(detail) if detail.contains("no")), "{failed:?}");
+        assert!(matches!(failed, CommitFailed::Unknown(detail) if detail.contains("FOREIGN KEY")), "{failed:?}");
     });
+}
+
+#[test]
+fn an_operation_that_cannot_be_written_is_refused_and_the_rest_of_its_batch_stands() {
+    let (_folder, path) = a_folder();
+    let subject = open(&path);
+    let application = subject.make_application();
+    let endpoints = [(); 2].map(|()| subject.make_endpoint(&application));
+    let trigger = "create trigger fails before insert on event when new.event_type = 'ill' begin
+            select raise(abort, 'no');
+        end";
+    Connection::open(&path).unwrap().execute_batch(trigger).unwrap();
+    let well = [(); 2].map(|()| subject.new_event(&application, &[endpoints[0].id]));
+    let ill = [(); 2].map(|()| with_type(subject.new_event(&application, &[endpoints[0].id]), "ill", &[]));
+    let names = [&well[0], &ill[0], &well[1], &ill[1]].map(|row| row.event.id);
+    let mark = Op::Mark { mark: EventId::new(names[3].value() + 1), last_id: names[3].value() };
+    let rows = [well[0].clone(), ill[0].clone(), well[1].clone(), ill[1].clone()];
+    let ops = rows.into_iter().map(Op::Event).chain([mark]).collect();
+    let why = "sqlite: no".to_owned();
+    let refused = [(1, Refused::Unwritable(why.clone())), (3, Refused::Unwritable(why))];
+    assert_eq!(subject.commit(ops), refused);
+    let found = names.map(|event| subject.payloads(&[event]).unwrap()[0].is_some());
+    assert_eq!(found, [true, false, true, false]);
+    assert_eq!(subject.opening(NOON_MS).unwrap().mark, EventId::new(0), "recovery is to find what was left out");
+}
+
+/// What a batch adds up to is written at its end, and says not whose it is.
+#[test]
+fn who_spoils_the_sums_of_a_batch_is_found_by_halving() {
+    let (_folder, path) = a_folder();
+    let subject = open(&path);
+    let application = subject.make_application();
+    let [well, ill] = [(); 2].map(|()| subject.make_endpoint(&application));
+    let trigger = |when: &str| {
+        format!(
+            "create trigger fails{when} before insert on endpoint_hour when new.endpoint = {} begin
+                select raise(abort, 'no');
+            end",
+            ill.id.value()
+        )
+    };
+    Connection::open(&path).unwrap().execute_batch(&trigger("")).unwrap();
+    let ops: Vec<Op> = (0..100)
+        .map(|n| Op::Event(subject.new_event(&application, &[if n % 40 == 7 { ill.id } else { well.id }])))
+        .collect();
+    let places: Vec<usize> = subject.commit(ops).into_iter().map(|(place, _)| place).collect();
+    assert_eq!(places, [7, 47, 87]);
+    assert_eq!(subject.counts(well.id, (0, i64::MAX)).unwrap().accepted, 97);
+
+    // where too many are ill, the database is, and nothing of the batch stands
+    let ops = (0..40).map(|_| Op::Event(subject.new_event(&application, &[ill.id]))).collect();
+    let batch = Batch { wall_ms: NOON_MS, steady_ms: NOON_MS, ops };
+    assert!(matches!(subject.commit_result(&batch), Err(CommitFailed::NotDone(_))));
 }
 
 #[test]
