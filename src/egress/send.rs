@@ -23,7 +23,8 @@ use crate::retry;
 /// By which a receiver says what is to become of its deliveries.
 const WEBHOOK_DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 
-/// How long it is tried whether there is a way out, when nothing came in time.
+/// How long a connection is tried to see whether there is a way out, when nothing came in time. A name is asked for as long
+/// as ever: silent name servers are what is looked for.
 const WAY_OUT_MAX: Duration = Duration::from_secs(1);
 
 /// Carries attempts to their endpoints.
@@ -111,22 +112,22 @@ impl<L: Lookup, C: Clock> Inner<L, C> {
     /// Nothing came in time. Where the way out is gone by now, whatever was sent on it says nothing of the receiver.
     async fn silence(&self, endpoint: &Endpoint, waited: Duration) -> Answer {
         if let Ok(target) = self.target(endpoint)
-            && let Ok(Err(detail)) = tokio::time::timeout(WAY_OUT_MAX, self.way_out(&target)).await
+            && let Err(NotConnected { cause, detail }) = self.way_out(&target).await
         {
-            return failure(Cause::Local, detail);
+            return failure(cause, detail);
         }
         failure(Cause::Timeout, format!("no complete response within {} s", waited.as_secs()))
     }
 
     /// Whether a connection leaves this machine. Error: why it does not.
-    async fn way_out(&self, target: &Target) -> Result<(), String> {
+    async fn way_out(&self, target: &Target) -> Result<(), NotConnected> {
         let addresses = match self.resolver.resolve(target).await {
             Ok(addresses) => addresses,
-            Err(ResolveError::Unreachable(detail)) => return Err(detail),
+            Err(ResolveError::Unreachable(detail)) => return Err(NotConnected { cause: Cause::Local, detail }),
             Err(ResolveError::Refused(_) | ResolveError::Unresolved(_)) => return Ok(()),
         };
-        match dial::connect(&addresses).await {
-            Err(NotConnected { cause: Cause::Local | Cause::NoRoute, detail }) => Err(detail),
+        match tokio::time::timeout(WAY_OUT_MAX, dial::connect(&addresses)).await {
+            Ok(Err(none)) if matches!(none.cause, Cause::Local | Cause::NoRoute) => Err(none),
             _ => Ok(()),
         }
     }

@@ -23,10 +23,8 @@ const SILENT_PERCENT_MIN: usize = 95;
 const PROBE_EVERY_MS: i64 = 1_000;
 /// How long a lane is put off after a local failure: at first, and at most; each one more doubles it. In ms.
 const PUT_OFF_MS: std::ops::RangeInclusive<i64> = 1_000..=10_000;
-/// So many lanes whose attempts fail here are an outage even while others are answered.
-const LOCAL_LANES_MIN: usize = 3;
-/// A lane that finds no route for so long, while others are answered, has an address that cannot be reached from here: that
-/// is its own matter. In ms.
+/// Where fewer applications than [`APPLICATIONS_MIN`] find no route for so long, while others are answered, they have
+/// addresses that cannot be reached from here: that is their own matter. In ms.
 const NO_ROUTE_MS: i64 = 60_000;
 /// An outage that is over sooner is not told of. In ms.
 const TOLD_AFTER_MS: i64 = 5_000;
@@ -107,8 +105,8 @@ pub(super) struct Outage {
     probe_ms: i64,
     probing: Option<usize>,
     probed: usize,
-    /// Lanes whose last attempt failed here, and since when.
-    local: BTreeMap<usize, i64>,
+    /// Lanes whose last attempt failed here: since when, and whose they are.
+    local: BTreeMap<usize, (i64, ApplicationId)>,
     /// Why that was, the last one.
     cause: String,
     /// What was told of what goes on.
@@ -246,19 +244,30 @@ impl Outage {
     }
 
     /// A lane's attempt failed here, for this cause, or did not.
-    pub(super) fn local(&mut self, now_ms: i64, lane: usize, failed: Option<&str>) {
+    pub(super) fn local(&mut self, now_ms: i64, (lane, application): (usize, ApplicationId), failed: Option<&str>) {
         if let Some(cause) = failed {
-            self.local.entry(lane).or_insert(now_ms);
+            self.local.entry(lane).or_insert((now_ms, application));
             cause.clone_into(&mut self.cause);
         } else if !self.local.is_empty() {
             self.local.remove(&lane);
         }
     }
 
-    /// Whether a lane that finds no route is alone with that: others are answered meanwhile.
+    /// Whether a lane that finds no route is alone with that, or nearly: others are answered meanwhile.
     pub(super) fn is_alone(&self, now_ms: i64, lane: usize) -> bool {
-        let since_ms = self.local.get(&lane).copied().unwrap_or(now_ms);
-        now_ms - since_ms >= NO_ROUTE_MS && self.answered_ms > since_ms
+        let since_ms = self.local.get(&lane).map_or(now_ms, |(since_ms, _)| *since_ms);
+        now_ms - since_ms >= NO_ROUTE_MS && self.answered_ms > since_ms && !self.is_of_many()
+    }
+
+    /// Whether attempts of several applications fail here.
+    fn is_of_many(&self) -> bool {
+        let mut known = Vec::with_capacity(APPLICATIONS_MIN);
+        self.local.values().any(|(_, application)| {
+            if !known.contains(application) {
+                known.push(*application);
+            }
+            known.len() >= APPLICATIONS_MIN
+        })
     }
 
     /// Lanes whose last attempt failed here.
@@ -277,8 +286,8 @@ impl Outage {
     /// Since when attempts are put off, on the steady scale; `None` when they are not, or only those of a few whose hosts
     /// cannot be reached from here while others answer.
     pub(super) fn since_ms(&self) -> Option<i64> {
-        let local_since_ms = self.local.values().min().copied();
-        let is_wide = |since_ms: &i64| self.local.len() >= LOCAL_LANES_MIN || self.answered_ms <= *since_ms;
+        let local_since_ms = self.local.values().map(|(since_ms, _)| *since_ms).min();
+        let is_wide = |since_ms: &i64| self.answered_ms <= *since_ms || self.is_of_many();
         [self.silent_since_ms, local_since_ms.filter(is_wide)].into_iter().flatten().min()
     }
 

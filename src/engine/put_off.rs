@@ -18,7 +18,7 @@ impl<R> Core<R> {
     /// Whether an attempt was none. What it says of the world is remembered.
     pub(super) fn was_none(&mut self, now: Now, lane: usize, flight: &Flight, report: &Report) -> bool {
         let local = report.local();
-        self.outage.local(now.steady_ms, lane, local);
+        self.outage.local(now.steady_ms, (lane, self.lanes[lane].endpoint.application), local);
         // an address that others have a way past is its own endpoint's matter
         let is_its_own = report.found_no_route() && self.outage.is_alone(now.steady_ms, lane);
         let local = local.filter(|_| !is_its_own);
@@ -72,7 +72,7 @@ impl<R> Core<R> {
         for lane in self.outage.local_lanes() {
             let here = &self.lanes[lane];
             if here.fresh.is_empty() && here.backlog.is_empty() && here.flights.is_empty() {
-                self.outage.local(now.steady_ms, lane, None); // nothing is left that could show its end
+                self.outage.local(now.steady_ms, (lane, here.endpoint.application), None); // nothing is left that could show its end
             }
         }
         self.counters.outage = self.outage.since_ms().is_some();
