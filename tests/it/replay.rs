@@ -327,6 +327,35 @@ fn where_the_endpoint_still_refuses_one_is_tried_and_the_others_wait_until_one_a
     assert!(ended["data"]["messagesSent"].as_u64().unwrap() >= 49, "{ended}");
 }
 
+/// Whoever pressed too early presses again, or mends the endpoint: neither waits for the ladder of the one that was tried.
+#[test]
+fn a_press_too_early_keeps_nobody_from_the_next_one() {
+    let mut world = World::start();
+    let (receiver, takes) = failing_until_told();
+    let app = world.call("POST", "/api/v1/app", json!({ "name": "a" })).expect(201)["id"].as_str().unwrap().to_owned();
+    let endpoint = world.endpoint(&app, &json!({ "url": receiver.url, "retrySchedule": [600, 600, 600, 600, 600] }));
+    let ids = refused(&world, &app, &endpoint, 50);
+    let press = |world: &World| started(&world.call("POST", &path(&app, &endpoint, "send-waiting"), "{}").expect(202));
+    let first = press(&world);
+    eventually(|| (receiver.count() == 51).then_some(()));
+    world.kill_and_restart();
+    std::thread::sleep(std::time::Duration::from_millis(2_500)); // two looks of the engine at all lanes
+    // the one whose outcome was on its way to the disk, and one that is tried by the new process
+    assert!(receiver.count() <= 53, "{}: a restart does not send them all in vain", receiver.count());
+    let before = receiver.count();
+    let second = press(&world);
+    assert_eq!(task(&world, &first)["data"]["canceled"], true, "the new one takes its place");
+    eventually(|| (receiver.count() > before).then_some(()));
+    takes.store(true, Ordering::SeqCst);
+    world.call("PATCH", &path(&app, &endpoint, ""), json!({ "url": format!("{}/mended", receiver.url) })).expect(200);
+    eventually(|| {
+        (sent(&receiver, 50).len() == ids.len() && task(&world, &second)["status"] == "finished").then_some(())
+    });
+    eventually(|| (waiting(&world, &app, &endpoint) <= 1).then_some(())); // the one that was tried in vain
+    press(&world);
+    eventually(|| (waiting(&world, &app, &endpoint) == 0).then_some(()));
+}
+
 #[test]
 fn what_waits_at_all_endpoints_of_an_application_is_sent_at_one_call() {
     let world = World::start();

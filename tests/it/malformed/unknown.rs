@@ -184,3 +184,25 @@ fn a_list_is_taken_for_no_object_wherever_it_stands() {
     check(&world.call("POST", "/api/v1/app", json!(["Acme", "acme"])), 422, "body", words);
     assert_eq!(world.call("GET", "/api/v1/app", "").expect(200)["data"], json!([]));
 }
+
+/// A name as long as a body may be was once compared with every known one: gigabytes, on the thread that serves.
+#[test]
+fn a_name_of_a_megabyte_is_refused_and_shown_by_its_beginning() {
+    let world = World::start();
+    let app = world.call("POST", "/api/v1/app", json!({ "name": "a" })).expect(201)["id"].as_str().unwrap().to_owned();
+    let before = world.rss_kib();
+    let long = "é".repeat(500_000);
+    for (path, body) in [
+        ("/api/v1/app", json!({ "name": "b", long.clone(): 1 })),
+        (&format!("/api/v1/app/{app}/endpoint"), json!({ "url": "https://example.com", long.clone(): 1 })),
+        (
+            &format!("/api/v1/app/{app}/msg/batch"),
+            json!({ "messages": [{ "eventType": "a", "payload": {}, long.clone(): 1 }] }),
+        ),
+    ] {
+        let answer = world.call("POST", path, body);
+        assert!(answer.body.len() < 2_000 && answer.body.contains("éé…"), "{path}: {} bytes", answer.body.len());
+    }
+    let grown = world.rss_kib().saturating_sub(before);
+    assert!(grown < 64 * 1_024, "{grown} KiB more");
+}
