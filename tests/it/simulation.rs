@@ -5,7 +5,7 @@ use posthaste::sim::{self, LAST_LINES, Mutant, Verdict};
 /// How many seeds run with each test run; `posthaste sim` runs more.
 const SEEDS: u64 = 2_000;
 /// How many seeds a mutant may live through before it counts as not caught.
-const MUTANT_SEEDS: u64 = 1_000;
+const MUTANT_SEEDS: u64 = 2_000;
 /// How many seeds run twice.
 const REPEATED_SEEDS: u64 = 20;
 /// What a seed must be worth on average: inputs of the core, and crashes in ten seeds.

@@ -95,7 +95,9 @@ fn a_commit_that_fails_remembers_nothing_and_forgets_nothing() {
         let subject = open(&path);
         let source = subject.make_source(subject.make_environment("live")).0;
         assert_eq!(known(&subject, &source, 1..waiting + 1), 0);
-        let trigger = "create trigger fails before insert on environment begin select raise(abort, 'no'); end";
+        let trigger = "create table counter (id integer primary key autoincrement);
+            insert into counter values (9223372036854775807);
+            create trigger fails before insert on environment begin insert into counter values (null); end";
         Connection::open(&path).unwrap().execute_batch(trigger).unwrap();
         let environment = Environment { id: Id::new(1), name: "test".to_owned() };
         for ops in [vec![], vec![Op::Forget]] {
