@@ -317,6 +317,11 @@ impl Sealer {
         Ok(Self { key: Some(Arc::new(LessSafeKey::new(key))) })
     }
 
+    /// Whether there is a key.
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Seals `value` for its owner; opening it under another owner's id fails.
     pub fn seal(&self, owner: i64, value: &[u8]) -> Vec<u8> {
         let Some(key) = &self.key else {

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use rand::SeedableRng as _;
 
+use super::database::DatabaseArgs;
 use super::first_start::{create_key, write};
-use super::serve::DatabaseArgs;
 use crate::application::Application;
 use crate::audit::By;
 use crate::clock::{Clock as _, SystemClock};

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind};
 
 mod bench;
 mod config;
+pub mod database;
 mod demo;
 mod endpoints;
 mod first_start;

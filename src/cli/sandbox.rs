@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
+use super::database::DatabaseArgs;
 use super::endpoints::EndpointArgs;
 use super::oidc::OidcArgs;
-use super::serve::{self, DatabaseArgs, ServeArgs};
+use super::serve::{self, ServeArgs};
 use crate::network::Network;
 use crate::sandbox::Manner;
 
@@ -30,6 +31,9 @@ pub(super) struct SandboxArgs {
     /// Where everything is kept: sqlite:FILE.
     #[arg(long, env = "POSTHASTE_DATABASE", default_value = "sqlite:sandbox.db", value_name = "URL")]
     database: String,
+    /// Goes on when the database lacks what was acknowledged, because its -wal is missing or another; it is logged.
+    #[arg(long, env = "POSTHASTE_ACCEPT_LOSS")]
+    accept_loss: bool,
     /// What every value is made from.
     #[arg(long, env = "POSTHASTE_SEED", default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -67,6 +71,7 @@ impl From<SandboxArgs> for ServeArgs {
         Self {
             listen,
             database: DatabaseArgs { database, seal_key: None },
+            accept_loss: args.accept_loss,
             allow_network: args.allow_network.into_iter().chain(loopback).collect(),
             public_url,
             portal_url: None,

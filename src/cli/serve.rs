@@ -1,7 +1,7 @@
 //! `posthaste serve`: the one place that names the concrete store, clock, resolver and sender, and joins them.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use rand::{RngCore as _, SeedableRng as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::database::{DatabaseArgs, Owned};
 use super::endpoints::{EndpointArgs, judge_by};
 use super::first_start::{home, people, prepare};
 use super::oidc::OidcArgs;
@@ -34,9 +35,7 @@ use crate::jwt::JwtSecret;
 use crate::key::KeyText;
 use crate::network::Network;
 use crate::sandbox::{self, Manner};
-use crate::secret::Sealer;
-use crate::store::Store;
-use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::{Claim, Purpose};
 use crate::token::Signer;
 use crate::user;
 
@@ -59,6 +58,9 @@ pub struct ServeArgs {
     /// Where everything is kept.
     #[command(flatten)]
     pub database: DatabaseArgs,
+    /// Goes on when the database lacks what was acknowledged, because its -wal is missing or another; it is logged.
+    #[arg(long, env = "POSTHASTE_ACCEPT_LOSS")]
+    pub accept_loss: bool,
     /// Private networks that endpoints may be in, such as 10.1.0.0/16; repeatable, or with commas.
     #[arg(long, env = "POSTHASTE_ALLOW_NETWORK", value_delimiter = ',', value_name = "CIDR")]
     pub allow_network: Vec<Network>,
@@ -120,23 +122,13 @@ pub struct ServeArgs {
     pub log: String,
 }
 
-/// Which database, and how its secrets are sealed.
-#[derive(Args, Clone, Debug)]
-pub struct DatabaseArgs {
-    /// Where everything is kept: sqlite:FILE.
-    #[arg(long, env = "POSTHASTE_DATABASE", default_value = "sqlite:posthaste.db", value_name = "URL")]
-    pub database: String,
-    /// The base64 of 32 random bytes that seal secrets and headers in the database; without it they stand there plainly.
-    #[arg(long, env = "POSTHASTE_SEAL_KEY", hide_env_values = true, value_name = "BASE64")]
-    pub seal_key: Option<String>,
-}
-
 impl ServeArgs {
     /// On a free port of this machine, for endpoints on this machine, with everything in this file.
     pub(super) fn here(database: &Path, key: &KeyText) -> Self {
         Self {
             listen: ([127, 0, 0, 1], 0).into(),
             database: DatabaseArgs { database: format!("sqlite:{}", database.display()), seal_key: None },
+            accept_loss: false,
             allow_network: vec!["127.0.0.0/8".parse().expect("a network")],
             public_url: None,
             portal_url: None,
@@ -164,6 +156,11 @@ impl ServeArgs {
         let email = user::email(email).context("--admin-email")?;
         user::check_password(password).context("--admin-password")?;
         Ok(Some((email, password)))
+    }
+
+    fn claim(&self, since_ms: i64) -> Claim {
+        let purpose = if self.sandbox.is_some() { Purpose::Sandbox } else { Purpose::Serve };
+        Claim { purpose, since_ms, accept_loss: self.accept_loss }
     }
 
     fn public_url(&self, listening: SocketAddr) -> String {
@@ -194,27 +191,6 @@ fn without_slash(url: Option<&url::Url>) -> Option<String> {
     url.map(|url| url.as_str().trim_end_matches('/').to_owned())
 }
 
-impl DatabaseArgs {
-    /// Opens the database. Error: another scheme, or why the file cannot be used.
-    pub fn open(&self) -> Result<Arc<dyn Store>, Error> {
-        let sealer = self.seal_key.as_deref().map_or_else(|| Ok(Sealer::plain()), Sealer::with_key)?;
-        let path = self
-            .database
-            .strip_prefix("sqlite:")
-            .map(|path| path.strip_prefix("//").unwrap_or(path))
-            .filter(|path| !path.is_empty());
-        let wrong = || {
-            Error::new(
-                Kind::Invalid,
-                "database",
-                format!("--database {} is not served; use sqlite:FILE, such as sqlite:posthaste.db", self.database),
-            )
-        };
-        let path = path.map(PathBuf::from).ok_or_else(wrong)?;
-        Ok(Arc::new(Sqlite::open(&path, sealer)?))
-    }
-}
-
 /// A running server.
 pub struct Server {
     /// `http://HOST:PORT`, with the port that was taken.
@@ -224,6 +200,7 @@ pub struct Server {
     /// What makes the first Admin of the dashboard, when there is none.
     pub setup_code: Option<String>,
     engine: Engine,
+    database: Owned,
     doors: Arc<Doors>,
     watching: tokio::task::JoinHandle<()>,
     keeping: tokio::task::JoinHandle<()>,
@@ -236,13 +213,12 @@ impl Server {
     /// Opens the database, takes up what it holds, listens. Error: whatever keeps it from doing so.
     pub async fn start(args: &ServeArgs) -> Result<Self> {
         let clock = Arc::new(SystemClock::start());
-        let store = args.database.open()?;
-        let admin = args.admin()?;
         let endpoints = args.endpoints.rules()?;
-        let admin_key = prepare(&*store, args.bootstrap_key.as_deref(), &*clock)?;
-        let setup_code = people(&*store, admin, &*clock)?;
+        let (database, admin_key, setup_code) = open(args, &clock)?;
+        let store = database.store();
         let listener = http::listen(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
         let address = listener.local_addr()?;
+        database.listens(&format!("http://{address}"))?;
         let opening = store.opening(clock.now().wall_ms)?;
         let guard = Guard::new(args.allow_network.clone(), vec![address]);
         let timeout = if args.sandbox.is_some() { SANDBOX_TIMEOUT } else { attempt::TIMEOUT };
@@ -296,6 +272,7 @@ impl Server {
             admin_key,
             setup_code,
             engine,
+            database,
             doors,
             watching,
             keeping,
@@ -305,7 +282,8 @@ impl Server {
         })
     }
 
-    /// Accepts nothing more, lets open requests and attempts in flight end. Error: outcomes could not be written.
+    /// Accepts nothing more, lets open requests and attempts in flight end, closes the database. Error: outcomes could
+    /// not be written.
     pub async fn stop(mut self) -> Result<(), Error> {
         drop(self.stop.take());
         if let Err(error) = self.door.await {
@@ -315,16 +293,29 @@ impl Server {
         self.keeping.abort();
         self.doors.write_down().await;
         self.engine.stop().await;
-        (&mut self.end).await.unwrap_or(Ok(()))
+        let outcome = (&mut self.end).await.unwrap_or(Ok(()));
+        self.database.end().await.and(outcome)
     }
 
-    /// Resolves when the engine had to end.
+    /// Resolves when the engine had to end, or the database is gone.
     async fn failed(&mut self) -> Error {
-        match (&mut self.end).await {
-            Ok(Err(error)) => error,
-            _ => Error::internal("the engine ended"),
+        tokio::select! {
+            end = &mut self.end => end.ok().and_then(Result::err).unwrap_or_else(|| Error::internal("the engine ended")),
+            error = self.database.gone() => error,
         }
     }
+}
+
+/// Opens the database and makes in it what is wanted and missing; gives the admin key and the setup code that nobody
+/// knows yet.
+fn open(args: &ServeArgs, clock: &Arc<SystemClock>) -> Result<(Owned, Option<KeyText>, Option<String>)> {
+    let claim = args.claim(clock.now().wall_ms);
+    let database = args.database.own(&claim, Arc::clone(clock) as Arc<dyn Clock>)?;
+    let store = database.store();
+    let admin = args.admin()?;
+    let admin_key = prepare(&*store, args.bootstrap_key.as_deref(), &**clock)?;
+    let setup_code = people(&*store, admin, &**clock)?;
+    Ok((database, admin_key, setup_code))
 }
 
 /// Names are asked for on the runtime that asks first: the API and the senders have one each.

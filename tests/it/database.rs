@@ -50,7 +50,7 @@ fn a_new_database_has_a_log_large_pages_and_our_mark() {
     let other = Connection::open(&path).unwrap();
     let pragma = |name: &str| other.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
     let mode: String = other.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
-    assert_eq!((mode.as_str(), pragma("page_size"), pragma("user_version")), ("wal", 8_192, 16));
+    assert_eq!((mode.as_str(), pragma("page_size"), pragma("user_version")), ("wal", 8_192, 17));
     assert_eq!(pragma("application_id").to_be_bytes()[4..], *b"post");
 }
 
@@ -157,8 +157,15 @@ fn another_programs_database_is_refused_and_left_alone() {
 fn a_newer_schema_is_refused_and_left_alone() {
     let (_folder, path) = a_folder();
     open(&path).make_application();
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 17).unwrap();
-    check_refused(&path, "FILE has schema 17, this build knows 16; start the newer posthaste");
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("pragma user_version = 18; update engine set written_by = '9.8.7'")
+        .unwrap();
+    let sentence = format!(
+        "FILE has schema 18, this build ({}) knows 17; posthaste 9.8.7 wrote it last; start that version or a newer one",
+        env!("CARGO_PKG_VERSION")
+    );
+    check_refused(&path, &sentence);
 }
 
 #[test]

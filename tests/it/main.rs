@@ -22,6 +22,7 @@ mod load;
 mod malformed;
 mod ordering;
 mod outage;
+mod owner;
 #[cfg(feature = "peers")]
 mod peers;
 mod play;

@@ -31,8 +31,9 @@ pub(super) fn attempt(
     batch: &Batch,
     (count, left_out, trial): (usize, &[(usize, String)], bool),
 ) -> Result<Receipt, Failure> {
-    let Writer { connection, homes, takers, remembered, unscrubbed } = writer;
+    let Writer { connection, homes, takers, remembered, unscrubbed, noting } = writer;
     let db = &*connection;
+    let counted = noting.as_mut().is_some_and(|noting| noting.is_due(db, batch.steady_ms));
     let mut work = Writing {
         db,
         sealer,
@@ -46,6 +47,7 @@ pub(super) fn attempt(
         remembered,
         added: Added::default(),
         erases: false,
+        counts: noting.as_ref().filter(|_| counted),
     };
     let ops = &batch.ops[..count];
     let written = write(&mut work, ops, left_out);
@@ -57,6 +59,9 @@ pub(super) fn attempt(
     });
     if committed.is_ok() && !trial {
         remembered.committed(added);
+        if let Some(noting) = noting {
+            noting.committed(counted, batch.steady_ms);
+        }
     } else if !db.is_autocommit() {
         // what cannot be rolled back was never committed; the next begin tells
         let _ = db.execute_batch("rollback");
@@ -106,6 +111,9 @@ fn sums(work: &mut Writing<'_>, receipt: &mut Receipt) -> Sql<()> {
     arrival::write_tally(work)?;
     count::write(work)?;
     receipt.turns = chain::turns(work)?;
+    if let Some(noting) = work.counts {
+        noting.count(work.db)?;
+    }
     Ok(())
 }
 

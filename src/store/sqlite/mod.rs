@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 
+pub use self::look::Purpose;
 use self::minute::Homes;
+use self::noting::Noting;
+pub use self::owner::Claim;
+use self::owner::Owner;
 use self::remembered::{Added, Remembered};
 use self::taken::Takers;
 use super::counted::Counted;
@@ -49,10 +54,16 @@ mod expunge;
 mod forget;
 mod held;
 mod inbox;
+mod judge;
 mod kept;
 mod list;
+mod look;
 mod minute;
+mod noting;
 mod open;
+mod own;
+mod owner;
+mod place;
 mod read;
 mod refusal;
 mod remembered;
@@ -78,6 +89,10 @@ pub struct Sqlite {
     readers: Mutex<Vec<Connection>>,
     /// Stands last, so that it is closed last: then its log is copied into the file and goes.
     writer: Mutex<Writer>,
+    /// Whether it was closed before its time: nobody opens it again.
+    ended: AtomicBool,
+    /// The lock of whoever serves it; goes after whatever it locks.
+    owner: Option<Arc<Owner>>,
 }
 
 /// The one connection that writes, and what it need not ask the file for.
@@ -88,6 +103,8 @@ struct Writer {
     remembered: Remembered,
     /// Whether the log may still hold what was erased.
     unscrubbed: bool,
+    /// What is noted beside the file, when this process owns it.
+    noting: Option<Noting>,
 }
 
 /// A transaction at work.
@@ -110,24 +127,37 @@ struct Writing<'a> {
     added: Added,
     /// Whether it erases anything.
     erases: bool,
+    /// What counts it, when it is to be counted.
+    counts: Option<&'a Noting>,
 }
 
 impl Sqlite {
     /// Opens or creates the file and brings its schema up to date.
     ///
-    /// Error, in words for the operator: a newer schema, another program's database, a SQLite before 3.51.3,
-    /// a network file system, or whatever the system says.
+    /// Takes no lock: a command beside a server opens it so. Error, in words for the operator: a newer schema, another
+    /// program's database, a SQLite before 3.51.3, a network file system, or whatever the system says.
     pub fn open(path: &Path, sealer: Sealer) -> Result<Self> {
-        let connection = open::writer(path)?;
+        let path = place::real(path);
+        let connection = open::writer(&path)?;
         token::make_key(&connection, &sealer)?;
         let takers = Takers::load(&connection)?;
         let remembered = Remembered::load(&connection)?;
-        let writer = Writer { connection, homes: Homes::default(), takers, remembered, unscrubbed: true };
-        Ok(Self { path: path.to_owned(), sealer, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
+        let writer = Writer { connection, homes: Homes::default(), takers, remembered, unscrubbed: true, noting: None };
+        Ok(Self {
+            path,
+            sealer,
+            readers: Mutex::new(Vec::new()),
+            writer: Mutex::new(writer),
+            ended: AtomicBool::new(false),
+            owner: None,
+        })
     }
 
     /// Runs one question on a read connection of its own.
     fn read<T>(&self, question: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(Error::internal("the database is closed: the server is ending"));
+        }
         let idle = self.readers.lock().expect("no panic while held").pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -161,7 +191,11 @@ impl From<rusqlite::Error> for Error {
 impl Store for Sqlite {
     fn commit(&self, batch: &Batch) -> Result<Durable<Receipt>, super::CommitFailed> {
         let mut writer = self.writer.lock().expect("no panic while held");
-        unwritable::commit(&mut writer, &self.sealer, batch).map(Durable)
+        let receipt = unwritable::commit(&mut writer, &self.sealer, batch)?;
+        match self.owner.as_ref().and_then(|owner| owner.gone()) {
+            Some(reason) => Err(super::CommitFailed::Unknown(reason.to_owned())),
+            None => Ok(Durable(receipt)),
+        }
     }
 
     fn opening(&self, wall_ms: i64) -> Result<Opening> {

@@ -6,10 +6,12 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::look::{self, APPLICATION_ID, Found};
+use super::place::{failed, folder};
 use crate::error::{Error, Kind, Result};
 
 /// The schema's steps, oldest first; the database's `user_version` counts those taken.
-const MIGRATIONS: [&str; 16] = [
+const MIGRATIONS: [&str; 17] = [
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_receive.sql"),
     include_str!("../../../migrations/sqlite/0003_inbound_keys.sql"),
@@ -26,9 +28,10 @@ const MIGRATIONS: [&str; 16] = [
     include_str!("../../../migrations/sqlite/0014_sameness.sql"),
     include_str!("../../../migrations/sqlite/0015_send_waiting.sql"),
     include_str!("../../../migrations/sqlite/0016_retrying.sql"),
+    include_str!("../../../migrations/sqlite/0017_owner.sql"),
 ];
-/// Marks the file as ours (`post`), so that another program's database is not taken over.
-const APPLICATION_ID: i32 = 0x706f_7374;
+/// How many there are.
+pub(super) const SCHEMA: usize = MIGRATIONS.len();
 /// SQLite before 3.51.3 can lose a commit when the write-ahead log is reset under a reader.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long the writer waits for another process that holds the lock (a `key create` beside a server).
@@ -47,6 +50,8 @@ const NETWORK_FILE_SYSTEMS: [u32; 9] =
 pub(super) fn writer(path: &Path) -> Result<Connection> {
     check_version(rusqlite::version_number())?;
     check_file_system(path)?;
+    let found = look::look(path).map_err(|error| failed(path, &error))?;
+    look::check_schema(path, found.as_ref(), SCHEMA)?;
     let mut connection = Connection::open(path).map_err(|error| failed(path, &error))?;
     connection.busy_timeout(WRITER_WAIT)?;
     check_owner(&connection, path)?;
@@ -69,6 +74,8 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     migrate(&mut connection, path)?;
+    let sign = "update engine set written_by = ?1 where written_by is not ?1";
+    connection.execute(sign, (env!("CARGO_PKG_VERSION"),))?;
     // without it a statement whose plan could depend on its parameters is parsed anew at each use
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
@@ -89,10 +96,6 @@ fn refused(detail: String) -> Error {
     Error::new(Kind::Invalid, "database", detail)
 }
 
-fn failed(path: &Path, error: &rusqlite::Error) -> Error {
-    refused(format!("cannot open {}: {error}; the folder must exist and be writable", path.display()))
-}
-
 fn check_version(version: i32) -> Result<()> {
     if version >= SQLITE_VERSION_MIN {
         return Ok(());
@@ -102,9 +105,8 @@ fn check_version(version: i32) -> Result<()> {
     )))
 }
 
-fn check_file_system(path: &Path) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(found) = rustix::fs::statfs(folder) else {
+pub(super) fn check_file_system(path: &Path) -> Result<()> {
+    let Ok(found) = rustix::fs::statfs(folder(path)) else {
         return Ok(()); // a missing folder is told better by the attempt to open the file
     };
     #[expect(
@@ -137,14 +139,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     loop {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let taken: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if taken > MIGRATIONS.len() {
-            let detail = format!(
-                "{} has schema {taken}, this build knows {}; start the newer posthaste",
-                path.display(),
-                MIGRATIONS.len()
-            );
-            return Err(refused(detail));
-        }
+        // whoever took it since the look was a newer build
+        look::check_schema(path, Some(&Found::with_schema(taken)), SCHEMA)?;
         let Some(step) = MIGRATIONS.get(taken) else {
             return Ok(());
         };

@@ -1,0 +1,111 @@
+//! Which database: opened beside a server, or owned by one and watched while it runs.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::error::{Error, Kind, Result};
+use crate::secret::Sealer;
+use crate::store::Store;
+use crate::store::sqlite::{Claim, Sqlite};
+
+/// How often an owned database is looked at: what takes it away is noticed within a second, four times over.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+
+/// Which database, and how its secrets are sealed.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseArgs {
+    /// Where everything is kept: sqlite:FILE.
+    #[arg(long, env = "POSTHASTE_DATABASE", default_value = "sqlite:posthaste.db", value_name = "URL")]
+    pub database: String,
+    /// The base64 of 32 random bytes that seal secrets and headers in the database; without it they stand there plainly.
+    #[arg(long, env = "POSTHASTE_SEAL_KEY", hide_env_values = true, value_name = "BASE64")]
+    pub seal_key: Option<String>,
+}
+
+impl DatabaseArgs {
+    /// Opens the database beside whoever serves it. Error: another scheme, or why the file cannot be used.
+    pub fn open(&self) -> Result<Arc<dyn Store>> {
+        let (path, sealer) = self.parts()?;
+        Ok(Arc::new(Sqlite::open(&path, sealer)?))
+    }
+
+    /// Opens the database as the one process that serves it, and looks after it from then on. Error: as above, or who
+    /// serves it already.
+    pub(super) fn own(&self, claim: &Claim, clock: Arc<dyn Clock>) -> Result<Owned> {
+        let (path, sealer) = self.parts()?;
+        let store = Arc::new(Sqlite::own(&path, sealer, claim)?);
+        let gone = watch(&store, clock)?;
+        Ok(Owned { store, gone })
+    }
+
+    fn parts(&self) -> Result<(PathBuf, Sealer)> {
+        let sealer = self.seal_key.as_deref().map_or_else(|| Ok(Sealer::plain()), Sealer::with_key)?;
+        let path = self
+            .database
+            .strip_prefix("sqlite:")
+            .map(|path| path.strip_prefix("//").unwrap_or(path))
+            .filter(|path| !path.is_empty());
+        let wrong = || {
+            Error::new(
+                Kind::Invalid,
+                "database",
+                format!("--database {} is not served; use sqlite:FILE, such as sqlite:posthaste.db", self.database),
+            )
+        };
+        Ok((path.map(PathBuf::from).ok_or_else(wrong)?, sealer))
+    }
+}
+
+/// A database for the life of a server.
+pub(super) struct Owned {
+    store: Arc<Sqlite>,
+    gone: oneshot::Receiver<String>,
+}
+
+impl Owned {
+    pub(super) fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store) as Arc<dyn Store>
+    }
+
+    /// Says where it is served, for whoever is refused.
+    pub(super) fn listens(&self, url: &str) -> Result<()> {
+        self.store.listens(url)
+    }
+
+    /// Resolves when it is gone, and the process must end.
+    pub(super) async fn gone(&mut self) -> Error {
+        match (&mut self.gone).await {
+            Ok(reason) => Error::internal(reason),
+            Err(_) => std::future::pending().await, // the store was closed
+        }
+    }
+
+    /// Closes it, as whole as it can be.
+    pub(super) async fn end(self) -> Result<()> {
+        tokio::task::spawn_blocking(move || self.store.end()).await.map_err(Error::internal)
+    }
+}
+
+/// Looks after an owned database while it is open, on a thread that no slow read holds up; tells why the process must
+/// end, when it must.
+fn watch(store: &Arc<Sqlite>, clock: Arc<dyn Clock>) -> Result<oneshot::Receiver<String>> {
+    let (say, hear) = oneshot::channel();
+    let store: Weak<Sqlite> = Arc::downgrade(store);
+    let look = move || {
+        while let Some(store) = store.upgrade() {
+            if let Some(reason) = store.watch(clock.now().steady_ms) {
+                let _ = say.send(reason); // the process may be ending for another reason
+                return;
+            }
+            drop(store);
+            std::thread::sleep(WATCH_EVERY);
+        }
+    };
+    std::thread::Builder::new().name("watch".to_owned()).spawn(look).map_err(Error::internal)?;
+    Ok(hear)
+}
