@@ -165,7 +165,10 @@ pub(super) fn erase(work: &mut Writing<'_>, erased: &Erased) -> Sql<()> {
         if sql.execute(place)? == 0 {
             return Ok(());
         }
-        return expunge::events(work, &erased.events);
+        expunge::events(work, &erased.events)?;
+        let last = EventId::new(erased.position.value() - 1);
+        let first = erased.events.first().map_or(last, |(_, event)| *event);
+        return expunge::pack_behind(work, (first, last), erased.done);
     }
     let mut sql = db.prepare_cached("update engine set kept_from = max(kept_from, ?1)")?;
     sql.execute((erased.position.value(),))?;

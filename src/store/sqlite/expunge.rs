@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::delivery::move_due;
 use super::open::WRITER_WAIT;
@@ -87,17 +87,49 @@ pub(super) fn pack(work: &mut Writing<'_>) -> Sql<()> {
     let Some(ready) = rows.len().checked_sub(PACK_DISTANCE).filter(|&ready| ready > 0) else {
         return Ok(());
     };
+    if has_kept(db, (rows[0], rows[rows.len() - 1]))? {
+        return Ok(());
+    }
+    db.prepare_cached("update engine set packed = ?1")?.execute((rows[ready - 1],))?;
+    write_all_anew(db, &rows[..ready])
+}
+
+/// Does the same behind what somebody asked for, so that the room is not taken until the time of all payloads is over:
+/// of rows up to this one that were erased one after the other, those far enough from others. At the end of the table
+/// nothing stands behind the last one.
+pub(super) fn pack_behind(work: &mut Writing<'_>, (first, last): (EventId, EventId), done: bool) -> Sql<()> {
+    let db = work.db;
+    let mut before = db.prepare_cached("select id from event where id <= ?1 order by id desc limit 1 offset ?2")?;
+    let mut at = |event: EventId| -> Sql<Option<i64>> {
+        before.query_row((event.value(), PACK_DISTANCE), |row| row.get(0)).optional()
+    };
+    let from = at(first)?.unwrap_or(i64::MIN);
+    let is_end = !db.prepare_cached("select 1 from event where id > ?1")?.exists((last.value(),))?;
+    let Some(to) = (if done && is_end { Some(last.value()) } else { at(last)? }) else {
+        return Ok(());
+    };
+    if has_kept(db, (from, last.value()))? {
+        return Ok(());
+    }
+    let mut sql = db.prepare_cached("select id from event where id >= ?1 and id <= ?2 order by id limit ?3")?;
+    let found = sql.query_map((from, to, PACK_ROWS + PACK_DISTANCE), |row| row.get(0))?;
+    let rows: Vec<i64> = found.collect::<Sql<_>>()?;
+    write_all_anew(db, &rows)
+}
+
+/// Whether a payload between these rows, or so near before them that its row may be moved too, is kept.
+fn has_kept(db: &Connection, rows: (i64, i64)) -> Sql<bool> {
     let mut sql = db.prepare_cached(
         "select 1 from event left join event_extra on event_extra.event = event.id
          where id >= coalesce((select id from event where id < ?1 order by id desc limit 1 offset ?3), 0) and id <= ?2
          and coalesce(expunged, 0) = 0",
     )?;
-    if sql.exists((rows[0], rows[rows.len() - 1], PACK_DISTANCE))? {
-        return Ok(());
-    }
-    db.prepare_cached("update engine set packed = ?1")?.execute((rows[ready - 1],))?;
+    sql.exists((rows.0, rows.1, PACK_DISTANCE))
+}
+
+fn write_all_anew(db: &Connection, rows: &[i64]) -> Sql<()> {
     db.pragma_update(None, "secure_delete", true)?;
-    let packed = rows[..ready].iter().try_for_each(|&row| write_anew(db, row));
+    let packed = rows.iter().try_for_each(|&row| write_anew(db, row));
     db.pragma_update(None, "secure_delete", false)?;
     packed
 }

@@ -209,3 +209,30 @@ fn a_long_job_is_seen_and_kept_over_a_crash_and_one_that_has_ended_cannot_be_cal
         assert_eq!((&task["status"], world.call("POST", &path, "").status), (&json!("finished"), 409));
     }
 }
+
+/// A batch of the API takes so many.
+const BATCH: usize = 100;
+
+#[test]
+fn what_is_erased_makes_room_for_what_comes_next() {
+    let world = World::start();
+    let app = world.call("POST", "/api/v1/app", r#"{"name":"a"}"#).expect(201)["id"].as_str().unwrap().to_owned();
+    let mut pages = Vec::new();
+    for round in 0..3 {
+        for batch in 0..30 {
+            let event =
+                |number: usize| json!({"eventType": "a", "payload": {"n": number, "filler": "x".repeat(1_500)}});
+            let messages: Vec<_> = (0..BATCH).map(|number| event(batch * BATCH + number)).collect();
+            let path = format!("/api/v1/app/{app}/msg/batch");
+            world.call("POST", &path, json!({ "messages": messages })).expect(202);
+        }
+        let task = world.call("POST", &format!("/api/v1/app/{app}/msg/expunge-all-contents"), "").expect(202);
+        assert_eq!(ended(&world, &task)["status"], "finished", "round {round}");
+        let database = rusqlite::Connection::open(world.database()).unwrap();
+        let count = |name: &str| database.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        pages.push((count("page_count"), count("freelist_count")));
+    }
+    let [(first, free), .., (last, _)] = pages[..] else { unreachable!("three rounds") };
+    assert!(free * 10 > first * 7, "{free} of {first} pages are free after the first round");
+    assert!(last < first * 13 / 10, "three rounds take as much room as one: {pages:?}");
+}
