@@ -1,6 +1,6 @@
 //! Time as a parameter: a steady scale for waiting, the wall clock for writing down.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// One moment on both scales, in ms since 1970.
 ///
@@ -39,6 +39,24 @@ impl Clock for SystemClock {
     fn now(&self) -> Now {
         let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         Now { steady_ms: self.started_wall_ms.saturating_add(passed), wall_ms: wall_ms() }
+    }
+}
+
+/// When a read of the machine's own disk is given up; what it decides is never written down.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// So long from now.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    pub fn after(time: Duration) -> Self {
+        Self(Instant::now() + time)
+    }
+
+    /// Whether the time is over.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    pub fn has_passed(&self) -> bool {
+        Instant::now() >= self.0
     }
 }
 

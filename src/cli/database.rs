@@ -45,20 +45,21 @@ impl DatabaseArgs {
 
     fn parts(&self) -> Result<(PathBuf, Sealer)> {
         let sealer = self.seal_key.as_deref().map_or_else(|| Ok(Sealer::plain()), Sealer::with_key)?;
-        let path = self
-            .database
-            .strip_prefix("sqlite:")
-            .map(|path| path.strip_prefix("//").unwrap_or(path))
-            .filter(|path| !path.is_empty());
-        let wrong = || {
-            Error::new(
-                Kind::Invalid,
-                "database",
-                format!("--database {} is not served; use sqlite:FILE, such as sqlite:posthaste.db", self.database),
-            )
-        };
-        Ok((path.map(PathBuf::from).ok_or_else(wrong)?, sealer))
+        Ok((file_of(&self.database)?, sealer))
     }
+}
+
+/// The file that `--database` names. Error: another scheme, or no file.
+pub(super) fn file_of(database: &str) -> Result<PathBuf> {
+    let path = database
+        .strip_prefix("sqlite:")
+        .map(|path| path.strip_prefix("//").unwrap_or(path))
+        .filter(|path| !path.is_empty());
+    let wrong = || {
+        let detail = format!("--database {database} is not served; use sqlite:FILE, such as sqlite:posthaste.db");
+        Error::new(Kind::Invalid, "database", detail)
+    };
+    path.map(PathBuf::from).ok_or_else(wrong)
 }
 
 /// A database for the life of a server.

@@ -9,7 +9,9 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::{Error, Kind};
 
+mod backup;
 mod bench;
+mod check;
 mod config;
 pub mod database;
 mod demo;
@@ -19,12 +21,14 @@ mod key;
 mod oidc;
 mod proof;
 mod rehearse;
+mod restore;
 mod sandbox;
 pub mod serve;
 mod sign;
 #[cfg(feature = "sim")]
 mod sim;
 mod trigger;
+mod vacuum;
 mod verify;
 
 /// The exit code of a failure, and of a wrong command line or configuration.
@@ -54,6 +58,10 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Makes, lists and revokes API keys, also beside a running server.
     Key(key::KeyArgs),
+    Backup(backup::BackupArgs),
+    Check(check::CheckArgs),
+    Restore(restore::RestoreArgs),
+    Vacuum(vacuum::VacuumArgs),
     Verify(Box<verify::VerifyArgs>),
     Sign(sign::SignArgs),
     Trigger(Box<trigger::TriggerArgs>),
@@ -83,6 +91,10 @@ pub fn run(
         Command::Serve(args) => serve::run(&args),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Key(args) => key::run(args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Restore(args) => restore::run(&args),
+        Command::Vacuum(args) => vacuum::run(&args),
         Command::Verify(args) => verify::run(*args),
         Command::Sign(args) => sign::run(args),
         Command::Trigger(args) => trigger::run(&args),

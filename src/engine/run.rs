@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::event::{Accepted, NewEvent};
 use crate::id::{EndpointId, EventId, IdSource, IdText};
 use crate::retry::Ladder;
-use crate::store::{Batch, CommitFailed, Durable, Op, Receipt, Refused, Setting, Store};
+use crate::store::{Batch, CommitFailed, DAMAGED, Durable, Op, Receipt, Refused, Setting, Store};
 
 /// How many inputs the core takes before it lets go of what gathered.
 const INPUTS_PER_TURN: usize = 512;
@@ -26,6 +26,9 @@ const INPUTS_PER_TURN: usize = 512;
 const RECOVERY_SLICE: usize = 4_096;
 /// A read that failed is tried again after so long.
 const READ_PAUSE_MS: i64 = 1_000;
+
+/// And one that met damage, after a minute.
+const DAMAGED_PAUSE_MS: i64 = 60_000;
 
 type Reply = oneshot::Sender<Answer>;
 
@@ -218,6 +221,11 @@ fn tell_unwritable(batch: &Batch, receipt: &Receipt) {
     }
 }
 
+/// How long a read that failed so is left alone: what is damaged is not whole a second later.
+fn pause_ms(error: &Error) -> i64 {
+    if error.code == DAMAGED { DAMAGED_PAUSE_MS } else { READ_PAUSE_MS }
+}
+
 type Batches = thread_mpsc::Sender<Arc<Batch>>;
 type Failed = oneshot::Receiver<String>;
 
@@ -328,10 +336,11 @@ impl<C: Clock> Shell<C> {
                 }
                 Output::Load { endpoint, until_ms, limit } => {
                     let (store, messages) = (Arc::clone(&self.store), self.messages.clone());
-                    let again_ms = self.clock.now().steady_ms + READ_PAUSE_MS;
+                    let now_ms = self.clock.now().steady_ms;
                     spawn_blocking(move || {
                         let slice = store.due(endpoint, until_ms, limit).unwrap_or_else(|error| {
                             tracing::error!(%error, "a due index could not be read; trying again");
+                            let again_ms = now_ms + pause_ms(&error);
                             crate::store::DueSlice { due: Vec::new(), next_ms: Some(again_ms) }
                         });
                         let _ = messages.send(Message::Input(Input::Loaded(endpoint, slice)));

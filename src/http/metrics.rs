@@ -11,13 +11,14 @@ use prometheus_client::registry::Registry;
 use super::state::Api;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::store::Store;
+use crate::store::LOG_HELD_BYTES;
 
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Counters since the process began; what waits, in memory and on disk; the age of the oldest of it.
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response> {
-    let backlog = api.read(Store::backlog).await?;
+    let (backlog, damages, log_bytes) =
+        api.read(|store| Ok((store.backlog()?, store.damages(), store.log_bytes()))).await?;
     let figures = api.engine.gate().figures();
     let waiting =
         i64::try_from(backlog.waiting).unwrap_or(i64::MAX).saturating_add(i64::try_from(figures.waiting).unwrap_or(0));
@@ -43,6 +44,21 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response> {
         "oldest_waiting_seconds",
         "Age of the oldest event with a waiting delivery",
         ConstGauge::new(oldest_secs),
+    );
+    registry.register(
+        "damaged_places",
+        "Places of the database that could not be read since the start",
+        ConstGauge::new(i64::try_from(damages.len()).unwrap_or(i64::MAX)),
+    );
+    registry.register(
+        "log_bytes",
+        "Length of the database's log (-wal); it grows while another program reads the database",
+        ConstGauge::new(i64::try_from(log_bytes).unwrap_or(i64::MAX)),
+    );
+    registry.register(
+        "log_held",
+        "1 while another program that reads keeps the log from beginning anew",
+        ConstGauge::new(i64::from(log_bytes > LOG_HELD_BYTES)),
     );
     let mut text = String::new();
     encode(&mut text, &registry).map_err(Error::internal)?;

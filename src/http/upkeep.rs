@@ -14,7 +14,7 @@ use crate::engine::message::NotChanged;
 use crate::error::{Error, Result};
 use crate::id::{ApplicationId, EventId, Id as _, floor_at};
 use crate::replay::{Replay, State};
-use crate::store::{Background, Change, Erased, Setting};
+use crate::store::{Background, Change, Erased, LOG_HELD_BYTES, Setting};
 use crate::task::{Task, Work};
 
 /// How often it looks whether the time of any payload has come.
@@ -25,10 +25,36 @@ const SLICE: usize = 100;
 const SCRUB_AGAIN: Duration = Duration::from_millis(250);
 const DAY_MS: i64 = 86_400_000;
 
+/// How often it looks how long the database's log is.
+const LOG_EVERY: Duration = Duration::from_secs(5);
+
 /// Goes on until it is aborted. `days` is for how long payloads are kept of events that say nothing themselves.
 pub async fn run(api: Api, days: u32) {
+    tokio::join!(rounds(&api, days), watch_log(&api));
+}
+
+/// Tells when something keeps the log from beginning anew, and when that is over.
+async fn watch_log(api: &Api) {
+    let mut held = false;
     loop {
-        if let Err(error) = round(&api, days).await {
+        let bytes = api.read(|store| Ok(store.log_bytes())).await.unwrap_or_default();
+        let mib = bytes >> 20;
+        match (held, bytes > LOG_HELD_BYTES) {
+            (false, true) => tracing::warn!(
+                mib,
+                "the database's log (-wal) grows: another program has been reading the database for long, such as sqlite3 or a backup; end it"
+            ),
+            (true, false) => tracing::warn!(mib, "nothing keeps the database's log from beginning anew any more"),
+            _ => {}
+        }
+        held = bytes > LOG_HELD_BYTES;
+        sleep(LOG_EVERY).await;
+    }
+}
+
+async fn rounds(api: &Api, days: u32) {
+    loop {
+        if let Err(error) = round(api, days).await {
             tracing::warn!(%error, "upkeep stopped halfway; it goes on in a minute");
         }
         let _ = timeout(LOOK_EVERY, api.upkeep.notified()).await; // whether asked for or in its own time

@@ -7,7 +7,7 @@ use crate::count::Counts;
 use crate::delivery::{Delivery, Due};
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, Validation};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::fan_out::Keyed;
@@ -279,6 +279,14 @@ pub trait Store: Across + Audit + Background + Inbox + People + Send + Sync + 's
     fn replays(&self, environment: EnvironmentId, page: Page<TaskId>) -> Result<Listed<Replay>>;
     /// All resources of the sandbox, none of them gone.
     fn resources(&self) -> Result<Vec<Resource>>;
+    /// How long the log beside the database is, in bytes; 0 where there is none.
+    fn log_bytes(&self) -> u64 {
+        0
+    }
+    /// The places of the database that could not be read since the start, each once, 20 at most.
+    fn damages(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// How far a poller has come; `None` when it has taken nothing.
     fn consumer(&self, application: ApplicationId, sink: &str, name: &str) -> Result<Option<EventId>>;
 }
@@ -315,7 +323,15 @@ pub(crate) fn key_lives_ms(brief: bool) -> i64 {
     if brief { BRIEF_KEY_MS } else { KEY_MS }
 }
 
+/// A log longer than this is held back by somebody who reads: 256 MiB. It begins anew after 32 MiB, and what a burst
+/// adds meanwhile is cut off at 128.
+pub const LOG_HELD_BYTES: u64 = 256 * 1_024 * 1_024;
+/// How many damaged places are remembered and told of.
+pub(crate) const DAMAGES_MAX: usize = 20;
+/// The code of what cannot be read because bytes on the disk are not what was written.
+pub(crate) const DAMAGED: &str = "damaged";
+
 /// The error of a row that the schema's checks should have made impossible.
 pub(crate) fn damaged(what: &str) -> Error {
-    Error::internal(format!("the database is damaged: {what}"))
+    Error::new(Kind::Internal, DAMAGED, format!("the database is damaged: {what}"))
 }

@@ -18,6 +18,7 @@ use crate::store::answers::check_alike;
 use crate::store::audit;
 use crate::store::subject::{NOON_MS, Subject, set};
 
+mod damage;
 mod erased;
 mod failure;
 mod inbound;

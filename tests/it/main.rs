@@ -4,6 +4,7 @@
 
 mod api;
 mod backlog;
+mod backup;
 mod cli;
 mod dashboard;
 mod database;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::damage::{self, Damage};
 use super::remembered;
 use super::rows::{self, APPLICATION, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, SOURCE};
 use crate::application::Application;
@@ -121,7 +122,7 @@ pub(super) fn event_types(
 }
 
 pub(super) fn events(
-    db: &Connection,
+    (db, damage): (&Connection, &Damage),
     application: ApplicationId,
     page: Page<EventId>,
     filter: &Filter,
@@ -138,6 +139,18 @@ pub(super) fn events(
             rows::event(row, bodies)
         })?;
         Ok(found.collect::<Sql<_>>()?)
+    };
+    let one = |id: i64| -> Result<Option<Event>> {
+        let mut sql = db.prepare_cached(&format!("select {EVENT}{payload} from {EVENTS} where id = ?1"))?;
+        Ok(sql.query_row((id,), |row| rows::event(row, bodies)).optional()?)
+    };
+    let descending = page.descending;
+    let slice = |bounds: &Bounds, count: usize| match slice(bounds, count) {
+        Err(error) if damage::is_of(&error) => {
+            let bounds = (bounds.above, bounds.below);
+            damage::events((db, damage), application, bounds, (descending, count), one)
+        }
+        slice => slice,
     };
     scan((page, SCAN_ROWS_MAX), filter, slice, |event| event.id.value(), |event| Ok(matches_event(filter, event)))
 }

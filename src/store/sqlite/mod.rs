@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 
+use self::damage::Damage;
 pub use self::look::Purpose;
 use self::minute::Homes;
 use self::noting::Noting;
@@ -26,7 +27,7 @@ use crate::count::Counts;
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
 use crate::environment::{Environment, Validation};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Once};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, EndpointId, EnvironmentId, EventId, SourceId, TaskId};
@@ -41,16 +42,23 @@ use crate::token::Ended;
 
 mod across;
 mod application;
+mod around;
 mod arrival;
 mod audit;
 mod background;
+mod beside;
 mod brand;
 mod chain;
+mod check;
 mod commit;
+mod copy;
 mod count;
+mod damage;
 mod delivery;
+mod event;
 mod event_type;
 mod expunge;
+mod fault;
 mod forget;
 mod held;
 mod inbox;
@@ -65,6 +73,7 @@ mod own;
 mod owner;
 mod place;
 mod read;
+mod reading;
 mod refusal;
 mod remembered;
 mod replay;
@@ -78,15 +87,20 @@ mod taken;
 mod token;
 mod unwritable;
 mod user;
+mod vacuum;
+mod waiting;
 
-/// How many idle read connections are kept.
-const READERS_IDLE_MAX: usize = 4;
+pub use check::{Found, Part, Said, check};
+pub use copy::{Step, check_free, copy};
+pub use vacuum::vacuum;
+pub use waiting::{Waiting, waiting};
 
 /// A database file, open for one writer and any number of readers.
 pub struct Sqlite {
     path: PathBuf,
     sealer: Sealer,
     readers: Mutex<Vec<Connection>>,
+    damage: Damage,
     /// Stands last, so that it is closed last: then its log is copied into the file and goes.
     writer: Mutex<Writer>,
     /// Whether it was closed before its time: nobody opens it again.
@@ -147,51 +161,18 @@ impl Sqlite {
             path,
             sealer,
             readers: Mutex::new(Vec::new()),
+            damage: Damage::default(),
             writer: Mutex::new(writer),
             ended: AtomicBool::new(false),
             owner: None,
         })
-    }
-
-    /// Runs one question on a read connection of its own.
-    fn read<T>(&self, question: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        if self.ended.load(Ordering::Acquire) {
-            return Err(Error::internal("the database is closed: the server is ending"));
-        }
-        let idle = self.readers.lock().expect("no panic while held").pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => open::reader(&self.path)?,
-        };
-        let answer = question(&connection);
-        let mut readers = self.readers.lock().expect("no panic while held");
-        if readers.len() < READERS_IDLE_MAX {
-            readers.push(connection);
-        }
-        answer
-    }
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        match error {
-            // our own words about a value (a seal that does not open) say more than the column's number
-            rusqlite::Error::FromSqlConversionFailure(column, kind, cause) => match cause.downcast::<Self>() {
-                Ok(ours) => *ours,
-                Err(cause) => Self::internal(format!(
-                    "sqlite: {}",
-                    rusqlite::Error::FromSqlConversionFailure(column, kind, cause)
-                )),
-            },
-            error => Self::internal(format!("sqlite: {error}")),
-        }
     }
 }
 
 impl Store for Sqlite {
     fn commit(&self, batch: &Batch) -> Result<Durable<Receipt>, super::CommitFailed> {
         let mut writer = self.writer.lock().expect("no panic while held");
-        let receipt = unwritable::commit(&mut writer, &self.sealer, batch)?;
+        let receipt = unwritable::commit(&mut writer, (&self.sealer, &self.damage), batch)?;
         match self.owner.as_ref().and_then(|owner| owner.gone()) {
             Some(reason) => Err(super::CommitFailed::Unknown(reason.to_owned())),
             None => Ok(Durable(receipt)),
@@ -199,23 +180,32 @@ impl Store for Sqlite {
     }
 
     fn opening(&self, wall_ms: i64) -> Result<Opening> {
-        self.read(|db| read::opening(db, &self.sealer, wall_ms))
+        self.read_whole(|db| read::opening(db, &self.sealer, wall_ms))
     }
 
     fn unwritten(&self, from: EventId, limit: usize) -> Result<Unwritten> {
-        self.read(|db| read::unwritten(db, from, limit))
+        self.read_whole(|db| match read::unwritten(db, from, limit) {
+            Err(error) if damage::is_of(&error) => around::unwritten(db, &self.damage, from, limit),
+            found => found,
+        })
     }
 
     fn due(&self, endpoint: EndpointId, until_ms: i64, limit: usize) -> Result<DueSlice> {
-        self.read(|db| read::due(db, endpoint, until_ms, limit))
+        self.read(|db| match read::due(db, endpoint, until_ms, limit) {
+            Err(error) if damage::is_of(&error) => around::due(db, &self.damage, endpoint, until_ms, limit),
+            slice => slice,
+        })
     }
 
     fn backlog(&self) -> Result<Backlog> {
-        self.read(read::backlog)
+        self.read(|db| match read::backlog(db) {
+            Err(error) if damage::is_of(&error) => around::backlog(db),
+            backlog => backlog,
+        })
     }
 
     fn payloads(&self, events: &[EventId]) -> Result<Vec<Option<Payload>>> {
-        self.read(|db| events.iter().map(|&event| read::payload(db, event)).collect())
+        self.read(|db| around::payloads((db, &self.damage), events))
     }
 
     fn keys(&self) -> Result<Vec<Key>> {
@@ -293,7 +283,7 @@ impl Store for Sqlite {
         filter: &Filter,
         bodies: bool,
     ) -> Result<Listed<Event>> {
-        self.read(|db| list::events(db, application, page, filter, bodies))
+        self.read(|db| list::events((db, &self.damage), application, page, filter, bodies))
     }
 
     fn attempts(&self, of: AttemptsOf, page: Page<AttemptId>, filter: &Filter) -> Result<Listed<AttemptRow>> {
@@ -374,7 +364,35 @@ impl Store for Sqlite {
         self.read(resource::all)
     }
 
+    fn log_bytes(&self) -> u64 {
+        beside::length(&beside::log_of(&self.path))
+    }
+
+    fn damages(&self) -> Vec<String> {
+        self.damage.places()
+    }
+
     fn consumer(&self, application: ApplicationId, sink: &str, name: &str) -> Result<Option<EventId>> {
         self.read(|db| read::consumer(db, application, sink, name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Deadline;
+    use crate::error::Kind;
+
+    #[test]
+    fn a_read_ends_in_its_time_and_the_next_one_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Sqlite::open(&folder.path().join("state.db"), Sealer::plain()).expect("opens");
+        let endless = "with recursive n (i) as (select 1 union all select i + 1 from n) select count(*) from n";
+        let ask = |db: &Connection| Ok(db.query_row(endless, (), |row| row.get::<_, i64>(0))?);
+        let error = store.read_until(Some(Deadline::after(Duration::from_millis(50))), ask).expect_err("it has no end");
+        assert_eq!((error.kind, error.code), (Kind::Overloaded, "read_too_long"));
+        assert_eq!(store.keys(), Ok(Vec::new()));
     }
 }

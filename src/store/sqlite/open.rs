@@ -36,7 +36,7 @@ pub(super) const SCHEMA: usize = MIGRATIONS.len();
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long the writer waits for another process that holds the lock (a `key create` beside a server).
 pub(super) const WRITER_WAIT: Duration = Duration::from_secs(10);
-const READER_WAIT: Duration = Duration::from_secs(5);
+pub(super) const READER_WAIT: Duration = Duration::from_secs(5);
 /// The write-ahead log is copied into the database after so many pages of 8 KiB: 32 MiB.
 const CHECKPOINT_PAGES: i32 = 4_096;
 /// How many prepared statements a connection keeps; above the number that exist.
@@ -92,7 +92,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn refused(detail: String) -> Error {
+pub(super) fn refused(detail: String) -> Error {
     Error::new(Kind::Invalid, "database", detail)
 }
 
@@ -123,7 +123,7 @@ pub(super) fn check_file_system(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn check_owner(connection: &Connection, path: &Path) -> Result<()> {
+pub(super) fn check_owner(connection: &Connection, path: &Path) -> Result<()> {
     let tables: i64 = connection
         .query_row("select count(*) from sqlite_schema", (), |row| row.get(0))
         .map_err(|error| failed(path, &error))?;
@@ -132,6 +132,19 @@ fn check_owner(connection: &Connection, path: &Path) -> Result<()> {
         return Err(refused(format!("{} is another program's database; choose another file", path.display())));
     }
     Ok(())
+}
+
+/// Whether a file that is there has this build's schema, not an older one. Error: a newer one, or none.
+pub(super) fn has_this_schema(connection: &Connection, path: &Path) -> Result<bool> {
+    let taken: usize =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| failed(path, &error))?;
+    match taken {
+        0 => Err(refused(format!("{} is empty, and no database of posthaste; name another file", path.display()))),
+        taken => {
+            look::check_schema(path, Some(&Found::with_schema(taken)), SCHEMA)?;
+            Ok(taken == SCHEMA)
+        }
+    }
 }
 
 /// Takes the steps that are missing, each in a transaction of its own.

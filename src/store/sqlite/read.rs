@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::fault::is_damage;
 use super::rows::{self, APPLICATION, ARRIVAL, DELIVERY, ENDPOINT, EVENT, EVENT_TYPE, EVENTS, SOURCE, TALLY};
-use super::{chain, inbox, replay};
+use super::{chain, damage, inbox, replay};
 use crate::application::{Application, ApplicationRef};
 use crate::attempt::Payload;
 use crate::delivery::Due;
@@ -35,7 +36,10 @@ pub(super) fn opening(db: &Connection, sealer: &Sealer, wall_ms: i64) -> Result<
     let environments = environments(db)?;
     let applications =
         all(db, &format!("select {APPLICATION} from application where deleted = 0 order by id"), rows::application)?;
-    let due = due_heads(db)?;
+    let due = match due_heads(db) {
+        Err(error) if damage::is_of(&error) => due_heads_one_by_one(db)?,
+        due => due?,
+    };
     let sql = format!(
         "select {ENDPOINT} from endpoint where state < 4 or exists (select 1 from due where due.endpoint = endpoint.id) order by id"
     );
@@ -104,6 +108,22 @@ fn due_heads(db: &Connection) -> Result<Vec<(EndpointId, i64)>> {
             None => return Ok(heads),
         }
     }
+}
+
+/// Asks for each endpoint by itself. One whose line cannot be read is due at once: then its lines are read around that.
+fn due_heads_one_by_one(db: &Connection) -> Result<Vec<(EndpointId, i64)>> {
+    let endpoints: Vec<EndpointId> =
+        all(db, "select id from endpoint order by id", |row| row.get(0).map(EndpointId::new))?;
+    let mut sql = db.prepare("select min(due_ms) from due where endpoint = ?1")?;
+    let mut heads = Vec::new();
+    for endpoint in endpoints {
+        match sql.query_row((endpoint.value(),), |row| row.get::<_, Option<i64>>(0)) {
+            Ok(due_ms) => heads.extend(due_ms.map(|due_ms| (endpoint, due_ms))),
+            Err(error) if is_damage(&error) => heads.push((endpoint, 0)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(heads)
 }
 
 pub(super) fn backlog(db: &Connection) -> Result<Backlog> {

@@ -6,8 +6,11 @@ use rusqlite::ffi::{
 
 use super::Writer;
 use super::commit::{At, Failure, attempt};
+use super::damage::Damage;
+use super::fault::is_damage;
+use crate::id::{EndpointId, EventId, Id as _};
 use crate::secret::Sealer;
-use crate::store::{Batch, CommitFailed, Receipt};
+use crate::store::{Batch, CommitFailed, Op, Receipt};
 
 /// Failures of the disk that are one page's.
 const AT_ONE_PAGE: [i32; 4] = [SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_DATA, SQLITE_IOERR_CORRUPTFS];
@@ -15,7 +18,11 @@ const AT_ONE_PAGE: [i32; 4] = [SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLIT
 const LEFT_OUT_MAX: usize = 32;
 
 /// Writes the batch but for what cannot be written; after `Ok` it has reached the disk.
-pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Result<Receipt, CommitFailed> {
+pub(super) fn commit(
+    writer: &mut Writer,
+    (sealer, damage): (&Sealer, &Damage),
+    batch: &Batch,
+) -> Result<Receipt, CommitFailed> {
     let mut left_out: Vec<(usize, String)> = Vec::new();
     loop {
         let count = batch.ops.len();
@@ -34,7 +41,12 @@ pub(super) fn commit(writer: &mut Writer, sealer: &Sealer, batch: &Batch) -> Res
         };
         match position {
             // one that is left out already cannot fail
-            Some(position) if left_out.iter().all(|(out, _)| *out != position) => left_out.push((position, detail)),
+            Some(position) if left_out.iter().all(|(out, _)| *out != position) => {
+                if is_damage(&error) {
+                    damage.note(place(&batch.ops[position]), &error);
+                }
+                left_out.push((position, detail));
+            }
             _ => return Err(CommitFailed::NotDone(detail)),
         }
     }
@@ -57,6 +69,19 @@ fn culprit(writer: &mut Writer, sealer: &Sealer, batch: &Batch, left_out: &[(usi
         }
     }
     Some(well)
+}
+
+/// What an operation is about.
+fn place(op: &Op) -> String {
+    let delivery = |event: EventId, endpoint: EndpointId| {
+        format!("the delivery of event {} at endpoint {}", event.value(), endpoint.value())
+    };
+    match op {
+        Op::Tried(tried) => delivery(tried.event, tried.endpoint),
+        Op::Park(due) => delivery(due.event, due.endpoint),
+        Op::Cancel { endpoint, .. } => format!("what waits for endpoint {}", endpoint.value()),
+        op => op.name().to_owned(),
+    }
 }
 
 /// Whether an error at the commit statement leaves nothing behind; after any other the batch may stand.
