@@ -230,7 +230,7 @@ fn a_database_of_a_newer_posthaste_is_refused() {
     for arguments in
         [&["serve", "--listen", "127.0.0.1:0", "--database", &path][..], &["key", "list", "--database", &path]]
     {
-        refuses(arguments, &[], &["schema 999", "start the newer posthaste"]);
+        refuses(arguments, &[], &["schema 999", "start that version or a newer one"]);
     }
     let database = rusqlite::Connection::open(world.database()).unwrap();
     let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::load::Line;
-use crate::world::{KEY, Receiver, World, eventually, now, program};
+use crate::world::{KEY, PATIENCE, Receiver, World, eventually, now, program};
 
 mod loss;
 #[cfg(feature = "peers")]
@@ -155,8 +155,9 @@ fn check_ends_without(take: impl FnOnce(&Path), word: &str) -> World {
     let (app, _) = world.subscribe(&receiver.url);
     let (url, path, over) = (world.url.clone(), format!("/api/v1/app/{app}/msg"), AtomicBool::new(false));
     let publish = || {
-        let (mut line, mut accepted) = (Line::default(), None);
-        while !over.load(Ordering::Relaxed) {
+        let (mut line, mut accepted, started) = (Line::default(), None, now());
+        // a story that fails meanwhile ends too
+        while !over.load(Ordering::Relaxed) && started.elapsed() < 2 * PATIENCE {
             let begun = now();
             match line.call(&url, ("POST", &path), &[], r#"{"eventType":"a","payload":{}}"#) {
                 Some(answer) if answer.status == 202 => accepted = Some(begun),

@@ -4,6 +4,7 @@
 //! would say nothing once another program has emptied it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 
@@ -90,7 +91,7 @@ impl Sqlite {
     /// What is to be done a few times a second while the database is owned: looks whether it is there still, keeps the
     /// lock, notes what is synced. Gives why the process must end, when it must.
     pub fn watch(&self, steady_ms: i64) -> Option<String> {
-        let owner = self.owner.as_ref()?;
+        let owner = self.owner.as_ref().filter(|_| !self.ended.load(Ordering::Acquire))?;
         if let Some(reason) = owner.gone() {
             return Some(reason.to_owned());
         }

@@ -35,17 +35,12 @@ impl Sqlite {
             look::check_schema(&path, found.as_ref(), SCHEMA)?;
         }
         judge(&path, found, note, claim)?;
-        let sealed = sealer.has_key();
         // declared behind the lock, so that it is closed before that is let go
         let mut store = Self::open(&path, sealer)?;
         let owner = Arc::new(owner);
         let note = store.mark(&owner, note, claim)?;
         owner.begin(&path, note)?;
         store.owner = Some(owner);
-        tracing::info!(
-            file = %path.display(), schema = SCHEMA, sealed, version = env!("CARGO_PKG_VERSION"),
-            purpose = claim.purpose.command(), "the database is open"
-        );
         Ok(store)
     }
 
@@ -61,9 +56,14 @@ impl Sqlite {
         Ok(note)
     }
 
-    /// Says where it is served, for whoever is refused.
+    /// Says where it is served, for whoever is refused, and in the log what it is that is served there.
     pub fn listens(&self, address: &str) -> Result<()> {
-        self.owner.as_ref().map_or(Ok(()), |owner| owner.listens(address))
+        let Some(owner) = &self.owner else {
+            return Ok(());
+        };
+        let (file, sealed, version) = (self.path.display(), self.sealer.has_key(), env!("CARGO_PKG_VERSION"));
+        tracing::info!(%file, schema = SCHEMA, sealed, version, purpose = owner.command(), "the database is open");
+        owner.listens(address)
     }
 
     /// Copies the log into the file and closes both; nobody asks this store again. Whether the file is whole by itself
@@ -107,7 +107,8 @@ impl Writer {
 impl Drop for Sqlite {
     /// Closing removes the log by its name: where another file has taken the place of ours, that would be the other's.
     fn drop(&mut self) {
-        if self.owner.as_ref().is_none_or(|owner| owner.gone().is_none()) {
+        let ended = *self.ended.get_mut();
+        if ended || self.owner.as_ref().is_none_or(|owner| owner.gone().is_none()) {
             return;
         }
         let readers = self.readers.get_mut().map(std::mem::take).unwrap_or_default();

@@ -79,7 +79,7 @@ pub(super) struct Owner {
     /// The database, its log and its index, by device and number.
     files: OnceLock<Vec<(PathBuf, (u64, u64))>>,
     gone: OnceLock<String>,
-    /// Whether there is nothing in the file that anybody will ask for once it is let go.
+    /// Whether there is no note in the file that anybody will ask for.
     spent: AtomicBool,
 }
 
@@ -135,6 +135,11 @@ impl Owner {
         begun.map_err(|error| cannot(&self.path, &error))
     }
 
+    /// The command that holds it.
+    pub(super) fn command(&self) -> String {
+        locked(&self.holder).command.clone()
+    }
+
     /// Says where it can be reached.
     pub(super) fn listens(&self, address: &str) -> Result<()> {
         locked(&self.holder).address = Some(address.to_owned());
@@ -183,9 +188,13 @@ impl Owner {
         Ok(())
     }
 
-    /// Nothing is left that a note could be about: the file goes when the lock is let go.
+    /// Nothing is left that a note could be about: the file goes. Others may hold this owner for as long as the process
+    /// lasts.
     pub(super) fn end(&self) {
-        self.spent.store(true, Ordering::Relaxed);
+        // while the lock is held nobody else can have made it
+        if is_at(&locked(&self.lock), &self.path) {
+            let _ = fs::remove_file(&self.path); // what stays is taken by the next
+        }
     }
 
     fn tell(&self) -> io::Result<()> {
@@ -196,9 +205,8 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // while the lock is held nobody else can have made it
-        if self.spent.load(Ordering::Relaxed) && is_at(&locked(&self.lock), &self.path) {
-            let _ = fs::remove_file(&self.path); // what stays is taken by the next
+        if self.spent.load(Ordering::Relaxed) {
+            self.end();
         }
     }
 }
