@@ -14,8 +14,11 @@ use crate::store::{Batch, CommitFailed, Op, Receipt};
 
 /// Failures of the disk that are one page's.
 const AT_ONE_PAGE: [i32; 4] = [SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_DATA, SQLITE_IOERR_CORRUPTFS];
-/// How many operations of a batch may be left out; where there are more, the database is at fault and not they.
-const LEFT_OUT_MAX: usize = 32;
+/// How many operations of a batch may be left out, as many as have their places on one damaged page; where there are more,
+/// the database is at fault and not they.
+const LEFT_OUT_MAX: usize = 512;
+/// How many of them may be found by halving, which takes a dozen trials each.
+const HALVINGS_MAX: usize = 32;
 
 /// Writes the batch but for what cannot be written; after `Ok` it has reached the disk.
 pub(super) fn commit(
@@ -23,7 +26,7 @@ pub(super) fn commit(
     (sealer, damage): (&Sealer, &Damage),
     batch: &Batch,
 ) -> Result<Receipt, CommitFailed> {
-    let mut left_out: Vec<(usize, String)> = Vec::new();
+    let (mut left_out, mut halvings) = (Vec::new(), 0);
     loop {
         let count = batch.ops.len();
         let Failure { error, at } = match attempt(writer, sealer, batch, (count, &left_out, false)) {
@@ -37,7 +40,11 @@ pub(super) fn commit(
             At::Begin => None,
             _ if is_of_all(&error) || left_out.len() == LEFT_OUT_MAX => None,
             At::Op(position) => Some(position),
-            At::Sums => culprit(writer, sealer, batch, &left_out),
+            At::Sums if halvings == HALVINGS_MAX => None,
+            At::Sums => {
+                halvings += 1;
+                culprit(writer, sealer, batch, &left_out)
+            }
         };
         match position {
             // one that is left out already cannot fail
