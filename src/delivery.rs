@@ -87,6 +87,15 @@ impl Standing {
     }
 }
 
+/// A clock that was ahead when the server stopped, and has been set right since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// This moment, on the steady scale, in ms.
+    pub now_ms: i64,
+    /// The last moment that the server left a trace of, by the clock that was ahead.
+    pub last_ms: i64,
+}
+
 /// The state of one delivery between two attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -123,6 +132,23 @@ impl Delivery {
     /// When the next attempt is due, on the steady scale, in ms; `None` when none is, or nobody knows yet.
     pub fn next_ms(&self) -> Option<i64> {
         self.due_ms.filter(|due_ms| *due_ms < BLOCKED_MS)
+    }
+
+    /// When it is due at last, if its time was written by a clock that was ahead: at once where nobody tried it yet or a
+    /// person wants it, or when it was published for; else after its rung with all jitter, of these waits in ms, or after
+    /// what was left of a longer wait that its receiver asked for.
+    pub fn due_by(&self, clock: Ahead, waits_ms: &[i64], deliver_at_ms: Option<i64>) -> i64 {
+        let due_ms = self.due_ms.unwrap_or(clock.now_ms);
+        let by_ms = if self.attempts == 0 {
+            deliver_at_ms.unwrap_or(clock.now_ms)
+        } else if self.trigger == Trigger::Manual {
+            clock.now_ms
+        } else {
+            let rung = usize::try_from(self.step.max(1) - 1).unwrap_or(usize::MAX);
+            let wait_ms = waits_ms.get(rung).copied().unwrap_or(0);
+            clock.now_ms + wait_ms.max((due_ms - clock.last_ms).min(retry::ASKED_MS_MAX))
+        };
+        due_ms.min(by_ms)
     }
 
     /// The state after an attempt that ended at `ended_ms`; `jitter` is random in 0..1.
@@ -195,6 +221,26 @@ mod tests {
         let last = delivery.after(RETRY, &retry::STANDARD, 0, 0.0);
         assert_eq!((last.status, last.due_ms, last.attempts), (Status::Failed, None, 10));
         assert_eq!(delivery.after(Outcome::Success, &retry::STANDARD, 0, 0.0).status, Status::Success);
+    }
+
+    #[test]
+    fn after_a_clock_that_was_ahead_nothing_waits_longer_than_it_can() {
+        let (now_ms, last_ms) = (1_000_000, 1_000_000 + 3 * 86_400_000);
+        let clock = Ahead { now_ms, last_ms };
+        let waits_ms: Vec<_> = retry::STANDARD.longest_ms().collect();
+        let by = |attempts, trigger, due_ms, deliver_at_ms| {
+            let delivery = Delivery { attempts, step: attempts, trigger, ..Delivery::fresh(due_ms) };
+            delivery.due_by(clock, &waits_ms, deliver_at_ms) - now_ms
+        };
+        let scheduled = Trigger::Scheduled;
+        assert_eq!(by(0, scheduled, last_ms, None), 0, "nobody tried it");
+        assert_eq!(by(0, scheduled, last_ms, Some(now_ms + 7)), 7, "as published");
+        assert_eq!(by(3, Trigger::Manual, last_ms, None), 0, "a person wants it");
+        assert_eq!(by(1, scheduled, last_ms + 4_000, None), 6_000, "its rung with jitter");
+        assert_eq!(by(2, scheduled, last_ms + 100_000, None), 360_000);
+        assert_eq!(by(1, scheduled, last_ms + 3_600_000, None), 3_600_000, "what was left of a Retry-After");
+        assert_eq!(by(1, scheduled, last_ms + 400 * 86_400_000, None), retry::ASKED_MS_MAX);
+        assert_eq!(by(2, scheduled, now_ms + 5_000, None), 5_000, "written by a clock that was right");
     }
 
     #[test]

@@ -19,6 +19,12 @@ impl Ladder {
     pub fn of(waits_secs: Vec<u32>) -> Self {
         Self { waits_secs: Cow::Owned(waits_secs), jitter: true }
     }
+
+    /// The longest that each of its waits can be, in ms.
+    pub fn longest_ms(&self) -> impl Iterator<Item = i64> {
+        let jitter = if self.jitter { 1.0 } else { 0.0 };
+        self.waits_secs.iter().map(move |&secs| stretched_ms(i64::from(secs), jitter))
+    }
 }
 
 /// Ten attempts over three days.
@@ -32,6 +38,8 @@ const WAITS_SECS_MAX: u64 = 8 * 86_400;
 const JITTER_SHARE_MAX: f64 = 0.2;
 /// The longest wait a receiver may ask for: 24 h.
 pub const RETRY_AFTER_SECS_MAX: i64 = 86_400;
+/// The longest that such a wait can be with its jitter, in ms.
+pub const ASKED_MS_MAX: i64 = RETRY_AFTER_SECS_MAX * 1_200;
 /// The longest `Retry-After` that is read at all, in bytes.
 const RETRY_AFTER_BYTES_MAX: usize = 64;
 /// The three ways in which HTTP writes a date (RFC 9110 §5.6.7), all in UTC.
@@ -67,15 +75,19 @@ pub fn check(waits_secs: &[u32]) -> Result<(), String> {
 pub fn next_due(ladder: &Ladder, attempts: u32, ended_ms: i64, asked_secs: Option<i64>, jitter: f64) -> Option<i64> {
     let wait_secs = i64::from(*ladder.waits_secs.get(usize::try_from(attempts.checked_sub(1)?).ok()?)?);
     let asked_secs = asked_secs.map_or(wait_secs, |secs| secs.clamp(wait_secs, RETRY_AFTER_SECS_MAX.max(wait_secs)));
-    let wait_ms = asked_secs * 1_000;
-    let jitter = if ladder.jitter { jitter.clamp(0.0, 1.0) } else { 0.0 };
+    Some(ended_ms + stretched_ms(asked_secs, if ladder.jitter { jitter.clamp(0.0, 1.0) } else { 0.0 }))
+}
+
+/// A wait with its share of jitter, in ms.
+fn stretched_ms(wait_secs: i64, jitter: f64) -> i64 {
+    let wait_ms = wait_secs * 1_000;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
         reason = "a day in ms times at most 0.2 is far below 2^52"
     )]
     let stretch_ms = (wait_ms as f64 * JITTER_SHARE_MAX * jitter) as i64;
-    Some(ended_ms + wait_ms + stretch_ms)
+    wait_ms + stretch_ms
 }
 
 /// Reads a `Retry-After` header: whole seconds, or an HTTP date; anything else is no wish. Gives seconds from now.

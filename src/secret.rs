@@ -317,8 +317,8 @@ impl Sealer {
         Ok(Self { key: Some(Arc::new(LessSafeKey::new(key))) })
     }
 
-    /// Whether there is a key.
-    pub fn has_key(&self) -> bool {
+    /// Whether it has a key.
+    pub fn seals(&self) -> bool {
         self.key.is_some()
     }
 
@@ -346,10 +346,10 @@ impl Sealer {
                 let opened = key.open_in_place(nonce, Aad::from(owner.to_be_bytes()), &mut value);
                 opened
                     .map(|plain| plain.to_vec())
-                    .map_err(|_| Error::internal("a sealed value does not open: wrong --seal-key, or damage"))
+                    .map_err(|_| Error::internal("a sealed value does not open: another key than that of --seal-key (POSTHASTE_SEAL_KEY) sealed it, or it is damaged"))
             }
             (Some((&AES_GCM, _)), None) => Err(Error::internal(
-                "the database holds sealed secrets; start with the --seal-key they were sealed with",
+                "the database holds sealed secrets; give the key they were sealed with by --seal-key or POSTHASTE_SEAL_KEY",
             )),
             _ => Err(Error::internal("a sealed value has an unknown form")),
         }

@@ -8,6 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::database::file_of;
+use super::say::say;
 use crate::error;
 use crate::store::sqlite::{self, Step};
 
@@ -27,7 +28,7 @@ pub(super) struct BackupArgs {
 
 pub(super) fn run(args: &BackupArgs) -> Result<ExitCode> {
     let bytes = copy(&file_of(&args.database)?, &args.file)?;
-    println!("{}: {}, read through; `posthaste check {0}` looks closer", args.file.display(), mib(bytes));
+    say!("{}: {}, read through; `posthaste check {0}` looks closer", args.file.display(), mib(bytes));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 
 use super::backup::style;
 use super::database::file_of;
+use super::say::{say, tell};
 use crate::error;
 use crate::store::sqlite::{self, Found, Said};
 
@@ -34,14 +35,14 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let found = check(&path)?;
     let Found { events, deliveries, faults, older } = found;
     if older {
-        println!("{}: of an older posthaste, pages and references alone: {faults} faults", path.display());
+        say!("{}: of an older posthaste, pages and references alone: {faults} faults", path.display());
     } else {
-        println!("{}: {events} events, {deliveries} deliveries, {faults} faults", path.display());
+        say!("{}: {events} events, {deliveries} deliveries, {faults} faults", path.display());
     }
     if faults == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("error: restore a backup, or ask for help with this list; the server goes around what it cannot read");
+    tell!("error: restore a backup, or ask for help with this list; the server goes around what it cannot read");
     Ok(ExitCode::from(super::FAILURE))
 }
 
@@ -57,7 +58,7 @@ pub(super) fn check(path: &Path) -> error::Result<Found> {
             bar.set_length(of.max(seen));
             bar.set_position(seen);
         }
-        Said::Fault(fault) => bar.suspend(|| eprintln!("fault: {fault}")),
+        Said::Fault(fault) => bar.suspend(|| tell!("fault: {fault}")),
     });
     bar.finish_and_clear();
     found

@@ -11,20 +11,42 @@ use crate::http::strict::hint;
 
 /// How the variables of this program begin.
 const PREFIX: &str = "POSTHASTE_";
+/// What a service may speak, as its variables say it, and how its URL begins.
+const PROTOCOLS: [(&str, &str); 3] = [("TCP", "tcp://"), ("UDP", "udp://"), ("SCTP", "sctp://")];
 
 /// Adds to the command line what the file says and neither a flag nor a variable does.
 ///
-/// Error: a file that cannot be read, a key or variable that no command has, with the nearest one that exists.
+/// Gives the command without the variables that are empty, too. Error: a file that cannot be read, a key or variable that no command has, with the nearest one that exists.
 pub(super) fn complete(
-    tool: &Command,
+    tool: Command,
     arguments: Vec<OsString>,
     variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<Vec<OsString>> {
+) -> Result<(Command, Vec<OsString>)> {
     let variables: BTreeMap<String, OsString> = variables
         .filter_map(|(name, value)| Some((name.into_string().ok().filter(|name| name.starts_with(PREFIX))?, value)))
         .collect();
-    check_variables(tool, variables.keys())?;
-    let Some(file) = file_name(&arguments, &variables) else {
+    let (empty, variables): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        variables.into_iter().partition(|(_, value)| value.is_empty());
+    let tool = without(tool, &empty);
+    check_variables(&tool, &variables)?;
+    let arguments = from_file(&tool, arguments, &variables)?;
+    Ok((tool, arguments))
+}
+
+/// The command without these variables: one that is empty is as absent.
+fn without(command: Command, empty: &BTreeMap<String, OsString>) -> Command {
+    let is_empty = |arg: &Arg| arg.get_env().and_then(OsStr::to_str).is_some_and(|name| empty.contains_key(name));
+    command
+        .mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg })
+        .mut_subcommands(|command| without(command, empty))
+}
+
+fn from_file(
+    tool: &Command,
+    arguments: Vec<OsString>,
+    variables: &BTreeMap<String, OsString>,
+) -> Result<Vec<OsString>> {
+    let Some(file) = file_name(&arguments, variables) else {
         return Ok(arguments);
     };
     let table = read(&file)?;
@@ -58,15 +80,33 @@ pub(super) fn complete(
     Ok(complete)
 }
 
-fn check_variables<'a>(tool: &Command, names: impl Iterator<Item = &'a String>) -> Result<()> {
+fn check_variables(tool: &Command, variables: &BTreeMap<String, OsString>) -> Result<()> {
     let known: Vec<String> =
         all_flags(tool).iter().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
-    for name in names {
-        if !known.contains(name) {
+    for (name, value) in variables {
+        if !known.contains(name) && !is_of_a_service(name, value) {
             return Err(unknown("variable", name, known.iter().map(String::as_str), ""));
         }
     }
     Ok(())
+}
+
+/// Whether Kubernetes (or Docker, with links) set it beside a service whose name begins with this program's: where that
+/// listens, as `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_HTTP`, `…_PORT=tcp://…`, `…_PORT_8071_TCP_ADDR`.
+fn is_of_a_service(name: &str, value: &OsStr) -> bool {
+    let url =
+        |value: &OsStr| value.to_str().is_some_and(|value| PROTOCOLS.iter().any(|(_, url)| value.starts_with(url)));
+    let of_a_port = |rest: &str| {
+        let mut words = rest.split('_');
+        words.next().is_some_and(|port| port.parse::<u16>().is_ok())
+            && words.next().is_some_and(|word| PROTOCOLS.iter().any(|(protocol, _)| word == *protocol))
+            && matches!((words.next(), words.next()), (None | Some("PROTO" | "PORT" | "ADDR"), None))
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || (name.ends_with("_PORT") && url(value))
+        || name.match_indices("_PORT_").any(|(at, word)| of_a_port(&name[at + word.len()..]))
 }
 
 /// Every flag of every command.
@@ -95,7 +135,7 @@ fn file_name(arguments: &[OsString], variables: &BTreeMap<String, OsString>) -> 
 
 fn read(file: &OsStr) -> Result<toml::Table> {
     let wrong = |why: &dyn std::fmt::Display| {
-        Error::new(Kind::Invalid, "config", format!("--config {}: {why}", file.to_string_lossy()))
+        Error::new(Kind::Invalid, "config", format!("--config {} (POSTHASTE_CONFIG): {why}", file.to_string_lossy()))
     };
     let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
     text.parse().map_err(|error: toml::de::Error| wrong(&error))

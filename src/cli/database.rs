@@ -28,24 +28,60 @@ pub struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
-    /// Opens the database beside whoever serves it. Error: another scheme, or why the file cannot be used.
-    pub fn open(&self) -> Result<Arc<dyn Store>> {
-        let (path, sealer) = self.parts()?;
-        Ok(Arc::new(Sqlite::open(&path, sealer)?))
+    /// Opens the database that a server has made, beside whoever serves it. Error: there is none, another scheme, another
+    /// key, or why the file cannot be used.
+    pub(super) fn open_existing(&self) -> Result<Arc<dyn Store>> {
+        let (path, sealer) = (self.existing()?, self.sealer()?);
+        Ok(Arc::new(Sqlite::open(&path, sealer).map_err(named)?))
     }
 
-    /// Opens the database as the one process that serves it, and looks after it from then on. Error: as above, or who
-    /// serves it already.
+    /// Opens the database as the one process that serves it, makes it where there is none, seals what stands there plainly
+    /// when there is a key now, and looks after it from then on. Error: as above, or who serves it already.
     pub(super) fn own(&self, claim: &Claim, clock: Arc<dyn Clock>) -> Result<Owned> {
-        let (path, sealer) = self.parts()?;
-        let store = Arc::new(Sqlite::own(&path, sealer, claim)?);
+        let (path, sealer) = (file_of(&self.database)?, self.sealer()?);
+        let store = Sqlite::own(&path, sealer, claim).map_err(named)?;
+        let sealed = store.seal(&mut |done, total| tracing::info!(done, total, "sealing what stood there plainly"))?;
+        if sealed > 0 {
+            tracing::warn!(sealed, "secrets are sealed now: from here on nothing starts without this key");
+        }
+        let store = Arc::new(store);
         let gone = watch(&store, clock)?;
         Ok(Owned { store, gone })
     }
 
-    fn parts(&self) -> Result<(PathBuf, Sealer)> {
-        let sealer = self.seal_key.as_deref().map_or_else(|| Ok(Sealer::plain()), Sealer::with_key)?;
-        Ok((file_of(&self.database)?, sealer))
+    /// The database file. Error: there is none.
+    pub(super) fn existing(&self) -> Result<PathBuf> {
+        let path = file_of(&self.database)?;
+        if path.exists() {
+            return Ok(path);
+        }
+        let whole = std::path::absolute(&path).unwrap_or(path);
+        let detail = format!(
+            "there is no database at {}; `posthaste serve` makes it, or name another by --database sqlite:FILE or POSTHASTE_DATABASE",
+            whole.display()
+        );
+        Err(Error::new(Kind::Invalid, "database", detail))
+    }
+
+    /// What opens and seals secrets. Error: no key.
+    pub(super) fn sealer(&self) -> Result<Sealer> {
+        let key = self.seal_key.as_deref();
+        key.map_or_else(|| Ok(Sealer::plain()), |key| sealer(key, "--seal-key (POSTHASTE_SEAL_KEY)"))
+    }
+}
+
+/// The sealer of a key that was given under this name. Error: says how to make one.
+pub(super) fn sealer(key: &str, given: &str) -> Result<Sealer> {
+    Sealer::with_key(key).map_err(|error| Error { detail: format!("{given} {}", error.detail), ..error })
+}
+
+/// An error about the file names what named it.
+fn named(error: Error) -> Error {
+    match error.code {
+        "database" if !error.detail.contains("POSTHASTE_DATABASE") => {
+            Error { detail: format!("{} (--database, POSTHASTE_DATABASE)", error.detail), ..error }
+        }
+        _ => error,
     }
 }
 
@@ -56,7 +92,9 @@ pub(super) fn file_of(database: &str) -> Result<PathBuf> {
         .map(|path| path.strip_prefix("//").unwrap_or(path))
         .filter(|path| !path.is_empty());
     let wrong = || {
-        let detail = format!("--database {database} is not served; use sqlite:FILE, such as sqlite:posthaste.db");
+        let detail = format!(
+            "--database {database} (POSTHASTE_DATABASE) is not served; use sqlite:FILE, such as sqlite:posthaste.db"
+        );
         Error::new(Kind::Invalid, "database", detail)
     };
     path.map(PathBuf::from).ok_or_else(wrong)

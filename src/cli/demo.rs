@@ -12,6 +12,7 @@ use rand::{Rng as _, SeedableRng as _};
 use serde::Deserialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::say::say;
 use super::serve::{ServeArgs, Server};
 use crate::bench::target::{Calls, resolve};
 use crate::key::KeyText;
@@ -79,7 +80,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
         let stopped = server.stop().await;
         played?;
         stopped?;
-        println!("{}", receiver.summary());
+        say!("{}", receiver.summary());
         Ok(if receiver.all_verified() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
@@ -101,13 +102,13 @@ async fn play(
     receiver.trust(Secret::parse(&secret.key).context("the endpoint's secret")?);
     let mut rng = rand::rngs::StdRng::from_os_rng();
     let providers = Providers::start(&mut calls, receiver, folder, key, rng.random()).await?;
-    println!(
+    say!(
         "server     {url}\nsandbox    {} (a small Fintoc, Finix and Bridge: what they send comes in at the server)\nadmin key  {}\nreceiver   {} (verifies every signature, fails now and then)\n",
         providers.url(),
         key.reveal(),
         receiver.url
     );
-    println!("try        curl -H 'Authorization: Bearer {}' {url}/api/v1/app/san-jose/msg\n", key.reveal());
+    say!("try        curl -H 'Authorization: Bearer {}' {url}/api/v1/app/san-jose/msg\n", key.reveal());
     let terminal = std::io::stdout().is_terminal();
     let time = args.time.or((!terminal).then_some(UNATTENDED));
     let messages = format!("/api/v1/app/{}/msg?with_content=false", application.id);
@@ -148,7 +149,7 @@ struct Table {
 
 impl Table {
     fn new(terminal: bool) -> Self {
-        println!("{}", receiver::HEADING);
+        say!("{}", receiver::HEADING);
         let bar = terminal.then(|| {
             let bar = ProgressBar::new_spinner();
             bar.set_style(ProgressStyle::with_template("{msg}").expect("a template of ours"));
@@ -163,7 +164,7 @@ impl Table {
             return;
         }
         for row in receiver.rows_from(self.printed) {
-            println!("{row}");
+            say!("{row}");
             self.printed += 1;
         }
     }

@@ -24,7 +24,7 @@ const SETUP_CODE_CHARS: usize = 20;
 pub(super) fn prepare(store: &dyn Store, bootstrap: Option<&str>, clock: &dyn Clock) -> Result<Option<KeyText>> {
     let now_ms = clock.now().wall_ms;
     let opening = store.opening(now_ms)?;
-    let given = bootstrap.map(KeyText::parse).transpose().context("--bootstrap-key")?;
+    let given = bootstrap.map(KeyText::parse).transpose().context("--bootstrap-key (POSTHASTE_BOOTSTRAP_KEY)")?;
     let made =
         given.is_none().then(|| KeyText::generate(environment::NAMES[0], &mut rand::rngs::StdRng::from_os_rng()));
     if given.is_none() && !opening.environments.is_empty() {

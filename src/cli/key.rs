@@ -8,6 +8,7 @@ use rand::SeedableRng as _;
 
 use super::database::DatabaseArgs;
 use super::first_start::{create_key, write};
+use super::say::{say, tell};
 use crate::application::Application;
 use crate::audit::By;
 use crate::clock::{Clock as _, SystemClock};
@@ -67,33 +68,33 @@ pub(super) fn run(args: KeyArgs) -> Result<ExitCode> {
     match args.command {
         KeyCommand::Create { database, role, environment, app, per_second, name, days } => {
             check_key_name(&name)?;
-            let store = database.open()?;
+            let store = database.open_existing()?;
             let application = app.map(|app| find(&*store, &environment, &app, now_ms)).transpose()?;
             let expires_ms = days.map(|days| ends_after(days, now_ms)).transpose()?;
             let grant = Grant { name, role, application, rate: per_second, expires_ms };
             let text = KeyText::generate(&environment, &mut rand::rngs::StdRng::from_os_rng());
             let key = create_key(&*store, By::command(), &text, grant, now_ms)?;
-            eprintln!(
+            tell!(
                 "{} ({}, {environment}); the key is shown this once:",
                 id_text(&*store, now_ms)?.of(key.id),
                 role.name()
             );
-            println!("{}", text.reveal());
+            say!("{}", text.reveal());
         }
         KeyCommand::List { database } => {
-            let store = database.open()?;
+            let store = database.open_existing()?;
             let ids = id_text(&*store, now_ms)?;
             for key in store.keys()? {
-                println!("{}", line(&key, &ids, now_ms));
+                say!("{}", line(&key, &ids, now_ms));
             }
         }
         KeyCommand::Revoke { database, id } => {
-            let store = database.open()?;
+            let store = database.open_existing()?;
             let wrong =
                 || Error::new(Kind::Invalid, "key", format!("`{id}` is no key's id; `posthaste key list` shows them"));
             let key: KeyId = id_text(&*store, now_ms)?.parse(&id).ok_or_else(wrong)?;
             write(&*store, By::command(), vec![Change::Revoke { key, at_ms: now_ms }], now_ms)?;
-            eprintln!("{id} is revoked; running servers obey within a second");
+            tell!("{id} is revoked; running servers obey within a second");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,12 +1,11 @@
 //! The commands: one per file; `serve` joins the parts of the server, the others use it or stand beside it.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line is where people are spoken to")]
-
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use self::say::tell;
 use crate::error::{Error, Kind};
 
 mod backup;
@@ -19,10 +18,14 @@ mod endpoints;
 mod first_start;
 mod key;
 mod oidc;
+mod process;
 mod proof;
 mod rehearse;
+mod reseal;
 mod restore;
+mod run;
 mod sandbox;
+mod say;
 pub mod serve;
 mod sign;
 #[cfg(feature = "sim")]
@@ -62,6 +65,7 @@ enum Command {
     Check(check::CheckArgs),
     Restore(restore::RestoreArgs),
     Vacuum(vacuum::VacuumArgs),
+    Reseal(reseal::ResealArgs),
     Verify(Box<verify::VerifyArgs>),
     Sign(sign::SignArgs),
     Trigger(Box<trigger::TriggerArgs>),
@@ -78,23 +82,27 @@ pub fn run(
     arguments: impl Iterator<Item = OsString>,
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
-    let arguments = match config::complete(&Cli::command(), arguments.collect(), variables) {
-        Ok(arguments) => arguments,
+    process::keep_files_private();
+    process::forbid_dumps();
+    let (tool, arguments) = match config::complete(Cli::command(), arguments.collect(), variables) {
+        Ok(complete) => complete,
         Err(error) => return fail(&anyhow::Error::new(error)),
     };
-    let cli = Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = tool.try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
         Err(error) => error.exit(), // help and version too: clap knows where each goes
     };
     let done = match cli.command {
-        Command::Serve(args) => serve::run(&args),
-        Command::Sandbox(args) => sandbox::run(args),
+        // what they cannot say ends nothing; a command of one answer has failed without it
+        Command::Serve(args) => return run::run(&args).unwrap_or_else(|error| fail(&error)),
+        Command::Sandbox(args) => return sandbox::run(args).unwrap_or_else(|error| fail(&error)),
         Command::Key(args) => key::run(args),
         Command::Backup(args) => backup::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Vacuum(args) => vacuum::run(&args),
+        Command::Reseal(args) => reseal::run(&args),
         Command::Verify(args) => verify::run(*args),
         Command::Sign(args) => sign::run(args),
         Command::Trigger(args) => trigger::run(&args),
@@ -104,7 +112,16 @@ pub fn run(
         #[cfg(feature = "sim")]
         Command::Sim(args) => sim::run(&args),
     };
-    done.unwrap_or_else(|error| fail(&error))
+    match done {
+        Ok(_) if say::unsaid() > 0 => {
+            tell!(
+                "error: {} lines could not be written to stdout; give it a file or a pipe that takes them",
+                say::unsaid()
+            );
+            ExitCode::from(FAILURE)
+        }
+        done => done.unwrap_or_else(|error| fail(&error)),
+    }
 }
 
 /// One thread for everything but the writer and the reads: no hand-over between threads on the hot path.
@@ -113,7 +130,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    tell!("error: {error:#}");
     let usage = error.downcast_ref::<Error>().is_some_and(|error| error.kind == Kind::Invalid);
     ExitCode::from(if usage { USAGE } else { FAILURE })
 }

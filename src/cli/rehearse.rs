@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
+use super::say::tell;
 use crate::clock::{Clock as _, SystemClock};
 use crate::egress::probe::{Prober, Unreachable};
 use crate::error::{Error, Kind};
@@ -82,7 +83,7 @@ pub(super) fn run(args: &RehearseArgs) -> Result<ExitCode> {
     match super::runtime()?.block_on(grade(grader, &points)) {
         Ok(grades) => report(args, grades),
         Err(unreachable) => {
-            eprintln!("error: {}: {}", args.to, unreachable.0);
+            tell!("error: {}: {}", args.to, unreachable.0);
             Ok(ExitCode::from(UNREACHABLE))
         }
     }

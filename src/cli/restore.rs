@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::backup::{copy, mib};
 use super::check::check;
 use super::database::file_of;
+use super::say::say;
 use crate::error::{Error, Kind};
 use crate::store::sqlite::{self, Waiting};
 
@@ -36,13 +37,14 @@ pub(super) fn run(args: &RestoreArgs) -> Result<ExitCode> {
         return Err(Error::new(Kind::Internal, "backup", detail).into());
     }
     let waiting = sqlite::waiting(&args.file)?;
+    sqlite::disown(&to)?;
     let bytes = copy(&args.file, &to)?;
-    println!("{}: {}", to.display(), mib(bytes));
+    say!("{}: {}", to.display(), mib(bytes));
     match waiting {
-        Some(waiting) => print!("{}", again(found.events, &waiting)),
-        None => println!(
-            "It is of an older posthaste: the server brings it up to date when it starts, and sends what waits."
-        ),
+        Some(waiting) => say!("{}", again(found.events, &waiting).trim_end()),
+        None => {
+            say!("It is of an older posthaste: the server brings it up to date when it starts, and sends what waits.");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

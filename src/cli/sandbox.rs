@@ -9,7 +9,8 @@ use clap::Args;
 use super::database::DatabaseArgs;
 use super::endpoints::EndpointArgs;
 use super::oidc::OidcArgs;
-use super::serve::{self, ServeArgs};
+use super::run::{self as server};
+use super::serve::{self, DRAIN_SECONDS, DRAIN_SECONDS_MAX, ServeArgs, listen_address};
 use crate::network::Network;
 use crate::sandbox::Manner;
 
@@ -25,8 +26,8 @@ const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 /// machine. What happens stays in the database, and the same seed gives the same ids, amounts and outcomes.
 #[derive(Args)]
 pub(super) struct SandboxArgs {
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, env = "POSTHASTE_LISTEN", default_value = "127.0.0.1:8072", value_name = "HOST:PORT")]
+    /// Where to listen; port 0 takes a free one, and without a host all addresses of this machine are listened on.
+    #[arg(long, env = "POSTHASTE_LISTEN", default_value = "127.0.0.1:8072", value_name = "HOST:PORT", value_parser = listen_address)]
     listen: SocketAddr,
     /// Where everything is kept: sqlite:FILE.
     #[arg(long, env = "POSTHASTE_DATABASE", default_value = "sqlite:sandbox.db", value_name = "URL")]
@@ -53,6 +54,9 @@ pub(super) struct SandboxArgs {
     /// An admin key (`sk_test_…`) of Posthaste's own API that is made when it does not exist yet.
     #[arg(long, env = "POSTHASTE_BOOTSTRAP_KEY", hide_env_values = true, value_name = "KEY")]
     bootstrap_key: Option<String>,
+    /// How many seconds a stop may take, in which open requests and attempts in flight end.
+    #[arg(long, env = "POSTHASTE_DRAIN_SECONDS", default_value_t = DRAIN_SECONDS, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=DRAIN_SECONDS_MAX))]
+    drain_seconds: u32,
     /// What goes to the log on stderr: error, warn, info, debug, or a filter such as posthaste=debug.
     #[arg(long, env = "POSTHASTE_LOG", default_value = "info", value_name = "LEVEL")]
     log: String,
@@ -66,7 +70,7 @@ fn speed(text: &str) -> Result<u32, String> {
 
 impl From<SandboxArgs> for ServeArgs {
     fn from(args: SandboxArgs) -> Self {
-        let SandboxArgs { listen, database, seed, speed, as_documented, public_url, bootstrap_key, log, .. } = args;
+        let SandboxArgs { listen, database, seed, speed, as_documented, public_url, bootstrap_key, .. } = args;
         let loopback = LOOPBACK.map(|text| text.parse().expect("a network"));
         Self {
             listen,
@@ -87,11 +91,12 @@ impl From<SandboxArgs> for ServeArgs {
             admin_password: None,
             oidc: OidcArgs::default(),
             sandbox: Some(Manner { seed, speed, as_documented }),
-            log,
+            drain_seconds: args.drain_seconds,
+            log: args.log,
         }
     }
 }
 
 pub(super) fn run(args: SandboxArgs) -> Result<ExitCode> {
-    serve::run(&args.into())
+    server::run(&args.into())
 }

@@ -1,21 +1,21 @@
 //! `posthaste serve`: the one place that names the concrete store, clock, resolver and sender, and joins them.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use rand::{RngCore as _, SeedableRng as _};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::database::{DatabaseArgs, Owned};
 use super::endpoints::{EndpointArgs, judge_by};
 use super::first_start::{home, people, prepare};
 use super::oidc::OidcArgs;
+use super::{process, say};
 use crate::attempt;
 use crate::clock::{Clock, SystemClock};
 use crate::egress::guard::Guard;
@@ -23,13 +23,14 @@ use crate::egress::probe::Prober;
 use crate::egress::resolve::{Dns, Resolver};
 use crate::egress::send::Courier;
 use crate::engine::run::{Engine, Parts};
-use crate::error::{Error, Kind};
-use crate::http;
+use crate::error::Error;
 use crate::http::api;
 use crate::http::auth::Admission;
 use crate::http::dashboard;
 use crate::http::doors::{Doors, Watch};
-use crate::http::state::{Api, Limits};
+use crate::http::readiness::Readiness;
+use crate::http::state::{Api, EndpointRules, Limits};
+use crate::http::{self, Room};
 use crate::id::IdText;
 use crate::jwt::JwtSecret;
 use crate::key::KeyText;
@@ -46,14 +47,20 @@ const PAYLOAD_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 pub(super) const PAYLOAD_DAYS: u32 = 90;
 const PAYLOAD_DAYS_MAX: i64 = 3_650;
 
+/// How many seconds a stop may take unless --drain-seconds says otherwise: longer than an attempt may; and the most it
+/// may say: an hour.
+pub(super) const DRAIN_SECONDS: u32 = 20;
+pub(super) const DRAIN_SECONDS_MAX: i64 = 3_600;
+/// What `:PORT` listens on.
+const EVERY_ADDRESS: &str = "0.0.0.0";
 /// How long an attempt of the small providers may take: 10 s, as little as any page says.
 const SANDBOX_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the server is told.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, env = "POSTHASTE_LISTEN", default_value = "127.0.0.1:8071", value_name = "HOST:PORT")]
+    /// Where to listen; port 0 takes a free one, and without a host all addresses of this machine are listened on.
+    #[arg(long, env = "POSTHASTE_LISTEN", default_value = "127.0.0.1:8071", value_name = "HOST:PORT", value_parser = listen_address)]
     pub listen: SocketAddr,
     /// Where everything is kept.
     #[command(flatten)]
@@ -117,6 +124,10 @@ pub struct ServeArgs {
     /// The small providers beside the server, when this is `posthaste sandbox`.
     #[arg(skip)]
     pub sandbox: Option<Manner>,
+    /// How many seconds a stop may take, in which open requests and attempts in flight end; what has not ended then is
+    /// sent again after the next start.
+    #[arg(long, env = "POSTHASTE_DRAIN_SECONDS", default_value_t = DRAIN_SECONDS, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=DRAIN_SECONDS_MAX))]
+    pub drain_seconds: u32,
     /// What goes to the log on stderr: error, warn, info, debug, or a filter such as posthaste=debug.
     #[arg(long, env = "POSTHASTE_LOG", default_value = "info", value_name = "LEVEL")]
     pub log: String,
@@ -144,6 +155,7 @@ impl ServeArgs {
             admin_password: None,
             oidc: OidcArgs::default(),
             sandbox: None,
+            drain_seconds: DRAIN_SECONDS,
             log: String::new(),
         }
     }
@@ -153,8 +165,8 @@ impl ServeArgs {
         let (Some(email), Some(password)) = (&self.admin_email, &self.admin_password) else {
             return Ok(None);
         };
-        let email = user::email(email).context("--admin-email")?;
-        user::check_password(password).context("--admin-password")?;
+        let email = user::email(email).context("--admin-email (POSTHASTE_ADMIN_EMAIL)")?;
+        user::check_password(password).context("--admin-password (POSTHASTE_ADMIN_PASSWORD)")?;
         Ok(Some((email, password)))
     }
 
@@ -171,8 +183,32 @@ impl ServeArgs {
         self.portal_url.clone().unwrap_or_else(|| self.public_url(listening))
     }
 
+    fn limits(
+        &self,
+        listening: SocketAddr,
+        setup_code: Option<String>,
+        endpoints: EndpointRules,
+        readiness: &Arc<Readiness>,
+    ) -> Result<Limits, Error> {
+        let public_url = self.public_url(listening);
+        Ok(Limits {
+            payload_bytes_max: usize::try_from(self.payload_max).unwrap_or(usize::MAX),
+            oidc: self.oidc.open(&public_url)?,
+            public_url,
+            portal_url: self.portal_url(listening),
+            portal_ancestors: self.portal_frame_ancestors.clone(),
+            trusted_proxies: self.trust_proxy.clone(),
+            setup_code,
+            endpoints,
+            readiness: Arc::clone(readiness),
+            dropped_lines: say::dropped,
+        })
+    }
+
     fn admission(&self, token_key: &[u8; 32]) -> Result<Admission, Error> {
-        let jwt = self.jwt_secret.as_deref().map(JwtSecret::new).transpose()?;
+        let named =
+            |error: Error| Error { detail: format!("--jwt-secret (POSTHASTE_JWT_SECRET) {}", error.detail), ..error };
+        let jwt = self.jwt_secret.as_deref().map(JwtSecret::new).transpose().map_err(named)?;
         Ok(Admission { signer: Signer::new(token_key), jwt, rate: self.key_rate })
     }
 }
@@ -185,6 +221,16 @@ fn origin(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-.:/[]*".contains(c);
     let is_alone = url.as_str().trim_end_matches('/') == origin && !text.contains(['@', '?', '#']);
     if is_alone && origin.chars().all(plain) { Ok(origin) } else { Err(wrong()) }
+}
+
+/// Reads where to listen: an address or a name of this machine, and a port; `:PORT` is every address.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let whole = if text.starts_with(':') { format!("{EVERY_ADDRESS}{text}") } else { text.to_owned() };
+    let wrong =
+        |why: &dyn std::fmt::Display| format!("{why}; give HOST:PORT, such as 127.0.0.1:8071, localhost:8071 or :8071");
+    let found: Vec<SocketAddr> = whole.to_socket_addrs().map_err(|error| wrong(&error))?.collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| wrong(&"this name has no address"))
 }
 
 fn without_slash(url: Option<&url::Url>) -> Option<String> {
@@ -204,30 +250,35 @@ pub struct Server {
     doors: Arc<Doors>,
     watching: tokio::task::JoinHandle<()>,
     keeping: tokio::task::JoinHandle<()>,
+    readiness: Arc<Readiness>,
     stop: Option<oneshot::Sender<()>>,
-    door: tokio::task::JoinHandle<()>,
+    door: tokio::task::JoinHandle<JoinSet<()>>,
     end: oneshot::Receiver<crate::error::Result<()>>,
 }
 
 impl Server {
     /// Opens the database, takes up what it holds, listens. Error: whatever keeps it from doing so.
     pub async fn start(args: &ServeArgs) -> Result<Self> {
-        let clock = Arc::new(SystemClock::start());
+        let (clock, shares) = (Arc::new(SystemClock::start()), process::shares());
         let endpoints = args.endpoints.rules()?;
         let (database, admin_key, setup_code) = open(args, &clock)?;
         let store = database.store();
-        let listener = http::listen(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+        let listener = http::listen(args.listen)
+            .await
+            .with_context(|| format!("cannot listen on {} (--listen, POSTHASTE_LISTEN)", args.listen))?;
         let address = listener.local_addr()?;
         database.listens(&format!("http://{address}"))?;
         let opening = store.opening(clock.now().wall_ms)?;
         let guard = Guard::new(args.allow_network.clone(), vec![address]);
         let timeout = if args.sandbox.is_some() { SANDBOX_TIMEOUT } else { attempt::TIMEOUT };
-        let courier = Courier::new(resolver(&guard)?, IdText::new(opening.id_key), Arc::clone(&clock), timeout);
+        let courier =
+            Courier::new(resolver(&guard)?, IdText::new(opening.id_key), Arc::clone(&clock), timeout, shares.kept);
         let judge_url = judge_by(resolver(&guard)?);
         let seed = rand::rngs::StdRng::from_os_rng().next_u64();
         let speed = args.sandbox.map_or(1, |manner| manner.speed);
         let (sender, ladder) = (courier, endpoints.ladder.clone());
-        let parts = Parts { store: Arc::clone(&store), sender, clock: Arc::clone(&clock), seed, speed, ladder };
+        let slots = shares.slots;
+        let parts = Parts { store: Arc::clone(&store), sender, clock: Arc::clone(&clock), seed, speed, ladder, slots };
         let watch = Watch::new(&opening);
         let admission = args.admission(&opening.token_key)?;
         let (engine, end) = Engine::start(parts, opening).await?;
@@ -248,23 +299,16 @@ impl Server {
             }
             None => axum::Router::new(),
         };
-        let limits = Limits {
-            payload_bytes_max: usize::try_from(args.payload_max).unwrap_or(usize::MAX),
-            public_url: args.public_url(address),
-            portal_url: args.portal_url(address),
-            portal_ancestors: args.portal_frame_ancestors.clone(),
-            trusted_proxies: args.trust_proxy.clone(),
-            setup_code: setup_code.clone(),
-            endpoints,
-            oidc: args.oidc.open(&args.public_url(address))?,
-        };
+        let readiness = Arc::new(Readiness::default());
+        let limits = args.limits(address, setup_code.clone(), endpoints, &readiness)?;
         let api = Api::new(engine.clone(), store, clock, judge_url, limits, admission);
         let doors = api.doors();
         let pages = dashboard::router(api.clone(), args.sandbox.is_none());
         let watching = tokio::spawn(api.doors().watch(watch));
         let keeping = tokio::spawn(http::upkeep::run(api.clone(), args.payload_days));
+        let room = Room { callers: shares.callers, drain: Duration::from_secs(args.drain_seconds.into()) };
         let (stop, stopped) = oneshot::channel::<()>();
-        let door = tokio::spawn(http::serve(listener, api::router(api).merge(pages).merge(rooms), async move {
+        let door = tokio::spawn(http::serve(listener, api::router(api).merge(pages).merge(rooms), room, async move {
             let _ = stopped.await; // a dropped sender is a stop too
         }));
         Ok(Self {
@@ -276,6 +320,7 @@ impl Server {
             doors,
             watching,
             keeping,
+            readiness,
             stop: Some(stop),
             door,
             end,
@@ -285,23 +330,26 @@ impl Server {
     /// Accepts nothing more, lets open requests and attempts in flight end, closes the database. Error: outcomes could
     /// not be written.
     pub async fn stop(mut self) -> Result<(), Error> {
+        self.readiness.end();
         drop(self.stop.take());
-        if let Err(error) = self.door.await {
-            tracing::error!(%error, "the listener ended badly");
-        }
+        let late = self.door.await.inspect_err(|error| tracing::error!(%error, "the listener ended badly"));
         self.watching.abort();
         self.keeping.abort();
         self.doors.write_down().await;
         self.engine.stop().await;
+        drop(late);
         let outcome = (&mut self.end).await.unwrap_or(Ok(()));
         self.database.end().await.and(outcome)
     }
 
     /// Resolves when the engine had to end, or the database is gone.
-    async fn failed(&mut self) -> Error {
+    pub(super) async fn failed(&mut self) -> Error {
         tokio::select! {
             end = &mut self.end => end.ok().and_then(Result::err).unwrap_or_else(|| Error::internal("the engine ended")),
-            error = self.database.gone() => error,
+            error = self.database.gone() => {
+                self.readiness.lose(error.detail.clone());
+                error
+            }
         }
     }
 }
@@ -322,58 +370,4 @@ fn open(args: &ServeArgs, clock: &Arc<SystemClock>) -> Result<(Owned, Option<Key
 fn resolver(guard: &Guard) -> Result<Resolver<Dns>, Error> {
     let lookup = Dns::system().map_err(|error| Error::internal(format!("no name servers: {error}")))?;
     Ok(Resolver::new(guard.clone(), lookup))
-}
-
-/// Runs until a signal.
-pub(super) fn run(args: &ServeArgs) -> Result<ExitCode> {
-    start_log(&args.log)?;
-    raise_file_limit();
-    super::runtime()?.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut server = Server::start(args).await?;
-        if let Some(key) = &server.admin_key {
-            println!("admin key: {}", key.reveal());
-        }
-        if let Some(code) = server.setup_code.as_ref().filter(|_| args.sandbox.is_none()) {
-            println!("setup code: {code}");
-        }
-        println!("listening on {}", server.url);
-        tracing::info!(url = server.url, public_url = args.public_url.as_ref().map(url::Url::as_str), "ready");
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            error = server.failed() => return Err(error.into()),
-        }
-        tracing::info!("stopping: attempts in flight may end");
-        server.stop().await?;
-        Ok(ExitCode::SUCCESS)
-    })
-}
-
-/// Takes as many open files as the system allows: each connection, in and out, is one.
-fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "the number of open files stays limited");
-    }
-}
-
-fn start_log(filter: &str) -> Result<(), Error> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        Error::new(
-            Kind::Invalid,
-            "log",
-            format!("--log {filter}: {error}; use error, warn, info, debug, or a filter such as posthaste=debug"),
-        )
-    };
-    // a filter of one word may name a module, so that a misspelt level would silence all others
-    if !filter.contains('=') && filter.parse::<tracing_subscriber::filter::LevelFilter>().is_err() {
-        return Err(wrong(&"this is no level"));
-    }
-    let filter = tracing_subscriber::EnvFilter::builder().parse(filter).map_err(|error| wrong(&error))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    Ok(())
 }

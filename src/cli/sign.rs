@@ -8,6 +8,7 @@ use rand::distr::Alphanumeric;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::proof::ProofArgs;
+use super::say::say;
 use crate::error::Error;
 use crate::provider::Provider;
 use crate::providers::{self, Signing};
@@ -35,16 +36,16 @@ pub(super) fn run(args: SignArgs) -> Result<ExitCode> {
     let body = args.proof.body()?;
     if provider == Provider::Generic {
         let value = providers::sign_generic(&args.proof.form(), &slots[0].secret, &body);
-        println!("{}: {value}", args.proof.signature_header());
+        say!("{}: {value}", args.proof.signature_header());
         return Ok(ExitCode::SUCCESS);
     }
     let id = args.id.unwrap_or_else(fresh_id);
     if let Some(name) = providers::id_header(provider) {
-        println!("{name}: {id}");
+        say!("{name}: {id}");
     }
     let signing = Signing { id: &id, at_secs: args.proof.at_secs(), body: &body };
     for (name, value) in providers::sign(provider, &slots, signing) {
-        println!("{}: {value}", providers::as_written(name));
+        say!("{}: {value}", providers::as_written(name));
     }
     Ok(ExitCode::SUCCESS)
 }

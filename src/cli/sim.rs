@@ -8,6 +8,7 @@ use std::thread;
 
 use anyhow::Context as _;
 
+use super::say::say;
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::Error;
 use crate::sim::{self, LAST_LINES, Mutant, Verdict};
@@ -86,18 +87,18 @@ fn every_seed(seeds: &Seeds, jobs: usize) -> anyhow::Result<ExitCode> {
     for (position, verdict) in bad.iter().enumerate() {
         if position < FAILURES_SHOWN {
             let again = sim::run(verdict.seed, None, LAST_LINES);
-            again.lines.iter().for_each(|line| println!("{line}"));
+            again.lines.iter().for_each(|line| say!("{line}"));
         }
-        println!("{verdict}");
+        say!("{verdict}");
     }
     let (steps, crashes) = (total.steps.into_inner(), total.crashes.into_inner());
-    println!(
+    say!(
         "steps={steps} ({} a seed) crashes={crashes} ({} for ten seeds)",
         steps / seeds.count.max(1),
         crashes * 10 / seeds.count.max(1)
     );
     let per_minute = u128::from(seeds.count) * 60_000_000_000 / u128::from(total.cpu_ns.into_inner().max(1));
-    println!("seeds={} bad={} seeds_per_min_per_core={per_minute}", seeds.count, bad.len());
+    say!("seeds={} bad={} seeds_per_min_per_core={per_minute}", seeds.count, bad.len());
     Ok(if bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -141,8 +142,8 @@ fn traced(seeds: &Seeds) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for number in 0..seeds.count {
         let verdict = sim::run(seeds.first + number, None, usize::MAX);
-        verdict.lines.iter().for_each(|line| println!("{line}"));
-        println!("{verdict}");
+        verdict.lines.iter().for_each(|line| say!("{line}"));
+        say!("{verdict}");
         if verdict.failure.is_some() {
             code = ExitCode::FAILURE;
         }
@@ -159,15 +160,15 @@ fn caught(mutant: Mutant, seeds: &Seeds) -> Option<Verdict> {
 fn one_mutant(mutant: Mutant, seeds: &Seeds, trace: bool) -> ExitCode {
     let Some(verdict) = caught(mutant, seeds) else {
         let Some(why) = mutant.equivalent() else {
-            println!("{} lived through {} seeds", mutant.name(), seeds.count);
+            say!("{} lived through {} seeds", mutant.name(), seeds.count);
             return ExitCode::FAILURE;
         };
-        println!("{} lived through {} seeds, as it must: {why}", mutant.name(), seeds.count);
+        say!("{} lived through {} seeds, as it must: {why}", mutant.name(), seeds.count);
         return ExitCode::SUCCESS;
     };
     let again = sim::run(verdict.seed, Some(mutant), if trace { usize::MAX } else { LAST_LINES });
-    again.lines.iter().for_each(|line| println!("{line}"));
-    println!("{} is caught: {verdict}", mutant.name());
+    again.lines.iter().for_each(|line| say!("{line}"));
+    say!("{} is caught: {verdict}", mutant.name());
     ExitCode::SUCCESS
 }
 
@@ -197,9 +198,9 @@ fn every_mutant(seeds: &Seeds, jobs: usize) -> ExitCode {
             (None, None) => (format!("lived through {} seeds", seeds.count), false),
         };
         survivors += u64::from(!good);
-        println!("{name:<20} {result}");
+        say!("{name:<20} {result}");
     }
-    println!("mutants={} survivors={survivors}", rows.len());
+    say!("mutants={} survivors={survivors}", rows.len());
     if survivors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde::Serialize;
 
+use super::say::tell;
 use crate::clock::{Clock as _, SystemClock};
 use crate::egress::probe::Prober;
 use crate::error::{Error, Kind};
@@ -140,7 +141,7 @@ pub(super) fn run(args: &TriggerArgs) -> Result<ExitCode> {
     }
     let volleys = load(scenes, &args.fault);
     if args.seed.is_none() {
-        eprintln!("seed {seed}");
+        tell!("seed {seed}");
     }
     match &args.to {
         None => print(args, &signer, &volleys.into_iter().flatten().collect::<Vec<_>>(), clock.now().wall_ms / 1_000),
@@ -186,7 +187,7 @@ fn changed(mut scene: Scene, changes: &[String]) -> Result<Scene> {
 fn secrets(provider: Provider, texts: &[String], seed: u64) -> Result<Vec<Secret>> {
     if texts.is_empty() {
         let secret = providers::generate_secret(provider, &mut StdRng::seed_from_u64(seed));
-        eprintln!("signed with {}", secret.text());
+        tell!("signed with {}", secret.text());
         return Ok(vec![secret]);
     }
     let parse = |text: &String| {
@@ -253,7 +254,7 @@ async fn send(args: &TriggerArgs, battery: Arc<Battery>, volleys: Vec<Vec<Shot>>
         let _ = writeln!(out, "{line}"); // whoever reads may have gone
     });
     if let Err(unreachable) = fired.await {
-        eprintln!("error: {}: {}", battery.url, unreachable.0);
+        tell!("error: {}: {}", battery.url, unreachable.0);
         return Ok(ExitCode::from(FAILED));
     }
     Ok(if right { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::backup::mib;
 use super::database::file_of;
+use super::say::say;
 use crate::store::sqlite;
 
 /// Gives space that the database no longer uses back to the disk, while no server runs.
@@ -23,6 +24,6 @@ pub(super) struct VacuumArgs {
 pub(super) fn run(args: &VacuumArgs) -> Result<ExitCode> {
     let path = file_of(&args.database)?;
     let (before, after) = sqlite::vacuum(&path)?;
-    println!("{}: {} before, {} now", path.display(), mib(before), mib(after));
+    say!("{}: {} before, {} now", path.display(), mib(before), mib(after));
     Ok(ExitCode::SUCCESS)
 }

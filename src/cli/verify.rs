@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::FAILURE;
 use super::proof::ProofArgs;
+use super::say::{say, tell};
 use crate::inbound::{Credentials, Inbound, Received, Refusal, Terms};
 use crate::provider::Provider;
 use crate::providers;
@@ -68,7 +69,7 @@ pub(super) fn run(args: VerifyArgs) -> Result<ExitCode> {
     let (as_json, body) = (args.json, args.proof.body()?);
     let verdict = judge(args, &body.into());
     if as_json {
-        println!("{}", in_json(&verdict));
+        say!("{}", in_json(&verdict));
     } else {
         in_words(&verdict);
     }
@@ -129,11 +130,11 @@ fn in_words(verdict: &Verdict) {
         Verdict::Event(event) => {
             let escaped =
                 |text: &Option<String>| text.as_ref().map_or("none".to_owned(), |id| id.escape_debug().to_string());
-            println!("valid\ntype       {}", event.event_type);
-            println!("id         {}\ndedup key  {}", escaped(&event.id), escaped(&event.dedup_key));
+            say!("valid\ntype       {}", event.event_type);
+            say!("id         {}\ndedup key  {}", escaped(&event.id), escaped(&event.dedup_key));
         }
-        Verdict::Ping => println!("valid\nan empty request, by which Finix asks whether anybody is there"),
-        Verdict::Refused(refusal, why) => eprintln!("not valid: {}: {why}", refusal.code()),
+        Verdict::Ping => say!("valid\nan empty request, by which Finix asks whether anybody is there"),
+        Verdict::Refused(refusal, why) => tell!("not valid: {}: {why}", refusal.code()),
     }
 }
 

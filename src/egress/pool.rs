@@ -11,6 +11,7 @@ use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -30,6 +31,8 @@ const HEADER_BYTES_MAX: usize = 16_384;
 
 /// One open connection.
 pub(super) struct Connection {
+    /// Its place among those that are kept, while it is idle.
+    place: Option<OwnedSemaphorePermit>,
     pub(super) requests: http1::SendRequest<Full<Bytes>>,
     since: Instant,
     heard: Arc<AtomicUsize>,
@@ -53,11 +56,14 @@ struct Route {
 pub(super) struct Pool {
     routes: Arc<Mutex<HashMap<EndpointId, Route>>>,
     tls: TlsConnector,
+    /// Room for idle connections, over all endpoints.
+    places: Arc<Semaphore>,
 }
 
 impl Pool {
-    pub(super) fn new(tls: TlsConnector) -> Self {
-        Self { routes: Arc::default(), tls }
+    /// Keeps so many idle connections at most.
+    pub(super) fn new(tls: TlsConnector, kept: usize) -> Self {
+        Self { routes: Arc::default(), tls, places: Arc::new(Semaphore::new(kept)) }
     }
 
     /// The parsed URL of an endpoint, when it was sent to before; a changed URL is another route.
@@ -76,7 +82,8 @@ impl Pool {
     pub(super) fn take(&self, endpoint: EndpointId) -> Option<Connection> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = &mut routes.get_mut(&endpoint)?.idle;
-        while let Some(connection) = idle.pop() {
+        while let Some(mut connection) = idle.pop() {
+            connection.place = None;
             if connection.requests.is_ready() && connection.since.elapsed() < CONNECTION_AGE_MAX {
                 return Some(connection);
             }
@@ -85,7 +92,11 @@ impl Pool {
     }
 
     /// Keeps a connection whose response ended cleanly.
-    pub(super) fn give_back(&self, endpoint: EndpointId, target: &Arc<Target>, connection: Connection) {
+    pub(super) fn give_back(&self, endpoint: EndpointId, target: &Arc<Target>, mut connection: Connection) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return; // so many are kept already: this one is closed
+        };
+        connection.place = Some(place);
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(route) = routes.get_mut(&endpoint)
             && Arc::ptr_eq(&route.target, target)
@@ -134,6 +145,6 @@ impl Pool {
                 route.idle.retain(|connection| !connection.requests.is_closed());
             }
         });
-        Ok(Connection { requests, since: Instant::now(), heard })
+        Ok(Connection { place: None, requests, since: Instant::now(), heard })
     }
 }

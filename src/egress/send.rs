@@ -23,6 +23,8 @@ use crate::retry;
 /// By which a receiver says what is to become of its deliveries.
 const WEBHOOK_DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 
+/// How many idle connections are kept at most, over all endpoints, where descriptors are enough.
+pub const KEPT_MAX: usize = 16_384;
 /// How long a connection is tried to see whether there is a way out, when nothing came in time. A name is asked for as long
 /// as ever: silent name servers are what is looked for.
 const WAY_OUT_MAX: Duration = Duration::from_secs(1);
@@ -47,9 +49,10 @@ impl<L, C> Clone for Courier<L, C> {
 }
 
 impl<L: Lookup + Send + Sync + 'static, C: Clock> Courier<L, C> {
-    /// Takes how names are resolved and judged, how ids are written, the time, and how long an attempt may take.
-    pub fn new(resolver: Resolver<L>, text: IdText, clock: Arc<C>, timeout: Duration) -> Self {
-        let pool = Pool::new(dial::trusting_browsers());
+    /// Takes how names are resolved and judged, how ids are written, the time, how long an attempt may take, and how many
+    /// idle connections are kept.
+    pub fn new(resolver: Resolver<L>, text: IdText, clock: Arc<C>, timeout: Duration, kept: usize) -> Self {
+        let pool = Pool::new(dial::trusting_browsers(), kept);
         Self { inner: Arc::new(Inner { resolver, pool, text, clock, timeout }) }
     }
 }

@@ -176,7 +176,12 @@ impl<R> Core<R> {
                         self.landed(&Op::Replay(replayed));
                     }
                     given_up @ (Op::Resend { .. } | Op::Setting(_)) => self.landed(&given_up),
-                    Op::Turned(_) | Op::Quarantine(_) | Op::Alive(_) | Op::Used { .. } | Op::Outage { .. } => {}
+                    Op::Turned(_)
+                    | Op::Quarantine(_)
+                    | Op::Alive(_)
+                    | Op::Hasten { .. }
+                    | Op::Used { .. }
+                    | Op::Outage { .. } => {}
                     ours @ (Op::Tried(_)
                     | Op::Park(_)
                     | Op::Cancel { .. }

@@ -54,6 +54,8 @@ pub struct Core<R> {
     pub(super) payloads: Payloads,
     pub(super) groups: Groups<R>,
     pub(super) in_flight: usize,
+    /// How many attempts run at one time.
+    pub(super) slots: usize,
     pub(super) counters: Counters,
     /// When the lanes are looked over again; `None` while nothing is in memory.
     pub(super) sweep_ms: Option<i64>,
@@ -94,6 +96,7 @@ impl<R> Core<R> {
             payloads: Payloads::default(),
             groups: Groups::default(),
             in_flight: 0,
+            slots: IN_FLIGHT_MAX,
             counters: Counters::default(),
             sweep_ms: None,
             recovering: true,
@@ -123,6 +126,12 @@ impl<R> Core<R> {
     #[must_use]
     pub fn with_ladder(self, ladder: Ladder) -> Self {
         Self { ladder, ..self }
+    }
+
+    /// Sets how many attempts run at one time: [`IN_FLIGHT_MAX`] at most, one at least.
+    #[must_use]
+    pub fn with_slots(self, slots: usize) -> Self {
+        Self { slots: slots.clamp(1, IN_FLIGHT_MAX), ..self }
     }
 
     /// Takes one input; what follows from it waits in [`Self::outputs`].

@@ -1,7 +1,7 @@
 //! Dispatch: what may be sent is sent, application by application and lane by lane in turn; what does not fit in memory
 //! is left to the disk.
 
-use super::core::{Core, IN_FLIGHT_MAX};
+use super::core::Core;
 use super::flight::Fresh;
 use super::group::KeyedLane;
 use super::lane::WINDOW;
@@ -90,8 +90,8 @@ impl<R> Core<R> {
     /// Sends what may be sent, application by application and lane by lane in turn.
     pub(super) fn dispatch(&mut self, now: Now) {
         let may_send = !self.held && self.groups.has_room();
-        while may_send && self.in_flight < IN_FLIGHT_MAX {
-            let Some(lane) = self.rota.next(IN_FLIGHT_MAX - self.in_flight) else {
+        while may_send && self.in_flight < self.slots {
+            let Some(lane) = self.rota.next(self.slots - self.in_flight) else {
                 return;
             };
             self.lanes[lane].queued = false;
@@ -126,7 +126,7 @@ impl<R> Core<R> {
 
     /// How many slots one lane may have now.
     fn share(&self) -> usize {
-        (IN_FLIGHT_MAX.saturating_sub(self.in_flight) / SHARE_OF_FREE).max(1)
+        (self.slots.saturating_sub(self.in_flight) / SHARE_OF_FREE).max(1)
     }
 
     fn take_slot(&mut self, lane: usize, bytes: usize) {

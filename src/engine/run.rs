@@ -9,7 +9,9 @@ use tokio::task::spawn_blocking;
 
 use super::core::Core;
 use super::gate::Gate;
+use super::hasten::hasten;
 use super::message::{Answer, Input, NotChanged, Output};
+use super::pulse::Pulse;
 use super::senders::{Means, Senders};
 use crate::attempt::{Lease, Report, Sender};
 use crate::audit::By;
@@ -43,6 +45,7 @@ enum Message {
 pub struct Engine {
     messages: mpsc::UnboundedSender<Message>,
     gate: Arc<Gate>,
+    pulse: Arc<Pulse>,
     ids: Arc<IdSource>,
     text: IdText,
 }
@@ -61,6 +64,8 @@ pub struct Parts<S, C> {
     pub speed: u32,
     /// When a failed delivery is tried again, where neither its endpoint nor its provider says so.
     pub ladder: Ladder,
+    /// How many attempts run at one time, at most [`super::core::IN_FLIGHT_MAX`].
+    pub slots: usize,
 }
 
 impl Engine {
@@ -68,22 +73,24 @@ impl Engine {
     /// `Err` when a commit may stand or not, and the process must end.
     pub async fn start<S: Sender, C: Clock>(
         parts: Parts<S, C>,
-        opening: crate::store::Opening,
+        mut opening: crate::store::Opening,
     ) -> Result<(Self, oneshot::Receiver<Result<()>>)> {
         let now = parts.clock.now();
         let ids = Arc::new(IdSource::new(0, opening.last_id));
         let text = IdText::new(opening.id_key);
         let from = opening.mark;
+        hasten(Arc::clone(&parts.store), (&parts.ladder, parts.speed), &mut opening, now).await?;
         let mut core = Core::recover(Arc::clone(&ids), opening, parts.seed, now);
-        core = core.at_speed(parts.speed).with_ladder(parts.ladder.clone());
+        core = core.at_speed(parts.speed).with_ladder(parts.ladder.clone()).with_slots(parts.slots);
         find_unwritten(&mut core, &parts, from).await?;
         let (messages, inbox) = mpsc::unbounded_channel();
         let (reports, landed) = mpsc::unbounded_channel();
         let gate = Arc::new(Gate::default());
-        let engine = Self { messages: messages.clone(), gate: Arc::clone(&gate), ids, text };
+        let pulse = Arc::new(Pulse::default());
+        let engine = Self { messages: messages.clone(), gate: Arc::clone(&gate), pulse: Arc::clone(&pulse), ids, text };
         let (ended, end) = oneshot::channel();
         let (store, clock) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
-        let (batches, failed) = start_writer(Arc::clone(&store), messages.clone())?;
+        let (batches, failed) = start_writer((Arc::clone(&store), Arc::clone(&clock)), pulse, messages.clone())?;
         let means = Means { store: parts.store, sender: parts.sender, clock: parts.clock, reports };
         let senders = Senders::start(&means)?;
         let shell =
@@ -154,6 +161,11 @@ impl Engine {
         &self.text
     }
 
+    /// Whether commits go through.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     /// What the metrics show.
     pub fn gate(&self) -> &Gate {
         &self.gate
@@ -180,13 +192,20 @@ async fn find_unwritten<S, C: Clock>(core: &mut Core<Reply>, parts: &Parts<S, C>
 }
 
 /// One thread, one batch at a time; after a commit that may stand or not it says why and ends.
-fn start_writer(store: Arc<dyn Store>, messages: mpsc::UnboundedSender<Message>) -> Result<(Batches, Failed)> {
+fn start_writer<C: Clock>(
+    (store, clock): (Arc<dyn Store>, Arc<C>),
+    pulse: Arc<Pulse>,
+    messages: mpsc::UnboundedSender<Message>,
+) -> Result<(Batches, Failed)> {
     let (batches, incoming) = thread_mpsc::channel::<Arc<Batch>>();
     let (fail, failed) = oneshot::channel();
     let writer = std::thread::Builder::new().name("writer".to_owned());
     let thread = writer.spawn(move || {
         for batch in incoming {
-            let input = match store.commit(&batch) {
+            pulse.begun(clock.now().steady_ms);
+            let done = store.commit(&batch);
+            pulse.ended(clock.now().steady_ms, done.as_ref().err().map(|error| error.detail().to_owned()));
+            let input = match done {
                 Ok(receipt) => {
                     tell_unwritable(&batch, receipt.get());
                     Input::Stored(receipt)

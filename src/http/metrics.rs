@@ -60,6 +60,11 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response> {
         "1 while another program that reads keeps the log from beginning anew",
         ConstGauge::new(i64::from(log_bytes > LOG_HELD_BYTES)),
     );
+    registry.register(
+        "log_lines_dropped",
+        "Lines that could be written neither to the log nor to stdout",
+        ConstCounter::new((api.dropped_lines)()),
+    );
     let mut text = String::new();
     encode(&mut text, &registry).map_err(Error::internal)?;
     Ok(([(CONTENT_TYPE, TEXT)], text).into_response())

@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tower::Service as _;
 
 use crate::error::{Error, Kind, Result};
@@ -36,6 +37,7 @@ mod origin;
 mod pace;
 mod page;
 mod problem;
+pub mod readiness;
 mod schemas;
 mod sdk;
 pub mod state;
@@ -43,20 +45,32 @@ pub(crate) mod strict;
 pub mod upkeep;
 mod yaml;
 
-/// How many connections are open at one time; more wait in the listener's queue.
-const CONNECTIONS_MAX: usize = 8_192;
+/// How many connections are open at one time where descriptors are enough; more wait in the listener's queue.
+pub const CONNECTIONS_MAX: usize = 8_192;
 /// How long a request's head may take, and how long a connection may stay idle.
 const HEAD_READ_MAX: Duration = Duration::from_secs(30);
 /// A request's head: how many headers, and how many bytes.
 const HEADERS_MAX: usize = 100;
 const HEADER_BYTES_MAX: usize = 64 * 1_024;
-/// How long open requests may take to end after a stop.
+/// How long open requests may take to end after a stop: 10 s at most.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// The paths of those that watch begin so: they are answered also while the server ends.
+const HEALTH: &str = "/api/v1/health";
 
-/// Serves until `stop` resolves, then lets open requests end.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+/// How many may come in, and how long they may stay after a stop.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// How many connections are open at one time; more wait in the listener's queue.
+    pub callers: usize,
+    /// How long a stop may take in all; open requests have half of it, attempts in flight the rest.
+    pub drain: Duration,
+}
+
+/// Serves until `stop` resolves, then lets open requests end. Gives what goes on to say that the server ends, to whoever
+/// comes later, until it is dropped.
+pub async fn serve(listener: TcpListener, router: Router, room: Room, stop: impl Future<Output = ()>) -> JoinSet<()> {
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (room, drain) = (Arc::new(Semaphore::new(room.callers)), DRAIN_MAX.min(room.drain / 2));
     let mut stop = std::pin::pin!(stop);
     loop {
         let place = Arc::clone(&room).acquire_owned().await.expect("never closed");
@@ -72,7 +86,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
                 continue;
             }
         };
-        let connection = graceful.watch(connect(stream, peer, router.clone()));
+        let connection = graceful.watch(connect(stream, peer, router.clone(), false));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
@@ -80,9 +94,26 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             drop(place);
         });
     }
-    drop(listener);
-    if tokio::time::timeout(DRAIN_MAX, graceful.shutdown()).await.is_err() {
+    let mut late = JoinSet::new();
+    late.spawn(turn_away(listener, router, room));
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
+    }
+    late
+}
+
+/// Answers those that watch, and tells all others that the server ends.
+async fn turn_away(listener: TcpListener, router: Router, room: Arc<Semaphore>) {
+    while let Ok(place) = Arc::clone(&room).acquire_owned().await {
+        let Ok((stream, peer)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(20)).await; // out of file handles: let some be closed
+            continue;
+        };
+        let connection = connect(stream, peer.ip(), router.clone(), true);
+        tokio::spawn(async move {
+            let _ = connection.await; // nothing was accepted that could be lost
+            drop(place);
+        });
     }
 }
 
@@ -94,6 +125,7 @@ fn connect(
     stream: TcpStream,
     peer: IpAddr,
     router: Router,
+    ending: bool,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     // small answers must not wait for the peer's delayed acknowledgement; a socket that refuses it still works
     let _ = stream.set_nodelay(true);
@@ -101,9 +133,10 @@ fn connect(
     let stream = linger::Lingering::new(stream, Arc::clone(&unread));
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        answer(router.clone(), request, Arc::clone(&unread))
+        answer(router.clone(), request, Arc::clone(&unread), ending)
     });
     http1::Builder::new()
+        .keep_alive(!ending)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_MAX)
         .max_headers(HEADERS_MAX)
@@ -115,8 +148,12 @@ async fn answer(
     mut router: Router,
     mut request: Request<Incoming>,
     unread: Arc<AtomicBool>,
+    ending: bool,
 ) -> Result<http::Response<Body>, Infallible> {
     unread.store(!request.body().is_end_stream(), Ordering::Relaxed);
+    if ending && !request.uri().path().starts_with(HEALTH) {
+        return Ok(readiness::ending().into_response());
+    }
     if let Err(error) = check_head(&request) {
         return Ok(error.into_response());
     }

@@ -15,6 +15,7 @@ use super::dashboard::viewers::Viewers;
 use super::doors::Doors;
 use super::oidc::Oidc;
 use super::openapi;
+use super::readiness::Readiness;
 use super::schemas::Schemas;
 use crate::clock::Clock;
 use crate::engine::run::Engine;
@@ -61,6 +62,10 @@ pub struct Limits {
     pub endpoints: EndpointRules,
     /// The issuer by which people may come in.
     pub oidc: Option<Arc<Oidc>>,
+    /// What keeps the server from accepting anything.
+    pub readiness: Arc<Readiness>,
+    /// How many lines could not be written to the log and to stdout so far.
+    pub dropped_lines: fn() -> u64,
 }
 
 /// What every route may use.
@@ -89,6 +94,8 @@ pub struct Api {
     pub(super) upkeep: Arc<Notify>,
     pub(super) viewers: Arc<Viewers>,
     pub(super) inspectors: Arc<Inspectors>,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) dropped_lines: fn() -> u64,
 }
 
 impl Api {
@@ -127,6 +134,8 @@ impl Api {
             upkeep: Arc::default(),
             viewers: Arc::default(),
             inspectors: Arc::default(),
+            readiness: limits.readiness,
+            dropped_lines: limits.dropped_lines,
         }
     }
 

@@ -34,6 +34,7 @@ mod commit;
 mod count;
 mod delivery;
 mod expunge;
+mod hasten;
 mod held;
 mod inbox;
 mod list;

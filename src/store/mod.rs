@@ -29,6 +29,7 @@ mod list;
 #[cfg(feature = "sim")]
 pub mod memory;
 mod people;
+mod receipt;
 pub mod sqlite;
 mod tail;
 mod tally;
@@ -46,10 +47,9 @@ pub use list::{
     SVIX_PLAY,
 };
 pub use people::{People, PeopleChange};
+pub use receipt::{CommitFailed, Receipt, Refused, Turn};
 pub use trail::Audit;
-pub use write::{
-    Answer, Batch, Change, CommitFailed, Consumer, NewRow, Op, Receipt, Refused, Replayed, Setting, Tried, Turn, Turned,
-};
+pub use write::{Answer, Batch, Change, Consumer, NewRow, Op, Replayed, Setting, Tried, Turned};
 
 const DAY_MS: i64 = 86_400_000;
 /// How long a caller's own `Idempotency-Key` is remembered: 24 h.

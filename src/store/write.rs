@@ -8,14 +8,14 @@ use super::{Erased, PeopleChange};
 use crate::application::Application;
 use crate::attempt::Attempt;
 use crate::audit::By;
-use crate::conflict::{First, Held};
-use crate::delivery::{Delivery, Due, Standing, Status};
+use crate::conflict::Held;
+use crate::delivery::{Ahead, Delivery, Due, Standing, Status};
 use crate::endpoint::{Endpoint, Health, State};
 use crate::environment::{Environment, Validation};
 use crate::event::{Event, Once, Release};
 use crate::event_type::EventType;
 use crate::id::{ApplicationId, AttemptId, ConflictId, EndpointId, EnvironmentId, EventId, KeyId, SourceId, TaskId};
-use crate::inbound::{Flags, Refusal, RefusedRequest};
+use crate::inbound::{Refusal, RefusedRequest};
 use crate::key::Key;
 use crate::ordering::OrderKey;
 use crate::quarantine::Quarantined;
@@ -102,6 +102,15 @@ pub enum Op {
     Quarantine(Box<Quarantined>),
     /// Whoever hears of a conflict is told of it by the operation that follows. Refused: that was done before.
     ConflictTold(ConflictId),
+    /// Deliveries of an endpoint are due after the longest wait that they can have, at last: the clock was ahead.
+    Hasten {
+        /// Whose.
+        endpoint: EndpointId,
+        /// By how much the clock was ahead.
+        ahead: Ahead,
+        /// The longest wait of each rung of its ladder, in ms.
+        waits_ms: Vec<i64>,
+    },
     /// The server lives at this moment, in ms since 1970.
     Alive(i64),
     /// A source's provider may have given up on events in this time: from, to, in ms since 1970.
@@ -129,6 +138,7 @@ impl Op {
             Self::Mark { .. } => "the mark",
             Self::Health { .. } => "an endpoint's health",
             Self::Setting(_) => "a setting",
+            Self::Hasten { .. } => "due times of a clock that was ahead",
             Self::Forget => "what is past its time",
             Self::Used { .. } => "when a key was used",
             Self::Turned(_) => "a turn of the sandbox",
@@ -324,70 +334,4 @@ pub struct Answer {
     pub status: u16,
     /// The body.
     pub body: Bytes,
-}
-
-/// A commit that was not confirmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommitFailed {
-    /// Nothing of it stands (disk full, lock held, no memory), or it is not known which of it cannot be written: it may be
-    /// tried again later.
-    NotDone(String),
-    /// It may stand or not (a failed sync): the process must end, recovery decides.
-    Unknown(String),
-}
-
-/// What a commit did not do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Receipt {
-    /// Positions in the batch, ascending, and why each was refused.
-    pub refused: Vec<(usize, Refused)>,
-    /// Whose turn it is now, for each key of an endpoint where that may have changed; `None` where nobody is left.
-    pub turns: Vec<Turn>,
-    /// Positions of events in the batch, ascending, that contradict another: which, and what is odd about them by that.
-    pub conflicts: Vec<(usize, First, Flags)>,
-}
-
-impl Receipt {
-    /// Why an operation is not to be done at this place of the batch: what was refused is not told.
-    pub(super) fn untold(&self, position: usize, op: &Op) -> Option<Refused> {
-        let (last, refused) = self.refused.last()?;
-        (matches!(op, Op::News(_)) && last + 1 == position).then(|| refused.clone())
-    }
-}
-
-/// Whose turn it is.
-pub type Turn = (EndpointId, OrderKey, Option<EventId>);
-
-/// Why one transition was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The same request became this event before.
-    Repeated(EventId),
-    /// The key was used with another body.
-    KeyReused,
-    /// The uid or name is taken.
-    Taken,
-    /// It changed meanwhile: read again.
-    Stale,
-    /// An inbound event that came before is this one.
-    Duplicate(EventId),
-    /// It contradicts an event that came under its id, and is held back.
-    Held {
-        /// As this.
-        conflict: ConflictId,
-        /// The event that came first.
-        first: First,
-        /// It came for the first time: whoever hears of it is to be told.
-        is_new: bool,
-    },
-    /// As many as are allowed exist.
-    Full(usize),
-    /// As many tasks run as may at one time.
-    Busy(usize),
-    /// An application with events or endpoints keeps its provider.
-    Fixed,
-    /// The same request got this answer before.
-    Answered(Answer),
-    /// It cannot be written, for a reason that is its own (a damaged page, a broken rule); nothing of it stands.
-    Unwritable(String),
 }

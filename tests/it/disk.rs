@@ -70,6 +70,19 @@ impl Drop for SmallDisk {
     }
 }
 
+#[test]
+fn readiness_tells_of_a_full_disk_although_nobody_publishes() {
+    let (disk, world) = SmallDisk::start(tempfile::tempdir().unwrap());
+    let ready = || world.call("GET", "/api/v1/health/ready", "");
+    ready().expect(200);
+    disk.take_space(&world);
+    let full = eventually(|| Some(ready()).filter(|answer| answer.status == 503));
+    assert!(full.body.contains("nothing can be written") && full.body.contains("full"), "{full:?}");
+    assert_eq!(world.call("GET", "/api/v1/health/ping", "").status, 204);
+    disk.give_space(&world);
+    eventually(|| Some(ready()).filter(|answer| answer.status == 200));
+}
+
 /// Publishes; gives the id, or `None` when the server said 503 and to come back. Anything else fails the story.
 fn try_publish(line: &mut Line, world: &World, app: &str) -> Option<String> {
     let body = format!(r#"{{"eventType":"a","payload":{{"filler":"{}"}}}}"#, "x".repeat(8_000));

@@ -27,6 +27,7 @@ mod owner;
 #[cfg(feature = "peers")]
 mod peers;
 mod play;
+mod process;
 mod provider;
 mod providers;
 mod publish;

@@ -58,8 +58,13 @@ impl World {
     /// Starts a server whose log, panics included, [`Self::log`] shows.
     pub fn start_logged(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let flags = flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
         let log = std::fs::File::create(dir.path().join("log")).expect("a file");
+        Self::start_telling(dir, log.into(), flags)
+    }
+
+    /// Starts a server in this folder whose log goes there.
+    pub fn start_telling(dir: TempDir, log: Stdio, flags: &[&str]) -> Self {
+        let flags = flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>();
         let (server, url, said) = launch(command("serve", &database(dir.path()), &flags, &[]).stderr(log));
         Self { dir, url, server, said, verb: "serve", flags, wrapper: Vec::new() }
     }

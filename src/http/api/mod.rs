@@ -125,6 +125,7 @@ pub fn router(api: Api) -> Router {
         // for machines that watch
         .route("/api/v1/health", get(health::health))
         .route("/api/v1/health/ping", get(health::ping))
+        .route("/api/v1/health/ready", get(health::ready))
         .route("/api/v1/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page))
         .route("/metrics", get(metrics))

@@ -63,6 +63,7 @@ impl Ledger {
                 | Op::Used { .. }
                 | Op::Quarantine(_)
                 | Op::Alive(_)
+                | Op::Hasten { .. }
                 | Op::Outage { .. } => {}
                 Op::ConflictTold(conflict) => self.conflict_told(*conflict),
             }

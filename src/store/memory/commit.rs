@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::count::Sums;
 use super::delivery::{insert_untried, move_due};
 use super::{
-    EventRow, FirstRow, KeyRow, Tables, arrival, audit, background, chain, count, held, minute, refusal, replay,
-    setting, user,
+    EventRow, FirstRow, KeyRow, Tables, arrival, audit, background, chain, count, hasten, held, minute, refusal,
+    replay, setting, user,
 };
 use crate::attempt::Trigger;
 use crate::audit::By;
@@ -98,6 +98,7 @@ fn apply(tables: &mut Tables, sums: &mut Sums, op: &Op, wall_ms: i64) -> Option<
         }
         Op::Replay(replayed) => replay::make(tables, sums, replayed, wall_ms),
         Op::Cancel { endpoint, count } => cancel(tables, &mut sums.counted, *endpoint, *count),
+        Op::Hasten { endpoint, ahead, waits_ms } => hasten::hasten(tables, *endpoint, *ahead, waits_ms),
         Op::Mark { mark, last_id } => (tables.mark, tables.last_id) = (*mark, *last_id),
         Op::Health { endpoint, health, state } => {
             self::health(tables, *endpoint, *health, *state);

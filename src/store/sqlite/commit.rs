@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::delivery::{insert_untried, move_due};
 use super::rows;
 use super::{
-    Added, Counted, Tally, Writer, Writing, arrival, audit, chain, count, event, held, minute, refusal, replay, resend,
-    setting, taken,
+    Added, Counted, Tally, Writer, Writing, arrival, audit, chain, count, event, hasten, held, minute, refusal, replay,
+    resend, setting, taken,
 };
 use crate::audit::By;
 use crate::delivery::Standing;
@@ -140,6 +140,7 @@ fn apply(work: &mut Writing<'_>, (position, op): (usize, &Op), receipt: &mut Rec
         }
         Op::Replay(replayed) => replay::make(work, replayed)?,
         Op::Cancel { endpoint, count } => cancel(work, *endpoint, *count)?,
+        Op::Hasten { endpoint, ahead, waits_ms } => hasten::hasten(work, *endpoint, *ahead, waits_ms)?,
         Op::Mark { mark, last_id } => {
             db.prepare_cached("update engine set mark = ?1, last_id = ?2")?.execute(params![mark.value(), last_id])?;
         }

@@ -11,8 +11,8 @@ use self::damage::Damage;
 pub use self::look::Purpose;
 use self::minute::Homes;
 use self::noting::Noting;
-pub use self::owner::Claim;
 use self::owner::Owner;
+pub use self::owner::{Claim, disown};
 use self::remembered::{Added, Remembered};
 use self::taken::Takers;
 use super::counted::Counted;
@@ -60,6 +60,7 @@ mod event_type;
 mod expunge;
 mod fault;
 mod forget;
+mod hasten;
 mod held;
 mod inbox;
 mod judge;
@@ -80,6 +81,7 @@ mod replay;
 mod resend;
 mod resource;
 mod rows;
+mod seal;
 mod search;
 mod setting;
 mod source;
@@ -148,14 +150,14 @@ struct Writing<'a> {
 impl Sqlite {
     /// Opens or creates the file and brings its schema up to date.
     ///
-    /// Takes no lock: a command beside a server opens it so. Error, in words for the operator: a newer schema, another
-    /// program's database, a SQLite before 3.51.3, a network file system, or whatever the system says.
+    /// Takes no lock: a command beside a server opens it so. Error, for the operator: a newer schema, another program's
+    /// database, a SQLite before 3.51.3, a network file system, another key, or whatever the system says.
     pub fn open(path: &Path, sealer: Sealer) -> Result<Self> {
         let path = place::real(path);
         let connection = open::writer(&path)?;
         token::make_key(&connection, &sealer)?;
-        let takers = Takers::load(&connection)?;
-        let remembered = Remembered::load(&connection)?;
+        seal::check_key(&connection, &sealer, &path)?;
+        let (takers, remembered) = (Takers::load(&connection)?, Remembered::load(&connection)?);
         let writer = Writer { connection, homes: Homes::default(), takers, remembered, unscrubbed: true, noting: None };
         Ok(Self {
             path,

@@ -1,6 +1,8 @@
 //! Opening a database file: what is checked, which settings hold, how the schema comes up to date.
 
-use std::path::Path;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -39,6 +41,9 @@ pub(super) const WRITER_WAIT: Duration = Duration::from_secs(10);
 pub(super) const READER_WAIT: Duration = Duration::from_secs(5);
 /// The write-ahead log is copied into the database after so many pages of 8 KiB: 32 MiB.
 const CHECKPOINT_PAGES: i32 = 4_096;
+/// What others than its user may do with a file of ours: nothing; and the part of a mode that says what anybody may.
+const PRIVATE: u32 = 0o600;
+const MODES: u32 = 0o777;
 /// How many prepared statements a connection keeps; above the number that exist.
 const STATEMENTS_MAX: usize = 192;
 /// File systems on other machines, by the number that statfs gives: NFS, SMB, CIFS, SMB2, AFS, Ceph, 9P, GFS2, OCFS2.
@@ -52,9 +57,11 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     check_file_system(path)?;
     let found = look::look(path).map_err(|error| failed(path, &error))?;
     look::check_schema(path, found.as_ref(), SCHEMA)?;
+    make_private(path);
     let mut connection = Connection::open(path).map_err(|error| failed(path, &error))?;
     connection.busy_timeout(WRITER_WAIT)?;
     check_owner(&connection, path)?;
+    tighten(path);
     connection.pragma_update(None, "page_size", 8_192)?;
     let mode: String = connection
         .query_row("pragma journal_mode = wal", (), |row| row.get(0))
@@ -79,6 +86,19 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     // without it a statement whose plan could depend on its parameters is parsed anew at each use
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
+/// A connection that no other may stand beside, of this process or another. Error: one does. Whoever has the file open
+/// with a write-ahead log holds a shared lock on it all the time, so that the exclusive one cannot be had.
+pub(super) fn alone(path: &Path, wait: Duration) -> Result<Connection> {
+    let connection = Connection::open(path).map_err(|error| failed(path, &error))?;
+    connection.busy_timeout(wait)?;
+    let alone = connection.execute_batch("pragma locking_mode = exclusive; begin immediate; commit");
+    alone.map_err(|error| {
+        refused(format!("{} is in use ({error}); stop the server that has it open, then try again", path.display()))
+    })?;
+    connection.pragma_update(None, "synchronous", "full")?;
     Ok(connection)
 }
 
@@ -121,6 +141,35 @@ pub(super) fn check_file_system(path: &Path) -> Result<()> {
         return Err(refused(detail));
     }
     Ok(())
+}
+
+/// Makes the file before SQLite does, for its user alone; what SQLite puts beside it gets the same mode.
+fn make_private(path: &Path) {
+    // where it cannot be made, SQLite's own attempt says why
+    let _ = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(path);
+}
+
+/// Takes from all others what they may do with our file, and with what stands beside it.
+fn tighten(path: &Path) {
+    let beside = ["-wal", "-shm"].map(|end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    });
+    for file in [path.to_owned()].into_iter().chain(beside) {
+        let Ok(found) = fs::metadata(&file) else {
+            continue; // it is not there
+        };
+        let mode = found.permissions().mode();
+        if mode & !PRIVATE & MODES != 0 {
+            let tightened = fs::set_permissions(&file, Permissions::from_mode(mode & PRIVATE));
+            let file = file.display();
+            match tightened {
+                Ok(()) => tracing::warn!(%file, "others could read or write it; now its user alone can"),
+                Err(error) => tracing::warn!(%file, %error, "others can read or write it, and that cannot be changed"),
+            }
+        }
+    }
 }
 
 pub(super) fn check_owner(connection: &Connection, path: &Path) -> Result<()> {

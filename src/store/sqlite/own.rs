@@ -61,7 +61,7 @@ impl Sqlite {
         let Some(owner) = &self.owner else {
             return Ok(());
         };
-        let (file, sealed, version) = (self.path.display(), self.sealer.has_key(), env!("CARGO_PKG_VERSION"));
+        let (file, sealed, version) = (self.path.display(), self.sealer.seals(), env!("CARGO_PKG_VERSION"));
         tracing::info!(%file, schema = SCHEMA, sealed, version, purpose = owner.command(), "the database is open");
         owner.listens(address)
     }

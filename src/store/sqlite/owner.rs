@@ -14,9 +14,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::look::Purpose;
-use super::place::{beside, folder};
+use super::place::{beside, folder, real};
 use crate::error::{Error, Kind, Result};
 
+/// How its name ends, after that of the database.
+const ENDING: &str = "-owner";
 /// What a disk writes whole or not at all, in bytes.
 const SECTOR_BYTES: usize = 512;
 /// Where the two notes stand; they are written in turn, so that one of them is whole at every moment.
@@ -94,7 +96,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Owner {
     /// Takes the lock; gives it with what the one before noted last. Error: who has it, or why it cannot be had.
     pub(super) fn take(database: &Path, claim: &Claim) -> Result<(Self, Option<Note>)> {
-        let path = beside(database, "-owner");
+        let path = beside(database, ENDING);
         let lock = lock(database, &path)?;
         let noted = NOTES_AT.iter().filter_map(|&at| note_at(&lock, at)).max_by_key(|note| note.count);
         let holder = Holder {
@@ -209,6 +211,17 @@ impl Drop for Owner {
             self.end();
         }
     }
+}
+
+/// Takes the note away that whoever served a database left behind as he was killed: what is put in its place owes nothing
+/// to it. Error: somebody serves it.
+pub fn disown(database: &Path) -> Result<()> {
+    let path = beside(&real(database), ENDING);
+    if !path.exists() {
+        return Ok(());
+    }
+    let _held = lock(database, &path)?;
+    fs::remove_file(&path).map_err(|error| cannot(&path, &error))
 }
 
 /// Locks the file, and makes sure that it is the one that others will find.

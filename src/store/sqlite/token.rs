@@ -29,6 +29,13 @@ pub(super) fn key(db: &Connection, sealer: &Sealer) -> Result<[u8; 32]> {
     key.try_into().map_err(|_| damaged("a key of tokens that is too short"))
 }
 
+/// Seals that key anew.
+pub(super) fn seal_again(db: &Connection, before: &Sealer, after: &Sealer) -> Result<()> {
+    let sealed = after.seal(OWNER, &key(db, before)?);
+    db.execute("update engine set token_key = ?1", (sealed,))?;
+    Ok(())
+}
+
 pub(super) fn end(db: &Connection, ended: &Ended) -> Sql<()> {
     let (kind, subject) = match &ended.which {
         Which::All => (0, ""),

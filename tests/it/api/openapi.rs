@@ -9,7 +9,8 @@ use crate::malformed::roles::ROUTES;
 use crate::world::{Answer, World};
 
 /// What needs no key stands in no table of roles.
-const OPEN: [&str; 3] = ["GET /api/v1/health", "GET /api/v1/health/ping", "GET /api/v1/openapi.json"];
+const OPEN: [&str; 4] =
+    ["GET /api/v1/health", "GET /api/v1/health/ping", "GET /api/v1/health/ready", "GET /api/v1/openapi.json"];
 const NAME: &str = "document:/openapi";
 
 /// A server's document, against which answers are held.

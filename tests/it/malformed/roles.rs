@@ -277,7 +277,7 @@ fn a_role_may_do_what_it_is_for_and_nothing_else() {
 fn no_route_is_left_out_of_these_tables() {
     let source = include_str!("../../../src/http/api/mod.rs");
     let (_, routes) = source.split_once("pub fn router").expect("the routes stand there");
-    let open = ["/api/v1/health", "/api/v1/health/ping", "/api/v1/openapi.json"];
+    let open = ["/api/v1/health", "/api/v1/health/ping", "/api/v1/health/ready", "/api/v1/openapi.json"];
     let (others, of_sources) = routes.split_once("fn sources()").expect("the routes of sources stand last");
     let below = |text: &str, root: &str| {
         let rest = text.split("&below(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());

@@ -1,12 +1,13 @@
 //! The due index: what is due when, in slices, and what waits in all.
 
-use posthaste::delivery::Delivery;
+use posthaste::delivery::{Ahead, Delivery};
 use posthaste::id::{EndpointId, EventId};
-use posthaste::store::{Backlog, Op};
+use posthaste::store::{Backlog, Op, Tried};
 
 use super::subject::{NOON_MS, Subject, park, resend};
 
 ask! {
+    a_clock_that_was_ahead_leaves_nothing_due_later_than_it_can_wait,
     a_slice_ends_at_its_time_or_at_its_limit,
     each_endpoint_has_its_own_lines,
     lines_of_one_moment_come_in_the_order_of_their_events,
@@ -47,6 +48,25 @@ fn a_slice_ends_at_its_time_or_at_its_limit(subject: &Subject) {
             (0..count).map(|place| (order[place], endpoint, Delivery::fresh(NOON_MS + times[place]))).collect();
         assert_eq!(found, expected, "until {until_ms}, {limit} at most");
         assert_eq!(slice.next_ms, next_ms.map(|after_ms| NOON_MS + after_ms), "until {until_ms}, {limit} at most");
+    }
+}
+
+/// More lines than one read looks at, each three days too late.
+fn a_clock_that_was_ahead_leaves_nothing_due_later_than_it_can_wait(subject: &Subject) {
+    const AHEAD_MS: i64 = 3 * 86_400_000;
+    let late: Vec<_> = (0..1_100).map(|place| AHEAD_MS + place).collect();
+    let (endpoint, events) = parked(subject, &late);
+    let tried = subject.tried(events[0], endpoint, 500);
+    let delivery = Delivery { due_ms: Some(NOON_MS + AHEAD_MS + 5_000), ..tried.delivery };
+    subject.done(Op::Tried(Box::new(Tried { delivery, was_due_ms: Some(NOON_MS + late[0]), ..tried })));
+    let ahead = Ahead { now_ms: NOON_MS, last_ms: NOON_MS + AHEAD_MS };
+    let hasten = || Op::Hasten { endpoint, ahead, waits_ms: vec![6_000, 360_000] };
+    for _ in 0..2 {
+        subject.done(hasten());
+        assert_eq!(subject.due(endpoint, NOON_MS, 9_999).unwrap().due.len(), late.len() - 1, "nobody tried these");
+        assert_eq!(subject.due(endpoint, NOON_MS + 6_000, 9_999).unwrap().due.len(), late.len());
+        let waits = subject.delivery(events[0], endpoint).unwrap();
+        assert_eq!((waits.due_ms, waits.attempts), (Some(NOON_MS + 6_000), 1));
     }
 }
 
