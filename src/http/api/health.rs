@@ -20,8 +20,11 @@ const ASKING_MAX: Duration = Duration::from_millis(50);
 
 /// That events are accepted.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ReadyOut {
     ready: bool,
+    /// How many places of the database could not be read since the start; the log names them.
+    damaged_places: usize,
 }
 
 /// GET `/health`: 204 when the store answers. Error: 503.
@@ -53,7 +56,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Response> {
         let _ = timeout(ASKING_MAX, asking).await;
     }
     match api.engine.pulse().trouble(api.clock.now().steady_ms) {
-        None => Ok(answer(StatusCode::OK, &ReadyOut { ready: true })),
+        None => Ok(answer(StatusCode::OK, &ReadyOut { ready: true, damaged_places: api.store.damages().len() })),
         Some(why) => Err(not_ready(why)),
     }
 }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::damage::Damage;
 use super::fault::is_damage;
 use super::read;
+use super::replay;
 use super::rows::{self, DELIVERY};
 use crate::attempt::Payload;
 use crate::delivery::{Delivery, Due};
@@ -14,7 +15,9 @@ use crate::error::Result;
 use crate::fan_out::{self, Keyed};
 use crate::id::{EndpointId, EventId, Id as _};
 use crate::ordering::OrderKey;
-use crate::store::{Backlog, DueSlice, Unwritten, damaged};
+use crate::replay::Replay;
+use crate::secret::Sealer;
+use crate::store::{Backlog, DueSlice, ReplayCount, Replayable, Unwritten, damaged};
 
 /// What was on a page that cannot be read is looked for again after this, in case it was put right: a minute.
 const LOOK_AGAIN_MS: i64 = 60_000;
@@ -59,6 +62,61 @@ fn missing(db: &Connection, event: i64) -> Result<Vec<Keyed>> {
         }
     }
     Ok(missing)
+}
+
+/// How many events one slice of a replay looks at, at most, where they are looked at one by one.
+const LOOK_MAX: usize = 1_000;
+
+/// As [`replay::replayable`], event by event.
+pub(super) fn replayable(
+    (db, sealer, damage): (&Connection, &Sealer, &Damage),
+    replay: &Replay,
+    limit: usize,
+) -> Result<Replayable> {
+    let events = of_replay(db, replay, LOOK_MAX)?;
+    let mut found = Replayable { events: Vec::new(), position: replay.last, done: events.len() < LOOK_MAX };
+    for event in &events {
+        let alone = alone(replay, *event);
+        let read = replay::replayable(db, sealer, &alone, 1);
+        let read = damage.pass_over(format!("event {event} of a replay"), read)?;
+        found.events.extend(read.into_iter().flat_map(|read| read.events));
+        if found.events.len() == limit {
+            return Ok(Replayable { position: alone.last, done: false, ..found });
+        }
+    }
+    if let Some(last) = events.last().filter(|_| !found.done) {
+        found.position = EventId::new(last + 1);
+    }
+    Ok(found)
+}
+
+/// As [`replay::count`], event by event.
+pub(super) fn replay_count(
+    (db, sealer, damage): (&Connection, &Sealer, &Damage),
+    replay: &Replay,
+) -> Result<ReplayCount> {
+    let mut sum = ReplayCount { all: 0, delivered: 0 };
+    for event in of_replay(db, replay, usize::MAX >> 1)? {
+        let read = replay::count(db, sealer, &alone(replay, event));
+        if let Some(count) = damage.pass_over(format!("event {event} of a replay"), read)? {
+            sum = ReplayCount { all: sum.all + count.all, delivered: sum.delivered + count.delivered };
+        }
+    }
+    Ok(sum)
+}
+
+fn of_replay(db: &Connection, replay: &Replay, limit: usize) -> Result<Vec<i64>> {
+    let mut sql = db.prepare_cached(
+        "select id from event indexed by event_by_application where application = ?1 and id >= ?2 and id < ?3
+         order by id limit ?4",
+    )?;
+    let bounds = params![replay.application.value(), replay.position.value(), replay.last.value(), limit];
+    Ok(sql.query_map(bounds, |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What a replay means of one event.
+fn alone(replay: &Replay, event: i64) -> Replay {
+    Replay { position: EventId::new(event), last: EventId::new(event + 1), ..replay.clone() }
 }
 
 const ASCENDING: &str = "select due_ms, event from due where endpoint = ?1 and due_ms <= ?2 order by due_ms, event";

@@ -47,3 +47,24 @@ impl Sqlite {
         answer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::Kind;
+    use crate::secret::Sealer;
+    use crate::store::Store as _;
+
+    #[test]
+    fn a_read_ends_in_its_time_and_the_next_one_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Sqlite::open(&folder.path().join("state.db"), Sealer::plain()).expect("opens");
+        let endless = "with recursive n (i) as (select 1 union all select i + 1 from n) select count(*) from n";
+        let ask = |db: &Connection| Ok(db.query_row(endless, (), |row| row.get::<_, i64>(0))?);
+        let error = store.read_until(Some(Deadline::after(Duration::from_millis(50))), ask).expect_err("it has no end");
+        assert_eq!((error.kind, error.code), (Kind::Overloaded, "read_too_long"));
+        assert_eq!(store.keys(), Ok(Vec::new()));
+    }
+}

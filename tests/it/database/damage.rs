@@ -1,11 +1,14 @@
 //! One page that does not hold what it should: what is on it stands still, and all else goes on.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use posthaste::clock::{Clock as _, SystemClock};
 use rusqlite::Connection;
 use serde_json::json;
 
 use crate::generate::{Goal, backlog};
-use crate::world::{Receiver, World, eventually};
+use crate::world::{Behaviour, Receiver, World, eventually};
 
 /// How many deliveries wait.
 const EVENTS: u64 = 1_000;
@@ -79,4 +82,43 @@ fn deliveries_that_cannot_be_read_stand_still_alone() {
 #[test]
 fn the_due_index_is_read_around_a_page() {
     goes_around("due", 600);
+}
+
+/// What was refused and waits stands on a damaged page, in part: the rest is recovered, and nothing looks at it for ever.
+#[test]
+fn a_replay_goes_around_what_cannot_be_read() {
+    let takes = Arc::new(AtomicBool::new(false));
+    let taking = Arc::clone(&takes);
+    let receiver =
+        Receiver::start(move |_, _| Behaviour::Status(if taking.load(Ordering::SeqCst) { 200 } else { 500 }));
+    let mut world = World::start();
+    let app = world.call("POST", "/api/v1/app", json!({ "name": "a" })).expect(201)["id"].as_str().unwrap().to_owned();
+    let endpoint = world.endpoint(&app, &json!({ "url": receiver.url, "retrySchedule": [] }));
+    for _ in 0..200 {
+        world.publish(&app, "{}");
+    }
+    let path = format!("/api/v1/app/{app}/endpoint/{endpoint}/bulk-replay");
+    let since = "2020-01-01T00:00:00Z";
+    let count = |world: &World| {
+        let body = json!({ "since": since, "status": 2, "dryRun": true });
+        world.call("POST", &path, body).expect(200)["count"].as_u64().unwrap()
+    };
+    eventually(|| (count(&world) == 200).then_some(()));
+    assert!(world.terminate().success());
+    damage(&world, "delivery");
+    world.restart();
+    takes.store(true, Ordering::SeqCst);
+    let left = count(&world);
+    assert!((50..200).contains(&left), "{left}");
+    let task = world.call("POST", &path, json!({ "since": since, "status": 2 })).expect(202)["id"].clone();
+    let ended = eventually(|| {
+        let task = world.call("GET", &format!("/api/v1/background-task/{}", task.as_str().unwrap()), "").expect(200);
+        (task["status"] == "finished").then_some(task)
+    });
+    // a row that grows may need room on a page beside its own, and that one cannot be read
+    let made = ended["data"]["messagesSent"].as_u64().unwrap();
+    assert!((1..=left).contains(&made), "{made} of {left}");
+    receiver.wait_for(200 + usize::try_from(made).unwrap());
+    let ready = world.call("GET", "/api/v1/health/ready", "").expect(200);
+    assert!(ready["damagedPlaces"].as_u64().unwrap() > 0, "{ready}");
 }
