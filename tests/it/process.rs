@@ -223,7 +223,7 @@ fn readiness_tells_of_a_disk_that_takes_nothing_within_100_ms() {
         let answer = world.call("GET", "/api/v1/health/ready", "");
         (answer, begun.elapsed())
     };
-    assert_eq!(ready().0.expect(200), serde_json::json!({ "ready": true }));
+    assert_eq!(ready().0.expect(200), serde_json::json!({ "ready": true, "damagedPlaces": 0 }));
     let holder = rusqlite::Connection::open(world.database()).unwrap();
     holder.execute_batch("begin immediate").unwrap();
     let mut slowest = Duration::ZERO;
