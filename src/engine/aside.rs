@@ -13,7 +13,7 @@ pub(super) const UNWRITABLE_PAUSE_MS: i64 = 10_000;
 impl<R> Core<R> {
     /// Takes note of what has landed and of what could not be written; gives whether there was any of that.
     pub(super) fn set_aside(&mut self, now: Now, batch: &Batch, receipt: &Receipt) -> bool {
-        let mut spoiled = false;
+        let (mut spoiled, before) = (false, self.unwritable);
         let mut refused = receipt.refused.iter().peekable();
         for (position, op) in batch.ops.iter().enumerate() {
             match refused.next_if(|(at, _)| *at == position) {
@@ -24,6 +24,9 @@ impl<R> Core<R> {
                 _ => self.landed(op),
             }
         }
+        if self.unwritable != before {
+            self.lower_mark(now);
+        }
         spoiled
     }
 
@@ -31,17 +34,20 @@ impl<R> Core<R> {
         self.counters.unwritable += 1;
         match op {
             // its line, if there is one, stays held: it is not read again
-            Op::Tried(tried) => self.keep_for_recovery(now, tried.event),
-            Op::Park(due) => self.keep_for_recovery(now, due.event),
+            Op::Tried(tried) => self.keep_for_recovery(tried.event),
+            Op::Park(due) => self.keep_for_recovery(due.event),
             Op::Replay(replayed) => self.divide(now, replayed),
             Op::Resend { .. } | Op::Setting(_) => self.landed(op),
             _ => {}
         }
     }
 
-    /// The mark stays below an event whose delivery has no row.
-    fn keep_for_recovery(&mut self, now: Now, event: EventId) {
+    fn keep_for_recovery(&mut self, event: EventId) {
         self.unwritable = Some(self.unwritable.map_or(event, |other| other.min(event)));
+    }
+
+    /// The mark stays below an event whose delivery has no row.
+    fn lower_mark(&mut self, now: Now) {
         let mark = self.mark();
         self.groups.lower_mark(mark);
         self.marked = mark;

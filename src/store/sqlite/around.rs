@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::damage::Damage;
+use super::damage::{self, Damage};
 use super::fault::is_damage;
 use super::read;
 use super::replay;
@@ -133,8 +133,7 @@ pub(super) fn due(db: &Connection, damage: &Damage, of: EndpointId, until_ms: i6
             slice.next_ms = Some(due_ms);
             return Ok(false);
         }
-        let place = format!("the delivery of event {event} at endpoint {}", of.value());
-        let read = damage.pass_over(place, delivery(db, of, (due_ms, event)))?;
+        let read = damage.pass_over(damage::delivery(event, of), delivery(db, of, (due_ms, event)))?;
         slice.due.extend(read.flatten());
         Ok(true)
     };

@@ -3,14 +3,13 @@
 //! Whoever reads keeps the log (`-wal`) from being used from its beginning again. So a read from beside looks how long the
 //! log becomes, and gives way before it is too long.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{open, place};
+use super::{look, open, place};
 use crate::error::{Error, Kind, Result};
 
 /// Above this the log counts as too long: 448 MiB, so that it stays below 512 with what comes until the reader is gone.
@@ -86,9 +85,7 @@ fn is_too_long(bytes: u64, at_first: u64) -> bool {
 
 /// Where the log of a database is.
 pub(super) fn log_of(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push("-wal");
-    name.into()
+    place::beside(path, "-wal")
 }
 
 pub(super) fn length(path: &Path) -> u64 {
@@ -118,10 +115,7 @@ fn connect(path: &Path) -> Result<Connection> {
 
 fn at_rest(path: &Path) -> Result<Connection> {
     check_is_file(path)?;
-    let escaped: String = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
-        .map_err(|error| place::failed(path, &error))
+    look::alone(path).map_err(|error| place::failed(path, &error))
 }
 
 fn check_is_file(path: &Path) -> Result<()> {

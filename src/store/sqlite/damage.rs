@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::id::{ApplicationId, Id as _};
+use crate::id::{ApplicationId, EndpointId, Id as _};
 use crate::store::{DAMAGED, DAMAGES_MAX};
 
 /// Places that cannot be read, as far as anybody came there since the start.
@@ -46,6 +46,11 @@ impl Damage {
             read => read.map(Some),
         }
     }
+}
+
+/// How the place of a delivery is called, by whoever comes to it.
+pub(super) fn delivery(event: i64, endpoint: EndpointId) -> String {
+    format!("the delivery of event {event} at endpoint {}", endpoint.value())
 }
 
 /// Whether this is the error of damage.

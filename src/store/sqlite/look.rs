@@ -77,7 +77,7 @@ pub(super) fn look_alone(path: &Path) -> Option<Found> {
 }
 
 /// Takes no lock: `immutable` makes SQLite look at nothing but the file, and create nothing.
-fn alone(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn alone(path: &Path) -> rusqlite::Result<Connection> {
     let mut name = b"file:".to_vec();
     for &byte in path.as_os_str().as_bytes() {
         match byte {

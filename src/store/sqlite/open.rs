@@ -2,14 +2,14 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::look::{self, APPLICATION_ID, Found};
-use super::place::{failed, folder};
+use super::place::{beside, failed, folder};
 use crate::error::{Error, Kind, Result};
 
 /// The schema's steps, oldest first; the database's `user_version` counts those taken.
@@ -94,12 +94,16 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
 pub(super) fn alone(path: &Path, wait: Duration) -> Result<Connection> {
     let connection = Connection::open(path).map_err(|error| failed(path, &error))?;
     connection.busy_timeout(wait)?;
-    let alone = connection.execute_batch("pragma locking_mode = exclusive; begin immediate; commit");
-    alone.map_err(|error| {
+    take(&connection).map_err(|error| {
         refused(format!("{} is in use ({error}); stop the server that has it open, then try again", path.display()))
     })?;
     connection.pragma_update(None, "synchronous", "full")?;
     Ok(connection)
+}
+
+/// Takes a file for this connection alone. Error: another has it open.
+pub(super) fn take(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("pragma locking_mode = exclusive; begin exclusive; commit")
 }
 
 /// A connection that only reads.
@@ -151,12 +155,7 @@ fn make_private(path: &Path) {
 
 /// Takes from all others what they may do with our file, and with what stands beside it.
 fn tighten(path: &Path) {
-    let beside = ["-wal", "-shm"].map(|end| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        PathBuf::from(name)
-    });
-    for file in [path.to_owned()].into_iter().chain(beside) {
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
         let Ok(found) = fs::metadata(&file) else {
             continue; // it is not there
         };

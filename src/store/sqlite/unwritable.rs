@@ -6,9 +6,9 @@ use rusqlite::ffi::{
 
 use super::Writer;
 use super::commit::{At, Failure, attempt};
-use super::damage::Damage;
+use super::damage::{self, Damage};
 use super::fault::is_damage;
-use crate::id::{EndpointId, EventId, Id as _};
+use crate::id::Id as _;
 use crate::secret::Sealer;
 use crate::store::{Batch, CommitFailed, Op, Receipt};
 
@@ -80,12 +80,9 @@ fn culprit(writer: &mut Writer, sealer: &Sealer, batch: &Batch, left_out: &[(usi
 
 /// What an operation is about.
 fn place(op: &Op) -> String {
-    let delivery = |event: EventId, endpoint: EndpointId| {
-        format!("the delivery of event {} at endpoint {}", event.value(), endpoint.value())
-    };
     match op {
-        Op::Tried(tried) => delivery(tried.event, tried.endpoint),
-        Op::Park(due) => delivery(due.event, due.endpoint),
+        Op::Tried(tried) => damage::delivery(tried.event.value(), tried.endpoint),
+        Op::Park(due) => damage::delivery(due.event.value(), due.endpoint),
         Op::Cancel { endpoint, .. } => format!("what waits for endpoint {}", endpoint.value()),
         op => op.name().to_owned(),
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode};
 
 use super::beside::{Beside, length};
-use super::place;
+use super::{open, place};
 use crate::error::{Error, Kind, Result};
 
 /// Writes the database anew; gives its bytes before and after.
@@ -15,7 +15,7 @@ pub fn vacuum(path: &Path) -> Result<(u64, u64)> {
     drop(Beside::open(path)?);
     let before = length(path);
     let db = Connection::open(path).map_err(|error| place::failed(path, &error))?;
-    alone(&db).map_err(|error| match error.sqlite_error_code() {
+    open::take(&db).map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => in_use(path),
         _ => error.into(),
     })?;
@@ -23,12 +23,6 @@ pub fn vacuum(path: &Path) -> Result<(u64, u64)> {
     db.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(()))?;
     drop(db);
     Ok((before, length(path)))
-}
-
-/// Takes the file for this connection alone.
-fn alone(db: &Connection) -> rusqlite::Result<()> {
-    db.query_row("pragma locking_mode = exclusive", (), |_| Ok(()))?;
-    db.execute_batch("begin exclusive; commit")
 }
 
 fn in_use(path: &Path) -> Error {
